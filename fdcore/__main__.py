@@ -1,0 +1,45 @@
+"""The command line: `python -m fdcore COMMAND`. Each command is a few lines around one function of the package."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Feedback Distillation for Lean 4."""
+
+
+@app.command()
+def run(
+    notebooks: Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")] = None,
+    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "tiny",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path | None, typer.Option(help="folder of the run")] = None,
+) -> None:
+    """Run notebooks in order (run_all.sh sets up an environment, then calls this)."""
+    from fdcore import runner
+    from fdcore.profile import load_profile
+
+    out = (out or Path("runs") / f"{Path(profile).stem}-seed{seed}").resolve()
+    try:
+        load_profile(profile)
+        runner.run(runner.find_notebooks(notebooks or []), profile=profile, seed=seed, out=out)
+    except KeyboardInterrupt:
+        _stop(runner.INTERRUPTED, 130)
+    except (ValueError, runner.NotebookFailed) as error:
+        _stop(str(error), 1)
+
+
+def _stop(message: str, code: int) -> None:
+    print(f"\nfdcore: {message}", file=sys.stderr, flush=True)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()

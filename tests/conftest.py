@@ -1,0 +1,24 @@
+"""What the tests share: the real Lean library, built once, and the order in which two workers finish soonest."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core a worker; before torch is imported
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled core library: the folder for LEAN_PATH. Workers build it one after the other, so the first does the work."""
+    from fdcore.toolchain import build_library
+
+    with FileLock(tmp_path_factory.getbasetemp().parent / "library.lock"):
+        return build_library()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("smoke") is None)  # the longest first; the sort is stable
