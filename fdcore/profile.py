@@ -1,0 +1,187 @@
+"""A profile: every setting of a run in one YAML file, validated. The only thing that differs between `tiny` and `paper`.
+
+Left out on purpose: defaults that hide a choice. A setting that shapes a result must stand in the YAML file, beside its source.
+"""
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PROFILES = Path(__file__).parent / "profiles"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StudentShape(Section):
+    """A Qwen3-architecture model trained here from scratch."""
+
+    hidden_size: int = Field(gt=0)
+    layers: int = Field(gt=0)
+    heads: int = Field(gt=0)
+    kv_heads: int = Field(gt=0)
+    head_dim: int = Field(gt=0)
+    intermediate_size: int = Field(gt=0)
+    vocab_size: int = Field(ge=300)
+    max_positions: int = Field(gt=0)
+
+
+class Model(Section):
+    source: str | None  # a folder or a hub id; None: build `student` and warm it up
+    student: StudentShape | None
+    dtype: Literal["float32", "bfloat16"]  # of the weights
+    autocast: bool  # bf16 autocast in the training forward
+    thinking: bool  # Qwen3's thinking mode in the chat template
+
+
+class Warmup(Section):
+    """Supervised traces that teach the protocol, the known lemmas, and how to follow feedback in context."""
+
+    traces: int = Field(gt=0)
+    epochs: float = Field(gt=0)
+    batch: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    feedback_share: float = Field(ge=0, le=1)
+    search_share: float = Field(ge=0, le=1)
+    retry_share: float = Field(ge=0, le=1)
+
+
+class Problems(Section):
+    train: str  # a JSON-lines file under lean_project/problems, or a hub data set with a known loader
+    test: str
+    holdout: str
+    max_train: int | None
+    max_test: int | None
+    max_holdout: int | None
+
+
+class Lean(Section):
+    header: str
+    axioms: tuple[str, ...]
+    timeout_seconds: float = Field(gt=0)
+    memory_mb: int = Field(ge=256)
+    heartbeats: int = Field(gt=0)  # Lean's maxHeartbeats: a limit that does not depend on the machine's load
+    workers: int = Field(gt=0)
+    library: Literal["core", "mathlib"]
+
+
+class Sampler(Section):
+    backend: Literal["torch", "vllm"]
+    temperature: float = Field(gt=0)
+    top_p: float = Field(gt=0, le=1)
+    max_batch: int = Field(gt=0)
+
+
+class Episode(Section):
+    max_prompt_tokens: int = Field(gt=0)
+    max_response_tokens: int = Field(gt=0)
+    max_turns: int = Field(gt=0)
+    tool_output_chars: int = Field(gt=0)
+    stop_when_verified: bool
+
+
+class FeedbackSettings(Section):
+    producer: Literal["scripted", "claude"]
+    model: str | None
+    max_tokens: int = Field(gt=0)
+    concurrency: int = Field(gt=0)
+
+
+class Distillation(Section):
+    prompts: int = Field(gt=0)
+    samples: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    direction: Literal["forward", "reverse", "jsd"]
+    beta: float = Field(gt=0, lt=1)
+    top_k: int | None = Field(gt=0)
+    ema_alpha: float = Field(ge=0, le=1)
+    ema_every: int = Field(gt=0)
+
+
+class GRPO(Section):
+    prompts: int = Field(gt=0)
+    samples: int = Field(gt=1)
+    learning_rate: float = Field(gt=0)
+    scale: bool  # divide advantages by the group's standard deviation
+    clip_low: float = Field(gt=0, lt=1)
+    clip_high: float = Field(gt=0)
+    normalization: Literal["token", "sequence", "constant"]
+    kl_coefficient: float = Field(ge=0)
+
+
+class Training(Section):
+    fd_steps: int = Field(gt=0)
+    grpo_steps: int = Field(gt=0)
+    over_steps: int = Field(gt=0)  # GRPO steps from each Feedback Distillation checkpoint
+    fd_checkpoints: tuple[int, int, int]
+    warmup_steps: int = Field(ge=0)
+    weight_decay: float = Field(ge=0)
+    max_grad_norm: float = Field(gt=0)
+    micro_batch: int = Field(gt=0)  # sequences in one forward
+    checkpoint_every: int = Field(gt=0)
+
+
+class Evaluation(Section):
+    every: int = Field(gt=0)
+    during_problems: int = Field(gt=0)  # problems of each split at every `every` steps, one sample each
+    samples: int = Field(gt=0)  # samples a problem for pass@k at the end
+    base_samples: int = Field(gt=0)  # the same for the base model
+    ks: tuple[int, ...]
+
+
+class Profile(Section):
+    name: str
+    about: str
+    threads: int = Field(gt=0)
+    publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
+    model: Model
+    warmup: Warmup | None
+    problems: Problems
+    lean: Lean
+    sampler: Sampler
+    episode: Episode
+    feedback: FeedbackSettings
+    distillation: Distillation
+    grpo: GRPO
+    training: Training
+    evaluation: Evaluation
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+
+def profile_names() -> list[str]:
+    return sorted(path.stem for path in PROFILES.glob("*.yaml"))
+
+
+def load_profile(name: str | Path) -> Profile:
+    """The profile of that name in fdcore/profiles, or of that YAML file.
+
+    Raises ValueError with one line: file, setting, what is wrong, what was given.
+    """
+    path = Path(name) if str(name).endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
+    if not path.exists():
+        raise ValueError(f"no profile {str(name)!r}; there are: {', '.join(profile_names())} (or give a .yaml file)")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    try:
+        profile = Profile.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where, given = ".".join(map(str, first["loc"])), first.get("input")
+        what = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ValueError(f"{path}: {where}: {what}, got {str(given)[:60]!r}") from None
+    steps = profile.training.fd_checkpoints
+    if list(steps) != sorted(set(steps)) or steps[-1] > profile.training.fd_steps:
+        raise ValueError(f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(steps)}")
+    if (profile.model.source is None) != (profile.model.student is not None and profile.warmup is not None):
+        raise ValueError(f"{path}: model.source must be given, or else model.student and warmup")
+    return profile

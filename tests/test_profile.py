@@ -1,0 +1,61 @@
+"""Profiles: four are shipped, all valid; a wrong setting is one line with file, setting and remedy."""
+import pytest
+import yaml
+
+from fdcore.profile import PROFILES, load_profile, profile_names
+
+
+def test_four_profiles_are_shipped_and_valid():
+    assert profile_names() == ["paper", "paper-lora", "smoke", "tiny"]
+    for name in profile_names():
+        assert load_profile(name).name == name
+
+
+def test_no_code_branches_on_a_profile_name():
+    for path in PROFILES.parent.glob("*.py"):
+        text = path.read_text()
+        assert "profile.name ==" not in text and "profile.name in" not in text, path
+
+
+def test_table_1_of_the_paper_stands_in_the_paper_profile():
+    paper = load_profile("paper")
+    fd, grpo = paper.distillation, paper.grpo
+    assert (fd.learning_rate, fd.prompts, fd.samples, fd.ema_alpha, fd.ema_every, fd.top_k) == (1e-5, 128, 1, 0.9, 5, 25)
+    assert (grpo.learning_rate, grpo.prompts, grpo.samples, grpo.kl_coefficient) == (1e-7, 128, 5, 0.001)
+    assert (paper.episode.max_response_tokens, paper.episode.max_prompt_tokens, paper.training.warmup_steps) == (8192, 2048, 50)
+
+
+def changed(tmp_path, **changes):
+    settings = yaml.safe_load((PROFILES / "smoke.yaml").read_text())
+    for path, value in changes.items():
+        section, _, key = path.partition("__")
+        settings[section] = {**settings[section], key: value} if key else value
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    return file
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"sampler__temperature": -1}, ["mine.yaml", "sampler.temperature", "greater than 0", "-1"]),
+    ({"sampler__heat": 1.0}, ["mine.yaml", "sampler.heat", "unknown setting"]),
+    ({"training__fd_steps": "many"}, ["training.fd_steps", "integer", "many"]),
+    ({"training__fd_checkpoints": [2, 1, 6]}, ["training.fd_checkpoints", "rising", "[2, 1, 6]"]),
+    ({"warmup": None}, ["model.source"]),
+])
+def test_a_wrong_setting_is_one_line_that_names_it(tmp_path, change, words):
+    with pytest.raises(ValueError) as error:
+        load_profile(changed(tmp_path, **change))
+    message = str(error.value)
+    assert "\n" not in message and all(word in message for word in words), message
+
+
+def test_an_unknown_profile_says_which_exist():
+    with pytest.raises(ValueError, match="no profile 'huge'; there are: paper, paper-lora, smoke, tiny"):
+        load_profile("huge")
+
+
+def test_a_file_that_is_not_yaml_is_one_line(tmp_path):
+    file = tmp_path / "broken.yaml"
+    file.write_text("name: [")
+    with pytest.raises(ValueError, match="not valid YAML"):
+        load_profile(file)
