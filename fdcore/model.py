@@ -1,0 +1,132 @@
+"""The student: a tiny Qwen3 model and tokenizer built from nothing, or any causal language model from a folder or the Hugging Face hub.
+
+The tiny student differs from Qwen3-8B in size only: the same architecture, byte-level BPE with Qwen's splitting pattern, the same
+special tokens and chat format, so that whatever works here works there.
+
+Left out on purpose: training (`fdcore.warmup`, `fdcore.training`).
+"""
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Iterable
+
+import torch
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+CHAT_TEMPLATE = Path(__file__).parent / "templates" / "qwen3_chat.jinja"
+# How Qwen2 and Qwen3 cut text into words before BPE: contractions, letters with one leading sign, single digits, signs, line ends, blanks.
+WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+TAG_TOKENS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>")
+
+
+class ModelUnavailable(RuntimeError):
+    """A model or tokenizer could not be loaded; the message says from where and what to do."""
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE on `texts`, as Qwen3 does it: `vocab_size` counts bytes, merges and the nine special tokens.
+
+    The tags (tool_call, tool_response, think) are single tokens but ordinary text, so decoding keeps them. Few texts may give fewer
+    tokens than `vocab_size`. ValueError when it does not even hold the 256 bytes and the special tokens.
+    """
+    special = len(CONTROL_TOKENS) + len(TAG_TOKENS)
+    if vocab_size < 256 + special:
+        raise ValueError(f"train_tokenizer: vocab_size must be at least {256 + special} (256 bytes, {special} special tokens), got {vocab_size}")
+    tokenizer = Tokenizer(models.BPE(byte_fallback=False))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(WORDS), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size - special, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS])
+    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in TAG_TOKENS])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>", "<|im_end|>"],
+        chat_template=CHAT_TEMPLATE.read_text(encoding="utf-8"), clean_up_tokenization_spaces=False,
+    )
+
+
+def build_student(
+    *, hidden_size: int, layers: int, heads: int, kv_heads: int, head_dim: int, intermediate_size: int, vocab_size: int, max_positions: int,
+    tie_embeddings: bool = True, seed: int = 0,
+) -> Qwen3ForCausalLM:
+    """A randomly initialised Qwen3 model of that shape; the same seed gives the same weights, whatever was drawn before."""
+    if heads % kv_heads:
+        raise ValueError(f"build_student: heads ({heads}) must be a multiple of kv_heads ({kv_heads})")
+    config = Qwen3Config(
+        vocab_size=vocab_size, hidden_size=hidden_size, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
+        head_dim=head_dim, intermediate_size=intermediate_size, max_position_embeddings=max_positions, tie_word_embeddings=tie_embeddings,
+        bos_token_id=None, eos_token_id=None, pad_token_id=None,  # the tokenizer knows them; `save_model` writes them for `generate`
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Qwen3ForCausalLM(config)
+
+
+def load_model(source: str | Path, dtype: torch.dtype | str = torch.float32) -> PreTrainedModel:
+    """The causal language model in a folder or under a hub id, in eval mode. ModelUnavailable says what is missing and what to do."""
+    _check_source(source, "config.json")
+    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    try:
+        return AutoModelForCausalLM.from_pretrained(str(source), dtype=dtype).eval()
+    except (OSError, ValueError) as error:
+        raise _unavailable("model", source, error) from error
+
+
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a folder or under a hub id. It must have a chat template: prompts and tool answers are written with it."""
+    _check_source(source, "tokenizer_config.json")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(source))
+    except (OSError, ValueError) as error:
+        raise _unavailable("tokenizer", source, error) from error
+    if not tokenizer.chat_template:
+        raise ModelUnavailable(
+            f"{source}: the tokenizer has no chat template; take an instruction-tuned model, or put a chat_template.jinja beside tokenizer_config.json"
+        )
+    return tokenizer
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
+    """Write weights (safetensors), config, tokenizer and chat template so that the folder appears whole or not at all.
+
+    A folder of that name is replaced; killed in between, the old one is still there (beside it, as NAME.old, for an instant).
+    """
+    folder = Path(folder)
+    partial, old = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".old")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if model.generation_config is not None:
+        model.generation_config.eos_token_id, model.generation_config.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    for path in partial.iterdir():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_source(source: str | Path, needed: str) -> None:
+    folder = Path(source)
+    if folder.is_dir() and not (folder / needed).exists():
+        raise ModelUnavailable(f"{source}: the folder has no {needed}; give a folder that save_pretrained wrote, or run the step that builds the model again")
+    if not folder.exists() and (isinstance(source, Path) or str(source).count("/") != 1 or str(source).startswith((".", "/", "~"))):
+        raise ModelUnavailable(f"{source}: no such folder, and not a hub id (OWNER/NAME); run the step that writes the model first, or correct model.source")
+
+
+def _unavailable(what: str, source: str | Path, error: Exception) -> ModelUnavailable:
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return ModelUnavailable(
+        f"{source}: the {what} could not be loaded ({reason[:200]}); check the spelling and the network, log in with `hf auth login` if it is gated, "
+        "or download it and give the folder"
+    )
