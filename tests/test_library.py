@@ -1,0 +1,273 @@
+"""The core library feels like ordinary Lean 4: every tactic proves something, fails in plain words, and nothing rests on a hidden axiom."""
+import itertools
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from fdcore.toolchain import LIBRARY_ROOT, PROJECT, build_library, declared, find_toolchain, library_theorems, modules
+
+HEADER = "prelude\nimport Fd\n\n"
+SETTING = "section\nvariable (p q r : Prop) (a b c n : Nat)\n"
+
+
+def lean(body, folder):
+    """Lean's messages on a file with the library's header: [(severity, line in the body, text)]."""
+    path = folder / "Test.lean"
+    path.write_text(HEADER + body, encoding="utf-8")
+    toolchain = find_toolchain()
+    done = subprocess.run(
+        [*toolchain.argv, "--json", str(path)], cwd=folder, capture_output=True, text=True, env={**toolchain.env, "LEAN_PATH": str(build_library(log=lambda _: None))}
+    )
+    return [(m["severity"], m["pos"]["line"] - HEADER.count("\n"), m["data"]) for m in map(json.loads, done.stdout.splitlines())]
+
+
+# One proof for each tactic or form of it. The tactic's name is the key.
+PROOFS = {
+    "exact": "(h : p) : p := by exact h",
+    "intro": ": p → p := by intro h; exact h",
+    "intros": ": p → q → p := by intros h k; exact h",
+    "apply": "(h : p → q) (hp : p) : q := by apply h; exact hp",
+    "refine": "(hp : p) (hq : q) : p ∧ q := by refine ⟨?_, hq⟩; exact hp",
+    "constructor": "(hp : p) (hq : q) : p ∧ q := by constructor; exact hp; exact hq",
+    "cases": "(h : p ∨ q) : q ∨ p := by cases h with | inl h => exact .inr h | inr h => exact .inl h",
+    "rcases": "(h : p ∧ (q ∨ r)) : q ∨ r := by rcases h with ⟨_, h | h⟩; exact .inl h; exact .inr h",
+    "obtain": "(h : ∃ x : Nat, x = 2 ∧ p) : p := by obtain ⟨x, rfl, hp⟩ := h; exact hp",
+    "rintro": ": p ∧ q → q := by rintro ⟨_, h⟩; exact h",
+    "induction": ": 0 + n = n := by induction n with | zero => rfl | succ n ih => rw [← Nat.add_assoc, ih]",
+    "rfl": ": 2 + 2 = 4 := by rfl",
+    "rw": ": a + b = b + a := by rw [Nat.add_comm]",
+    "rw at": "(h : a + 0 = b) : a = b := by rw [Nat.add_zero] at h; exact h",
+    "rwa": "(h : a = b) (k : b = 3) : a = 3 := by rwa [h]",
+    "simp": ": a + 0 = a := by simp",
+    "simp with lemmas": ": a + b + 0 = b + a := by simp [Nat.add_comm]",
+    "simp only": ": a + 0 = a := by simp only [Nat.add_zero]",
+    "simp at": "(h : a + 0 = b) : a = b := by simp at h; exact h",
+    "simp at *": "(h : p ∧ True) : p := by simp at *; exact h",
+    "simp refutes": "(h : a + 1 = 0) : p := by simp at h",
+    "simp_all": "(h : a = b) (k : b = c) : a = c := by simp_all",
+    "simpa": "(h : a + 0 = b) : a = b := by simpa using h",
+    "have": "(h : p ∧ q) : p := by have k := h.1; exact k",
+    "show": "(h : p ∧ q) : p := by show p; exact h.1",
+    "suffices": "(h : p ∧ q) : p := by suffices k : p ∧ q from k.1; exact h",
+    "assumption": "(h : p) : p := by assumption",
+    "exists": ": ∃ x : Nat, x + 1 = 3 := by exists 2",
+    "decide": ": 3 < 5 ∧ 3 ∣ 12 ∧ 17 % 5 = 2 := by decide",
+    "decide over a range": ": ∀ x, x < 5 → x * x < 17 := by decide",
+    "decide membership": ": 3 ∈ [1, 2, 3] ∧ [1, 2] ≠ [2, 1] := by decide",
+    "decide strings": ': "ab" ≠ "ac" := by decide',
+    "contradiction": "(h : p) (k : ¬p) : q := by contradiction",
+    "exfalso": "(h : p) (k : ¬p) : q := by exfalso; exact k h",
+    "left": "(h : p) : p ∨ q := by left; exact h",
+    "right": "(h : q) : p ∨ q := by right; exact h",
+    "split": ": (if a = b then c else c) = c := by split <;> rfl",
+    "split a match": "(x : Option Nat) : (match x with | none => 0 | some _ => 0) = 0 := by split <;> rfl",
+    "by_cases": ": p ∨ ¬p := by by_cases h : p; exact .inl h; exact .inr h",
+    "funext": "(f g : Nat → Nat) (h : ∀ x, f x = g x) : f = g := by funext x; exact h x",
+    "ext": "(f g : Nat → Nat) (h : ∀ x, f x = g x) : f = g := by ext x; exact h x",
+    "calc": "(h : a ≤ b) (k : b < c) : a < c := by\n  calc a ≤ b := h\n    _ < c := k",
+    "conv": ": a + b + c = b + a + c := by conv => lhs; rw [Nat.add_comm a b]",
+    "first": ": a = a := by first | contradiction | rfl",
+    "try": ": a = a := by\n  try contradiction\n  rfl",
+    "repeat": "(h : p) : p ∧ p ∧ p := by repeat (first | exact h | constructor)",
+    "all_goals": "(h : p) : p ∧ p := by constructor; all_goals exact h",
+    "any_goals": "(h : p) : p ∧ True := by\n  constructor\n  any_goals trivial",
+    "case": "(hp : p) (hq : q) : p ∧ q := by\n  constructor\n  case right => exact hq\n  case left => exact hp",
+    "next": "(hp : p) (hq : q) : p ∧ q := by\n  constructor\n  next => exact hp\n  next => exact hq",
+    "·": "(hp : p) (hq : q) : p ∧ q := by\n  constructor\n  · exact hp\n  · exact hq",
+    "<;>": "(hp : p) : p ∧ p := by constructor <;> exact hp",
+    "specialize": "(h : ∀ x : Nat, x = x → p) : p := by specialize h 3 rfl; exact h",
+    "generalize": ": (a + b) * c = (a + b) * c := by generalize a + b = d; rfl",
+    "subst": "(h : a = b) : b = a := by subst h; rfl",
+    "injection": "(h : a + 1 = b + 1) : a = b := by injection h",
+    "unfold": ": Function.const Nat a b = a := by unfold Function.const; rfl",
+    "change": ": n + 0 = n := by change n = n; rfl",
+    "symm": "(h : a = b) : b = a := by symm; exact h",
+    "trivial": ": True := by trivial",
+    "rename_i": ": p → q → p := by intros; rename_i h _; exact h",
+    "revert": "(h : a = b) : b = a := by revert h; intro h; exact h.symm",
+    "exact?": "(h : a < b) : a ≤ b := by exact?",
+    "match": "(h : p ∨ q) : q ∨ p := by\n  match h with\n  | .inl h => exact .inr h\n  | .inr h => exact .inl h",
+    "nomatch": "(h : False) : p := nomatch h",
+}
+
+
+@pytest.fixture(scope="module")
+def proof_messages(tmp_path_factory):
+    text, lines = SETTING, {}
+    for name, proof in PROOFS.items():
+        lines[text.count("\n") + 1] = name
+        text += f"example {proof}\n"
+    found = {name: [] for name in PROOFS}
+    starts = sorted(lines)
+    for severity, line, said in lean(text + "end\n", tmp_path_factory.mktemp("proofs")):
+        found[lines[max(start for start in starts if start <= line)]].append((severity, said))
+    return found
+
+
+@pytest.mark.parametrize("tactic", PROOFS)
+def test_the_tactic_proves_something(tactic, proof_messages):
+    assert [said for severity, said in proof_messages[tactic] if severity == "error"] == []
+
+
+def test_exact_with_a_question_mark_names_a_lemma(proof_messages):
+    assert re.search(r"exact Nat\.\w+ h", proof_messages["exact?"][0][1])
+
+
+# A failing proof and words that its message must contain: what a model is told.
+FAILURES = {
+    "exact": ("(h : p) : q := by exact h", ["Type mismatch", "has type\n  p", "expected to have type\n  q"]),
+    "a function is expected": ("(h : p) : q := by exact h h", ["Function expected"]),
+    "an unknown lemma": (": a + b = b + a := by rw [Nat.add_com]", ["Unknown constant `Nat.add_com`"]),
+    "apply": (": a + b = b + a := by apply Nat.le_refl", ["could not unify the conclusion", "?n ≤ ?n", "a + b = b + a"]),
+    "rw": (": a + b = b + a := by rw [Nat.mul_comm]", ["Did not find an occurrence of the pattern\n  ?n * ?m"]),
+    "rfl": (": a + b = b + a := by rfl", ["The left-hand side\n  a + b\nis not definitionally equal to the right-hand side\n  b + a"]),
+    "simp": (": p := by simp", ["`simp` made no progress"]),
+    "decide": (": 2 + 2 = 5 := by decide", ["proposition\n  2 + 2 = 5\nis false"]),
+    "contradiction": ("(h : p) : q := by contradiction", ["contradiction"]),
+    "assumption": ("(h : p) : q := by assumption", ["Tactic `assumption` failed", "⊢ q"]),
+    "constructor": (": p := by constructor", ["`constructor` failed"]),
+    "cases": ("(h : p ∧ q ∨ r) : r := by cases h", ["unsolved goals", "p ∧ q", "⊢ r"]),
+    "induction": (": 0 + n = n := by induction n", ["case succ", "0 + n✝ = n✝", "0 + (n✝ + 1) = n✝ + 1"]),
+    "left": (": p ∧ q := by left", ["left"]),
+    "intro": (": p := by intro h", ["intro"]),
+    "injection": ("(h : a = b) : p := by injection h", ["injection"]),
+    "an unknown tactic": (": p := by foo", ["unknown tactic"]),
+    "goals print with notation": (
+        ": (∃ x ∈ [a, b], x ≤ n ∧ ¬x = c) → (∀ y, a ∣ y ^ 2 ∨ y ≠ [1] ++ [2] |>.length) ↔ ((a, b), c).1.2 * 2 < n := by skip",
+        ["∃ x, x ∈ [a, b] ∧ x ≤ n ∧ ¬x = c", "∣", "^ 2", "∨", "≠", "[1] ++ [2]", "↔", "((a, b), c)", "* 2 < n"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def failure_messages(tmp_path_factory):
+    text, lines = SETTING, {}
+    for name, (proof, _) in FAILURES.items():
+        lines[text.count("\n") + 1] = name
+        text += f"example {proof}\n"
+    found = {name: "" for name in FAILURES}
+    for severity, line, said in lean(text + "end\n", tmp_path_factory.mktemp("failures")):
+        if severity == "error":
+            found[lines[line]] += said + "\n"
+    return found
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_a_failing_proof_is_told_why(case, failure_messages):
+    for words in FAILURES[case][1]:
+        assert words in failure_messages[case]
+
+
+def test_what_a_model_must_not_do_is_seen_by_lean(tmp_path):
+    messages = lean("theorem t (a b : Nat) : a = b := by sorry\n#print axioms t\n", tmp_path)
+    assert any("declaration uses `sorry`" in said for _, _, said in messages)
+    assert any(said == "'t' depends on axioms: [sorryAx]" for _, _, said in messages)
+
+
+# -- the library's own theorems ----------------------------------------------------------------------------------------
+
+
+def test_every_theorem_rests_on_the_three_axioms_at_most(tmp_path):
+    names = list(library_theorems())
+    said = [text for _, _, text in lean("".join(f"#print axioms {name}\n" for name in names), tmp_path)]
+    assert len(said) == len(names) >= 150
+    used = {axiom for text in said for axiom in re.findall(r"[\w.]+", (re.search(r"\[(.*)\]", text, re.DOTALL) or [""])[0])}
+    assert used <= {"propext", "Quot.sound", "Classical.choice"}
+
+
+def test_the_sources_contain_no_sorry_and_no_axiom_outside_the_core():
+    for name, path in modules().items():
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\bsorry\b", text), name
+        if name not in ("Fd.Basis", "Fd.Syntax", "Fd.Core", "Fd.Unexpand"):
+            assert not re.search(r"^axiom\b", text, re.MULTILINE), name
+
+
+def test_theorems_come_with_one_line_of_explanation():
+    for name, path in modules().items():
+        if name in ("Fd.Basis", "Fd.Internal"):
+            continue  # what Lean's own tactics ask for
+        text = path.read_text(encoding="utf-8")
+        all_of_them = re.findall(r"^(?:@\[[^\]]*\] )?(?:protected )?theorem (\S+)", text, re.MULTILINE)
+        without = set(all_of_them) - {each.removeprefix(space) for each in declared(text) for space in _prefixes(each)}
+        assert without <= {"div_add_mod.go", "mod_lt.go"}, (name, without)
+
+
+def _prefixes(name):
+    parts = name.split(".")
+    return [".".join(parts[:i]) + "." if i else "" for i in range(len(parts))]
+
+
+@pytest.mark.parametrize(
+    "name, type_",
+    [
+        ("Nat.add_comm", "∀ (n m : Nat), n + m = m + n"),
+        ("Nat.le_antisymm", "∀ {n m : Nat}, n ≤ m → m ≤ n → n = m"),
+        ("Classical.em", "∀ (p : Prop), p ∨ ¬p"),
+        ("not_exists", "∀ {α : Sort u} {p : α → Prop}, (¬∃ x, p x) ↔ ∀ (x : α), ¬p x"),
+        ("List.reverse_reverse", "∀ {α : Type u} (as : List α), List.reverse (List.reverse as) = as"),
+    ],
+)
+def test_theorems_are_listed_as_lean_prints_them(name, type_):
+    assert library_theorems()[name].replace("u_1", "u") == type_
+
+
+# -- soundness: what the kernel computes by name -------------------------------------------------------------------------
+
+BINARY = ["add", "sub", "mul", "div", "mod", "gcd", "pow", "land", "lor", "xor", "shiftLeft", "shiftRight", "beq", "ble"]
+NUMBERS = [0, 1, 2, 3, 7, 8, 13]
+
+
+def twins():
+    """Renamed copies of the Nat operations, made from the library's sources, so that the kernel has to compute them as they are written."""
+    source = "".join((LIBRARY_ROOT / name).read_text(encoding="utf-8") for name in ("Basis.lean", "Data.lean"))
+    found = {}
+    for match in re.finditer(r"^(?:@\[extern[^\]]*\] )?def Nat\.((?:ble|beq|add|mul|pow|pred|sub|div|mod|gcd|log2|shiftLeft|shiftRight|bitwise|land|lor|xor)(?:\.go)?)\b.*\n(?:  .*\n)*", source, re.MULTILINE):
+        found[match[1]] = re.sub(r"^@\[[^\]]*\] ", "", match[0])
+    assert set(BINARY) < set(found)
+    rename = lambda text: re.sub(r"\bNat\.(?=(?:%s)\b)" % "|".join(sorted({n.split(".")[0] for n in found})), "Twin.", text)  # noqa: E731
+    text = "noncomputable section\n"
+    for name in ["ble", "beq", "add", "mul", "pow", "pred", "sub", "div.go", "div", "mod.go", "mod", "gcd.go", "gcd", "log2.go", "log2", "shiftLeft", "shiftRight", "bitwise.go", "land", "lor", "xor"]:
+        text += rename(found[name])
+    return text
+
+
+def test_what_the_kernel_computes_natively_is_what_the_library_defines(tmp_path):
+    text = twins()
+    for name, x, y in [(n, x, y) for n in BINARY for x, y in itertools.product(NUMBERS, NUMBERS) if n not in ("pow", "shiftLeft") or x * y < 30]:
+        text += f"example : Twin.{name} {x} {y} = Nat.{name} {x} {y} := by decide +kernel\n"
+    for x in [*NUMBERS, 31, 32, 100]:
+        text += f"example : Twin.log2 {x} = Nat.log2 {x} := by decide +kernel\n"
+    assert [said for severity, _, said in lean(text, tmp_path) if severity == "error"] == []
+    # and the comparison can fail
+    assert lean(twins() + "example : Twin.log2 8 = Nat.log2 16 := by decide +kernel\n", tmp_path)[-1][0] == "error"
+
+
+@pytest.mark.parametrize("name, arguments, value", [
+    ("gcd", "12 18", 6), ("div", "17 5", 3), ("mod", "17 5", 2), ("div", "7 0", 0), ("mod", "7 0", 7), ("log2", "100", 6), ("pow", "2 10", 1024),
+    ("land", "12 10", 8), ("lor", "12 10", 14), ("xor", "12 10", 6), ("shiftLeft", "3 4", 48), ("shiftRight", "48 4", 3), ("sub", "3 5", 0),
+])  # fmt: skip
+def test_operations_are_what_their_names_say(name, arguments, value, tmp_path):
+    assert lean(f"example : Nat.{name} {arguments} = {value} := by decide +kernel\n", tmp_path) == []
+
+
+def test_different_strings_cannot_be_proved_equal(tmp_path):
+    assert any(severity == "error" for severity, _, _ in lean('example : "a" = "b" := rfl\n', tmp_path))
+    assert lean('theorem t : "a" ≠ "b" := by decide\n', tmp_path) == []
+
+
+# -- the registry --------------------------------------------------------------------------------------------------------
+
+
+def test_the_registry_is_what_the_generator_writes(tmp_path):
+    if find_toolchain().kind != "pypi":
+        pytest.skip("the generator reads the shared library of the PyPI wheel")
+    script = tmp_path / "generate_syntax.py"
+    script.write_text((PROJECT / "generate_syntax.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "Fd").mkdir()
+    subprocess.run([sys.executable, str(script)], check=True, capture_output=True)
+    for name in ("Syntax.lean", "Unexpand.lean"):
+        assert (tmp_path / "Fd" / name).read_text(encoding="utf-8") == (LIBRARY_ROOT / name).read_text(encoding="utf-8")
