@@ -403,14 +403,29 @@ def normal_form(statement: str) -> str:
 
     Variables are numbered as they appear in the goal; for those that only hypotheses hold, the least of all numberings is taken.
     """
-    binders, _, goal = re.sub(r"^theorem \S+ |:= by$", "", statement).rpartition(") : ")
-    groups = [group.split(" : ", 1) for group in re.split(r"[)}] [({]", binders.strip(" ({"))]
+    groups, goal = binder_groups(re.sub(r"^theorem \S+ |:= by$", "", statement))
     variables = [(name, kind) for names, kind in groups for name in names.split() if not re.fullmatch("h[₀-₉]+", names)]
     hypotheses = [kind for names, kind in groups if re.fullmatch("h[₀-₉]+", names)]
     named = dict(variables)
     seen = list(dict.fromkeys(name for name in IDENTIFIER.findall(goal) if name in named))
     rest = [name for name in named if name not in seen]
     return min(_numbered([*seen, *others], named, hypotheses, goal) for others in itertools.permutations(rest[:5]))
+
+
+def binder_groups(text: str) -> tuple[list[tuple[str, str]], str]:
+    """'(a b : Nat) (h : a ≤ b) : goal' gives ([('a b', 'Nat'), ('h', 'a ≤ b')], 'goal')."""
+    groups, depth, start = [], 0, 0
+    for i, char in enumerate(text):
+        if depth == 0 and char == ":":
+            return groups, text[i + 1 :].strip()
+        if char in "({[⟨":
+            start, depth = (i if depth == 0 else start), depth + 1
+        elif char in ")}]⟩":
+            depth -= 1
+            if depth == 0:
+                names, _, kind = text[start + 1 : i].partition(" : ")
+                groups.append((names, kind))
+    raise ValueError(f"no goal in {text!r}")
 
 
 def _numbered(order: list[str], named: dict[str, str], hypotheses: list[str], goal: str) -> str:

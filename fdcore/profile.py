@@ -131,6 +131,7 @@ class Evaluation(Section):
     during_problems: int = Field(gt=0)  # problems of each split at every `every` steps, one sample each
     samples: int = Field(gt=0)  # samples a problem for pass@k at the end
     base_samples: int = Field(gt=0)  # the same for the base model
+    holdout_samples: int = Field(gt=0)  # the same on the hold-out
     ks: tuple[int, ...]
 
 

@@ -113,5 +113,5 @@ def test_turns_and_tokens_are_limited(play):
 
 
 def test_a_prompt_over_the_limit_is_refused_by_name(play):
-    with pytest.raises(ValueError, match="problem p: its prompt has .* max_prompt_tokens is 20"):
+    with pytest.raises(ValueError, match="problem p: its prompt has .* tokens, episode.max_prompt_tokens is 20"):
         play("x", max_prompt_tokens=20)

@@ -1,0 +1,292 @@
+"""One experiment: a profile, a seed and a folder. Notebooks ask it for what they need; it makes it, resumes it, or reads it.
+
+Every method returns at once where its files are complete, so a notebook can be run again at any time.
+"""
+from __future__ import annotations
+
+import contextlib
+import copy
+import fcntl
+import json
+import shutil
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Callable
+
+import torch
+from tqdm import tqdm
+
+from fdcore import problems as problem_sets
+from fdcore import warmup
+from fdcore.chat import Chat
+from fdcore.checkpoint import seed_of
+from fdcore.episodes import rollout
+from fdcore.evaluation import lemmas_in
+from fdcore.feedback import make_producer
+from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization
+from fdcore.model import build_student, load_model, load_tokenizer, save_model, train_tokenizer
+from fdcore.profile import Profile, load_profile
+from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
+from fdcore.sampling import TorchSampler
+from fdcore.toolchain import LIBRARY_ROOT, build_library, library_theorems
+from fdcore.tools import Tools
+from fdcore.training import Run
+from fdcore.verifier import Verifier
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+class Experiment:
+    """`Experiment("tiny", seed=0)`; `out` is the run's folder, by default runs/PROFILE-seedSEED in the repository."""
+
+    def __init__(self, profile: str | Path, seed: int = 0, out: str | Path | None = None):
+        self.profile: Profile = load_profile(profile)
+        self.seed = seed
+        self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
+        self.figures = self.folder / "figures"
+        torch.set_num_threads(self.profile.threads)
+        self._claim_folder()
+
+    def _claim_folder(self) -> None:
+        """A run's folder belongs to one profile and seed: mixing two would spoil both."""
+        mark = self.folder / "run.json"
+        mine = {"profile": self.profile.name, "profile_hash": self.profile.hash, "seed": self.seed}
+        if mark.exists() and (found := json.loads(mark.read_text())) != mine:
+            raise ValueError(f"{self.folder} holds a run of {found}, not of {mine}; give another --out, or remove that folder")
+        write_text(mark, json.dumps(mine) + "\n")
+
+    @contextlib.contextmanager
+    def _writing(self):
+        """Only one process writes into a run's folder; a kernel that outlived a killed run has a few seconds to end."""
+        with open(self.folder / "lock", "w") as lock:
+            for attempt in range(20):
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    time.sleep(0.5)
+            else:
+                raise RuntimeError(f"another process is writing into {self.folder}; wait for it or stop it, then run the same command again")
+            yield
+
+    # -- the world -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _problems(self) -> dict[str, list[Problem]]:
+        return problem_sets.load_problems(self.profile)
+
+    def problems(self) -> dict[str, list[Problem]]:
+        """Problems by split. Reference proofs are checked by Lean once a run."""
+        stamp = self.folder / "problems" / "checked.json"
+        sizes = {split: len(found) for split, found in self._problems.items()}
+        if not stamp.exists():
+            problem_sets.verify_references(p for found in self._problems.values() for p in found)
+            write_text(stamp, json.dumps(sizes) + "\n")
+        return self._problems
+
+    def verifier(self) -> Verifier:
+        lean = self.profile.lean
+        return Verifier(
+            header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb,
+            heartbeats=lean.heartbeats, workers=lean.workers, cache_dir=self.folder / "verdicts",
+        )
+
+    @cached_property
+    def _verifier(self) -> Verifier:
+        build_library()
+        return self.verifier()
+
+    def tools(self, problem: Problem) -> Tools:
+        return Tools(problem, self._verifier, library=LIBRARY_ROOT, output_chars=self.profile.episode.tool_output_chars)
+
+    @cached_property
+    def theorem_names(self) -> set[str]:
+        return set(library_theorems())
+
+    def lemmas_of(self, source: str) -> set[str]:
+        return lemmas_in(source, self.theorem_names)
+
+    # -- models --------------------------------------------------------------------------------------------------
+
+    def base(self) -> Path:
+        """The folder of the model that every arm starts from: warmed up here, or the profile's own."""
+        folder = self.folder / "base" / "model"
+        if folder.exists():
+            return folder
+        if self.profile.model.source is not None:
+            return Path(self.profile.model.source)
+        with self._writing():
+            return self._warm_up(folder)
+
+    def _warm_up(self, folder: Path) -> Path:
+        settings, shape = self.profile.warmup, self.profile.model.student
+        known, unknown = problem_sets.partition()
+        pool = problem_sets.read_problems(problem_sets.ROOT / "warmup.jsonl")
+        writer = warmup.TraceWriter(settings, self.seed, self._verifier, self.tools, unknown, sorted(known))
+        traces = writer.write(pool)
+        problem_sets.verify_references({trace.problem.id: trace.problem for trace in traces}.values())
+        tokenizer = train_tokenizer(self._tokenizer_texts(traces), shape.vocab_size)
+        chat = self._chat(tokenizer)
+        data = [warmup.encode(trace, chat) for trace in traces]
+        model = build_student(**shape.model_dump(exclude={"vocab_size"}), vocab_size=len(tokenizer), seed=seed_of(self.seed, "student"))
+        rows = warmup.train(model, data, settings, self.folder / "base" / "checkpoints", seed=self.seed, autocast=self.profile.model.autocast)
+        write_text(self.folder / "base" / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        save_model(model, tokenizer, folder)
+        shutil.rmtree(self.folder / "base" / "checkpoints", ignore_errors=True)
+        return folder
+
+    def _tokenizer_texts(self, traces) -> list[str]:
+        """What the tokenizer learns from: prompts, calls and answers of the traces, and the library's own sources."""
+        texts = [json.dumps(schema) for schema in Tools.schemas] * 50
+        for trace in traces:
+            texts += [trace.problem.statement, trace.feedback or "", *(turn.text + turn.answer for turn in trace.turns)]
+        return texts
+
+    def _chat(self, tokenizer) -> Chat:
+        return Chat(tokenizer, Tools.schemas, thinking=self.profile.model.thinking)
+
+    @cached_property
+    def tokenizer(self):
+        return load_tokenizer(self.base())
+
+    @cached_property
+    def chat(self) -> Chat:
+        return self._chat(self.tokenizer)
+
+    def start_step(self, arm: str) -> int:
+        """The Feedback Distillation step that an arm starts from; 0 for one that starts from the base."""
+        number = arm.rpartition("grpo_from_fd_")[2]
+        return self.profile.training.fd_checkpoints[int(number) - 1] if number.isdigit() else 0
+
+    @property
+    def arms(self) -> list[str]:
+        return ["fd", "grpo", *(f"grpo_from_fd_{i}" for i in (1, 2, 3))]
+
+    def model_folder(self, arm: str) -> Path:
+        """The folder of an arm's final model ("base": the base)."""
+        return self.base() if arm == "base" else self.folder / "arms" / arm / "model"
+
+    def _fd_checkpoint(self, step: int) -> Path:
+        return self.folder / "arms" / "fd" / f"model-step-{step:06d}"
+
+    def _load(self, folder: Path):
+        return load_model(folder, self.profile.model.dtype)
+
+    # -- sampling, training, evaluation --------------------------------------------------------------------------
+
+    def _sampler(self, model) -> TorchSampler:
+        if self.profile.sampler.backend == "vllm":
+            from fdcore.sampling_vllm import VLLMSampler
+
+            return VLLMSampler(model, self.tokenizer)
+        return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
+
+    def sampling(self, model) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
+        """A function (problems, seeds, step) -> trajectories of that model, which may go on changing."""
+        sampler, settings = self._sampler(model), self.profile.sampler
+
+        def sample(problems: list[Problem], seeds: list[int], step: int = 0, prompts=None) -> list[Trajectory]:
+            sampler.update_weights(model)
+            return rollout(
+                problems, seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=self.profile.episode,
+                temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts,
+            )
+
+        return sample
+
+    def train(self, arm: str) -> list[dict]:
+        """Train an arm to its end (resuming where it stands); returns its metrics rows."""
+        folder, training = self.folder / "arms" / arm, self.profile.training
+        if (folder / "model").exists():
+            return self.metrics(arm)
+        problems = self.problems()
+        start = self.start_step(arm)
+        if start and not self._fd_checkpoint(start).exists():
+            self.train("fd")
+        model = self._load(self._fd_checkpoint(start) if start else self.base())
+        autocast = self.profile.model.autocast
+        if arm == "fd":
+            method, settings, steps = FeedbackDistillation(self.profile.distillation, model, self.chat, make_producer(self.profile.feedback, self.seed), autocast=autocast), self.profile.distillation, training.fd_steps
+        else:
+            method, settings, steps = GroupRelativePolicyOptimization(self.profile.grpo, copy.deepcopy(model), autocast=autocast), self.profile.grpo, training.over_steps if start else training.grpo_steps
+        run = Run(folder, arm, self.seed, model, method, training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples)
+        sample = self.sampling(model)
+        keep = {step: self._fd_checkpoint(step) for step in training.fd_checkpoints} if arm == "fd" else {}
+        with self._writing():
+            rows = run.train(
+                steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
+                look_every=self.profile.evaluation.every, keep=keep, save=lambda where: save_model(model, self.tokenizer, where),
+            )
+            save_model(model, self.tokenizer, folder / "model")
+        return rows
+
+    def _look(self, sample) -> dict:
+        """Accuracy on the first test and hold-out problems, one sample each, the same seeds at every look."""
+        found = {}
+        for split in ("test", "holdout"):
+            problems = self._problems[split][: self.profile.evaluation.during_problems]
+            seeds = [seed_of(self.seed, "look", split, p.id) for p in problems]
+            found[f"{split}_accuracy"] = sum(t.reward for t in sample(problems, seeds, 0)) / len(problems)
+        return found
+
+    def metrics(self, arm: str) -> list[dict]:
+        return list(read_jsonl(self.folder / "arms" / arm / "metrics.jsonl"))
+
+    def evaluate(self, arm: str, split: str) -> list[dict]:
+        """Samples for pass@k: one row a problem. Made once; an interrupted evaluation goes on at the problem where it was."""
+        path = (self.folder / "base" if arm == "base" else self.folder / "arms" / arm) / f"eval_{split}.jsonl"
+        todo = self.problems()[split]
+        if len(done := list(read_jsonl(path))) == len(todo):
+            return done
+        settings, model = self.profile.evaluation, self._load(self.model_folder(arm))
+        count = settings.holdout_samples if split == "holdout" else settings.base_samples if arm == "base" else settings.samples
+        at_once = max(1, self.profile.sampler.max_batch // count)
+        sample, (_, unknown) = self.sampling(model), problem_sets.partition()
+        with self._writing(), tqdm(total=len(todo), initial=len(done), desc=f"{arm} on {split}, {count} samples each", unit="problem", mininterval=2.0) as bar:
+            write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in done))  # drops a line cut short by a kill
+            for first in range(len(done), len(todo), at_once):
+                batch = todo[first : first + at_once]
+                seeds = [seed_of(self.seed, "eval", problem.id, i) for problem in batch for i in range(count)]
+                trajectories = sample([problem for problem in batch for _ in range(count)], seeds, 0)
+                with open(path, "a", encoding="utf-8") as file:
+                    for index, problem in enumerate(batch):
+                        file.write(json.dumps(self._row(problem, trajectories[index * count : (index + 1) * count], unknown), ensure_ascii=False) + "\n")
+                bar.update(len(batch))
+        return list(read_jsonl(path))
+
+    @staticmethod
+    def _row(problem: Problem, trajectories: list[Trajectory], unknown: set[str]) -> dict:
+        proofs = sorted({t.source for t in trajectories if t.verdict.verified})
+        return {
+            "problem_id": problem.id, "tier": problem.tier, "unknown": bool(set(problem.lemmas) & unknown), "n": len(trajectories),
+            "c": sum(t.verdict.verified for t in trajectories), "proofs": proofs, "tokens": sum(sum(t.action_mask) for t in trajectories),
+        }
+
+    # -- for figures ---------------------------------------------------------------------------------------------
+
+    def token_view(self, arm: str = "fd"):
+        """Figure 1's data: of the first step's failed attempts, the one where the teacher disagrees most with one token.
+
+        At the first step student and teacher have the same weights, the base's, so that every difference is the feedback's.
+        """
+        from fdcore.tokenview import token_view
+
+        folder, by_id = self.folder / "arms" / arm, {p.id: p for p in self._problems["train"]}
+        attempts = [Trajectory.model_validate(row) for row in read_jsonl(folder / "trajectories.jsonl") if row["step"] == 1]
+        feedback = [Feedback.model_validate({k: v for k, v in row.items() if k != "step"}) for row in read_jsonl(folder / "feedback.jsonl") if row["step"] == 1]
+        failed = [(t, f) for t, f in zip(attempts, feedback) if not t.verdict.verified and t.source and by_id[t.problem_id].name in t.source]
+        if not failed:
+            raise ValueError(f"{folder}: no failed attempt with feedback at step 1; train the arm {arm!r} first")
+        model = self._load(self.base())
+        views = [token_view(model, model, self.chat, by_id[t.problem_id], t, f.text) for t, f in failed]
+        return max(views, key=lambda view: abs(view.teacher[view.focus] - view.student[view.focus]))
+
+    def publish(self) -> list[Path]:
+        """Copy the run's figures into the repository's figures/ folder, when the profile says so."""
+        if not self.profile.publish_figures:
+            return []
+        target = REPOSITORY / "figures"
+        target.mkdir(exist_ok=True)
+        return [Path(shutil.copy2(path, target / path.name)) for path in sorted(self.figures.iterdir()) if path.is_file()]
+

@@ -1,0 +1,163 @@
+"""One loop for every method: sample, judge, learn, write down. It resumes exactly where its newest checkpoint stands.
+
+Two files a run: `metrics.jsonl`, a pure function of profile and seed, and `timing.jsonl`, what it cost on this machine.
+Left out on purpose: anything that a method decides (`fdcore.methods`), and evaluation beyond the quick look during training.
+"""
+from __future__ import annotations
+
+import json
+import math
+import random
+import resource
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable, Iterator, Sequence
+
+import torch
+from tqdm import tqdm
+
+from fdcore.checkpoint import load_checkpoint, save_checkpoint, seed_of
+from fdcore.methods import Method, action_tokens
+from fdcore.profile import Training
+from fdcore.records import Problem, Trajectory, read_jsonl, write_text
+
+
+class TrainingError(RuntimeError):
+    """Training stopped before the weights were spoilt; the message names the step and what was seen."""
+
+
+def order(problems: Sequence[Problem], seed: int, step: int, count: int) -> list[Problem]:
+    """The problems of a step (from 1): a walk through seeded shuffles, each problem once an epoch."""
+    size, first = len(problems), (step - 1) * count
+    epochs = range(first // size, (first + count - 1) // size + 1)
+    shuffles = {epoch: random.Random(seed_of(seed, "order", epoch)).sample(problems, size) for epoch in epochs}
+    return [shuffles[place // size][place % size] for place in range(first, first + count)]
+
+
+def optimizer_for(model: torch.nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
+    return torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay)
+
+
+class Run:
+    """The files of one training run, and the loop over its steps."""
+
+    def __init__(self, folder: Path, arm: str, seed: int, model, method: Method, settings: Training, *, learning_rate: float, prompts: int, samples: int):
+        self.folder, self.arm, self.seed, self.model, self.method, self.settings = folder, arm, seed, model, method, settings
+        self.learning_rate, self.prompts, self.samples = learning_rate, prompts, samples
+        self.optimizer = optimizer_for(model, learning_rate, settings.weight_decay)
+        self.tokens_sampled, self.lemmas = 0, set()
+        self.seconds: dict[str, float] = {}
+
+    def train(
+        self, steps: int, problems: Sequence[Problem], *, sample: Callable[[list[Problem], list[int], int], list[Trajectory]],
+        lemmas_of: Callable[[str], set[str]], look: Callable[[], dict] | None, look_every: int, keep: dict[int, Path], save: Callable[[Path], None],
+    ) -> list[dict]:
+        """Train up to `steps`; returns all metrics rows. `look` measures the policy every `look_every` steps; the
+        steps in `keep` are saved as model folders by `save`."""
+        metrics = self.folder / "metrics.jsonl"
+        start = self._resume()
+        bar = tqdm(range(start + 1, steps + 1), initial=start, total=steps, desc=self.arm, unit="step", mininterval=2.0)
+        for step in bar:
+            self.seconds = {}
+            row = self._step(step, problems, sample, lemmas_of)
+            if look is not None and (step % look_every == 0 or step == steps):
+                with self._timed("look"):
+                    row |= look()
+            self._append(metrics, row)
+            self._append(self.folder / "timing.jsonl", self._timing(row))
+            if step in keep:
+                save(keep[step])
+            if step % self.settings.checkpoint_every == 0 or step == steps or step in keep:
+                self._save(step)
+            bar.set_postfix_str(f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.seconds.values()):.0f} tokens/s")
+        return list(read_jsonl(metrics))
+
+    def _step(self, step: int, problems: Sequence[Problem], sample, lemmas_of) -> dict:
+        picked = [p for p in order(problems, self.seed, step, self.prompts) for _ in range(self.samples)]
+        seeds = [seed_of(self.seed, self.arm, step, index) for index in range(len(picked))]
+        with self._timed("sample"):
+            trajectories = sample(picked, seeds, step)
+        with self._timed("prepare"):
+            parts = Counter(self.method.prepare(picked, trajectories))
+        rate = self.learning_rate * min(1.0, step / max(1, self.settings.warmup_steps))
+        with self._timed("train"):
+            loss, norm = self._update(step, len(picked), rate, parts)
+        self.method.after_step(self.model, step)
+        batch_tokens = sum(map(action_tokens, trajectories))
+        self.tokens_sampled += batch_tokens
+        for trajectory in trajectories:
+            if trajectory.verdict.verified:
+                self.lemmas |= lemmas_of(trajectory.source)
+        self._write_samples(step, trajectories)
+        return {
+            "step": step, "arm": self.arm, "seed": self.seed, "tokens_sampled": self.tokens_sampled, "batch_tokens": batch_tokens, "loss": loss,
+            "grad_norm": norm, "learning_rate": rate, "train_accuracy": sum(t.reward for t in trajectories) / len(trajectories),
+            "test_accuracy": None, "holdout_accuracy": None, "response_tokens": batch_tokens / len(trajectories),
+            "tool_calls": sum(len(t.tool_calls) for t in trajectories) / len(trajectories), "lemmas_seen": len(self.lemmas),
+            "verdicts": dict(sorted(Counter(t.verdict.status for t in trajectories).items())), **parts,
+        }
+
+    def _update(self, step: int, count: int, rate: float, parts: Counter) -> tuple[float, float]:
+        """Gradient over micro-batches, one optimizer step. Refuses a loss or gradient that is not finite."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        total, size = 0.0, self.settings.micro_batch
+        for start in range(0, count, size):
+            loss, sums = self.method.loss(self.model, range(start, min(start + size, count)))
+            loss.backward()
+            total += loss.item()
+            parts.update(sums)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm).item()
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            raise TrainingError(f"{self.arm}: step {step}: loss {total}, gradient norm {norm}; weights left as they were. Lower the learning rate, or look at {self.folder}")
+        self.optimizer.step()
+        return total, norm
+
+    # -- files ---------------------------------------------------------------------------------------------------
+
+    def _save(self, step: int) -> None:
+        save_checkpoint(self.folder / "checkpoints", step, {
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "method": self.method.state_dict(),
+            "tokens_sampled": self.tokens_sampled, "lemmas": sorted(self.lemmas),
+        })
+
+    def _resume(self) -> int:
+        """Load the newest checkpoint and cut the files back to its step; returns that step (0: a fresh start)."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        step, state = load_checkpoint(self.folder / "checkpoints") or (0, None)
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.method.load_state_dict(state["method"])
+            self.tokens_sampled, self.lemmas = state["tokens_sampled"], set(state["lemmas"])
+        for name in ("metrics", "timing", "trajectories", "feedback"):
+            path = self.folder / f"{name}.jsonl"
+            if path.exists():
+                write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in read_jsonl(path) if row["step"] <= step))
+        return step
+
+    def _write_samples(self, step: int, trajectories: Sequence[Trajectory]) -> None:
+        """Every step's episodes without their log-probs, which are many and can be computed again."""
+        feedback = getattr(self.method, "feedback", [])
+        with open(self.folder / "trajectories.jsonl", "a", encoding="utf-8") as file:
+            file.writelines(t.model_copy(update={"logprobs": ()}).model_dump_json() + "\n" for t in trajectories)
+        with open(self.folder / "feedback.jsonl", "a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"step": step, **f.model_dump()}, ensure_ascii=False) + "\n" for f in feedback)
+
+    @staticmethod
+    def _append(path: Path, row: dict) -> None:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def _timing(self, row: dict) -> dict:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {"step": row["step"], "seconds": {k: round(v, 3) for k, v in self.seconds.items()}, "tokens": row["batch_tokens"], "peak_memory_mb": round(peak)}
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start

@@ -1,0 +1,105 @@
+"""Training end to end with real Lean: two runs with one seed are equal, and so is one that was killed and started again."""
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from fdcore.profile import PROFILES
+
+TRAIN = "from fdcore.experiment import Experiment; Experiment({profile!r}, seed=5, out={out!r}).train({arm!r})"
+
+
+@pytest.fixture(scope="module")
+def micro(tmp_path_factory):
+    """A profile of a minute: the smoke profile with fewer and smaller steps."""
+    settings = yaml.safe_load((PROFILES / "smoke.yaml").read_text())
+    settings["warmup"] |= {"traces": 128, "epochs": 1, "batch": 8}
+    settings["problems"] |= {"max_train": 24, "max_test": 8, "max_holdout": 8}
+    settings["distillation"]["prompts"] = 6
+    settings["grpo"] |= {"prompts": 3, "samples": 2}
+    settings["episode"]["max_response_tokens"] = 160
+    settings["evaluation"] |= {"every": 4, "during_problems": 4}
+    settings["training"] |= {"checkpoint_every": 2, "fd_checkpoints": [1, 2, 6]}
+    path = tmp_path_factory.mktemp("profile") / "micro.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def train(profile, out, arm):
+    return [sys.executable, "-c", TRAIN.format(profile=str(profile), out=str(out), arm=arm)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(micro, library, tmp_path_factory):
+    """The folder of a run with both methods trained to the end, and a copy of it as it was after the warm-up."""
+    out = tmp_path_factory.mktemp("runs") / "undisturbed"
+    start = "from fdcore.experiment import Experiment; Experiment({!r}, seed=5, out={!r}).base()".format(str(micro), str(out))
+    subprocess.run([sys.executable, "-c", start], check=True)
+    warmed_up = out.with_name("warmed-up")
+    shutil.copytree(out, warmed_up)
+    for arm in ("fd", "grpo"):
+        subprocess.run(train(micro, out, arm), check=True)
+    return out, warmed_up
+
+
+@pytest.mark.parametrize("arm", ["fd", "grpo"])
+def test_the_same_seed_gives_the_same_metrics_file(micro, undisturbed, tmp_path, arm):
+    first, warmed_up = undisturbed
+    shutil.copytree(warmed_up, tmp_path / "again")
+    subprocess.run(train(micro, tmp_path / "again", arm), check=True)
+    assert (tmp_path / "again/arms" / arm / "metrics.jsonl").read_bytes() == (first / "arms" / arm / "metrics.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("arm, after", [("fd", 1), ("fd", 4), ("grpo", 3)])
+def test_killed_and_started_again_it_ends_with_the_same_metrics(micro, undisturbed, tmp_path, arm, after):
+    first, warmed_up = undisturbed
+    out = tmp_path / "killed"
+    shutil.copytree(warmed_up, out)
+    metrics = out / "arms" / arm / "metrics.jsonl"
+    process = subprocess.Popen(train(micro, out, arm))
+    while process.poll() is None and (not metrics.exists() or metrics.read_text().count("\n") < after):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "arms" / arm / "model").exists(), "the run ended before it could be killed"
+    subprocess.run(train(micro, out, arm), check=True)
+    assert metrics.read_bytes() == (first / "arms" / arm / "metrics.jsonl").read_bytes()
+
+
+def test_every_step_has_one_row_with_what_the_figures_need(undisturbed):
+    rows = [json.loads(line) for line in (undisturbed[0] / "arms/fd/metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    for row in rows:
+        assert row["entropy"] > 0 and row["kl"] is not None and 0 <= row["train_accuracy"] <= 1 and sum(row["verdicts"].values()) == 6
+    assert [row["test_accuracy"] is not None for row in rows] == [False, False, False, True, False, True]
+    assert [row["tokens_sampled"] for row in rows] == sorted(row["tokens_sampled"] for row in rows)
+
+
+def test_a_folder_of_another_run_is_refused(micro, undisturbed):
+    from fdcore.experiment import Experiment
+
+    with pytest.raises(ValueError, match="give another --out"):
+        Experiment(micro, seed=6, out=undisturbed[0])
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path):
+    import torch
+
+    from fdcore.profile import load_profile
+    from fdcore.training import Run, TrainingError
+
+    class Broken:
+        def loss(self, model, rows):
+            return model.weight.sum() * float("nan"), {}
+
+    model = torch.nn.Linear(2, 2)
+    before = model.weight.clone()
+    run = Run(tmp_path, "fd", 0, model, Broken(), load_profile("smoke").training, learning_rate=1e-3, prompts=1, samples=1)
+    with pytest.raises(TrainingError, match="step 9: loss nan"):
+        run._update(9, 1, 1e-3, {})
+    assert torch.equal(model.weight, before)
