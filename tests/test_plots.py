@@ -1,0 +1,94 @@
+"""Figures: drawn from short, empty and hostile records alike, fonts embedded, the same bytes twice."""
+import warnings
+
+import pytest
+
+from fdcore.plots import (
+    Alternative, TokenView, base_figure, figure_1, figure_1_html, figure_2, figure_2_rows, figure_3, figure_3_rows, layout, paper_curves, save,
+)
+
+ARMS = ["fd", "grpo", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3"]
+STARTS = {arm: int(arm[-1]) if arm[-1].isdigit() else 0 for arm in ARMS}
+KS = (1, 2, 4, 8)
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def metrics(steps=4, arms=ARMS, accuracy=0.5):
+    row = lambda step: {
+        "step": step, "tokens_sampled": 100 * step, "test_accuracy": accuracy if step % 2 == 0 else None, "holdout_accuracy": None,
+        "train_accuracy": accuracy, "entropy": 0.3, "lemmas_seen": step,
+    }
+    return {arm: [row(step) for step in range(1, steps + 1)] for arm in arms}
+
+
+def evaluation(n, c=1):
+    return [{"problem_id": str(i), "tier": 1 + i % 3, "unknown": bool(i % 2), "n": n, "c": c} for i in range(6)]
+
+
+def view(tokens=("<tool_call>", "\n", "exact", " Nat", ".foo", "</tool_call>", "<|im_end|>", "ok"), mask=(1, 1, 1, 1, 1, 1, 0, 0)):
+    options = (Alternative(text=" Nat", student=0.6, teacher=0.1), Alternative(text=" Or", student=0.1, teacher=0.8))
+    return TokenView(
+        statement="theorem thm (p : Prop) : p ↔ p := by", feedback="1. Use the lemma.\n2. Compile it.", verdict="failed", tokens=tokens, action_mask=mask,
+        student=tuple(-0.5 * m for m in mask), teacher=tuple(-4.0 * m for m in mask), alternatives=tuple(options if m else () for m in mask), focus=mask.index(1),
+    )
+
+
+def test_every_figure_is_written_as_pdf_with_embedded_fonts_png_and_csv(tmp_path):
+    runs, evaluations = metrics(), {"base": evaluation(8), **{arm: evaluation(4) for arm in ARMS}}
+    drawn = {
+        "figure_1": (figure_1(view()), [{"token": "x"}]),
+        "figure_2": (figure_2(runs, STARTS), figure_2_rows(runs, STARTS)),
+        "figure_2_tokens": (figure_2(runs, STARTS, x="tokens_sampled", paper=False), figure_2_rows(runs, STARTS)),
+        "figure_3": (figure_3(runs, evaluations, STARTS, KS), figure_3_rows(runs, evaluations, STARTS, KS)),
+        "base": (base_figure(evaluation(8), KS), evaluation(8)),
+    }
+    for name, (figure, rows) in drawn.items():
+        pdf, png, table = save(figure, tmp_path, name, rows)
+        assert b"/Type3" not in pdf.read_bytes() and png.stat().st_size > 5000
+        assert len(table.read_text().splitlines()) == len(rows) + 1
+
+
+@pytest.mark.parametrize("runs", [metrics(1), metrics(3, ["fd"]), metrics(accuracy=0.0), {arm: [] for arm in ARMS}])
+def test_short_missing_and_all_zero_runs_are_drawn(runs, tmp_path):
+    save(figure_2(runs, STARTS), tmp_path, "two", [{"a": 1}])
+    save(figure_3(runs, {"base": evaluation(2, 0)}, STARTS, KS), tmp_path, "three", [{"a": 1}])
+
+
+def test_the_same_records_give_the_same_files(tmp_path):
+    one, two = (save(figure_2(metrics(), STARTS), tmp_path / name, "figure_2", [{"a": 1}]) for name in ("a", "b"))
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_arms_that_start_from_a_checkpoint_are_counted_from_the_base():
+    rows = [row for row in figure_2_rows(metrics(), STARTS) if row["arm"] == "grpo_from_fd_3"]
+    assert [row["step"] for row in rows] == [4, 5, 6, 7] and [row["tokens_sampled"] for row in rows] == [400, 500, 600, 700]
+
+
+@pytest.mark.parametrize("token", ["$x$", "\\frac{", "<b>", "\0\x1b[31m", "x" * 500, "\t\r\n", "💥", "\u202e"])
+def test_hostile_tokens_do_not_break_figure_1(token, tmp_path):
+    hostile = view(tokens=(token, "a"), mask=(1, 1))
+    save(figure_1(hostile), tmp_path, "one", [{"a": 1}]) if "💥" not in token else layout(hostile)
+    figure_1_html(hostile)
+
+
+def test_the_page_escapes_model_output_and_refers_to_nothing_outside():
+    page = figure_1_html(view(tokens=("<script>alert(1)</script>", '" onmouseover="x'), mask=(1, 0)))
+    assert "<script>" not in page and '" onmouseover' not in page and "http" not in page
+
+
+def test_the_layout_loses_no_character_and_keeps_the_line_width():
+    long = view(tokens=("abc " * 60, "x" * 230), mask=(1, 1))
+    pieces = layout(long)
+    assert "".join(text for *_, text in pieces) == "".join(long.tokens)
+    assert max(column + len(text) for _, _, column, text in pieces) <= 104
+
+
+def test_the_papers_curves_are_there_for_each_panel_of_figure_2():
+    for panel in ("test accuracy", "train accuracy", "entropy", "MiniF2F accuracy"):
+        assert {"Claude FD", "GRPO"} <= paper_curves("2", panel).keys()
