@@ -36,6 +36,14 @@ def run(
         _stop(str(error), 1)
 
 
+@app.command()
+def problems(seed: Annotated[int, typer.Option(min=0)] = 0) -> None:
+    """Make the generated problem sets of the tiny world anew from the library (lean_project/problems)."""
+    from fdcore.problems import generate
+
+    print(generate(seed))
+
+
 def _stop(message: str, code: int) -> None:
     print(f"\nfdcore: {message}", file=sys.stderr, flush=True)
     raise typer.Exit(code)
