@@ -2,3 +2,7 @@
 
 Formulas: `distillation`, `grpo`. World: `toolchain`, `verifier`, `tools`, `problems`. Loop: `episodes`, `training`.
 """
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch loads OpenMP: spinning threads starve each other where cores are shared

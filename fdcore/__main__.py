@@ -37,6 +37,34 @@ def run(
 
 
 @app.command()
+def check(
+    statement: Annotated[Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")],
+    proof: Annotated[Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")],
+) -> None:
+    """Judge one proof: the verdict as JSON, exit code 0 only when verified."""
+    from fdcore.toolchain import LeanUnavailable
+    from fdcore.verifier import check_command
+
+    try:
+        verdict, code = check_command(statement, proof)
+    except (ValueError, LeanUnavailable) as error:
+        _stop(str(error), 2)
+    print(verdict.model_dump_json(indent=1))
+    raise typer.Exit(code)
+
+
+@app.command()
+def build() -> None:
+    """Compile what changed of the core library."""
+    from fdcore.toolchain import LeanUnavailable, LibraryError, build_library
+
+    try:
+        print(build_library())
+    except (LeanUnavailable, LibraryError) as error:
+        _stop(str(error), 1)
+
+
+@app.command()
 def problems(seed: Annotated[int, typer.Option(min=0)] = 0) -> None:
     """Make the generated problem sets of the tiny world anew from the library (lean_project/problems)."""
     from fdcore.problems import generate

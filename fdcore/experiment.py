@@ -8,6 +8,7 @@ import contextlib
 import copy
 import fcntl
 import json
+import os
 import shutil
 import time
 from functools import cached_property
@@ -45,7 +46,7 @@ class Experiment:
         self.seed = seed
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
-        torch.set_num_threads(self.profile.threads)
+        torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS", self.profile.threads))))
         self._claim_folder()
 
     def _claim_folder(self) -> None:

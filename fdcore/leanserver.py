@@ -12,7 +12,6 @@ import json
 import os
 import select
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -42,11 +41,11 @@ class WarmLeanFailed(RuntimeError):
 class WarmLean:
     """One file worker in the sandbox. Not thread-safe. A failed one starts anew at the next text."""
 
-    def __init__(self, argv: list[str], env: dict[str, str], header: str, *, heartbeats: int, memory_mb: int, seconds: float):
+    def __init__(self, argv: list[str], env: dict[str, str], header: str, folder: Path, *, heartbeats: int, memory_mb: int, seconds: float):
+        """`folder` is the only place where the worker may write, `seconds` the longest wait for an answer."""
         self.argv = [*argv, "--worker", "-Dserver.reportDelayMs=0", f"-DmaxHeartbeats={heartbeats}", URI]
-        self.env, self.header, self.memory_mb, self.seconds = env, header, memory_mb, seconds
+        self.env, self.header, self.folder, self.memory_mb, self.seconds = env, header, folder, memory_mb, seconds
         self._process: subprocess.Popen | None = None
-        self._folder: tempfile.TemporaryDirectory | None = None
         self._buffer, self._version = b"", 0
 
     def messages(self, body: str) -> list[RawMessage]:
@@ -65,8 +64,8 @@ class WarmLean:
 
     def _start(self) -> None:
         self.close()
-        self._folder = tempfile.TemporaryDirectory(prefix="fdcore-warm-")
-        command = sandbox.inside(self.argv, Path(self._folder.name), memory_mb=self.memory_mb)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = sandbox.inside(self.argv, self.folder, memory_mb=self.memory_mb)
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env, start_new_session=True
         )
@@ -139,9 +138,6 @@ class WarmLean:
                 except OSError:
                     pass
             process.wait()
-        folder, self._folder = self._folder, None
-        if folder is not None:
-            folder.cleanup()
 
 
 def _message(diagnostic: dict, lines: list[str], header_lines: int, shift: int) -> RawMessage:

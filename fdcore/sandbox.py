@@ -210,7 +210,7 @@ def _serve(request: dict, argv: list[str], library) -> dict:
     os.close(handle)
     _kill_group(child)  # whatever the child has started
     code = os.waitstatus_to_exitcode(status)
-    if reason == "exit" and code in (-signal.SIGXCPU, -signal.SIGKILL) and usage.ru_utime + usage.ru_stime >= int(request["cpu"]):
+    if reason == "exit" and (code == -signal.SIGXCPU or (code == -signal.SIGKILL and usage.ru_utime + usage.ru_stime >= request["cpu"])):
         reason = "cpu"
     if reason == "exit" and code == -signal.SIGXFSZ:
         reason = "output"

@@ -34,6 +34,7 @@ FORBIDDEN_WORDS = frozenset(
     declare_aesop_rule_sets declare_uint_theorems declare_int_theorems gen_injective_theorems% extends where_finally
     """.split()
 )
+FORBIDDEN_STARTS = ("register_", "declare_", "builtin_")
 # Names that no proof needs, wherever they stand inside a longer name.
 FORBIDDEN_PARTS = (
     "sorryAx", "lcProof", "lcUnreachable", "lcErased", "lcAny", "lcVoid", "reduceBool", "reduceNat", "ofReduce", "trustCompiler",
@@ -155,7 +156,7 @@ def _words(read: list[Token]) -> None:
         if token.kind != "word":
             continue
         first = token.text.split(".", 1)[0]
-        if token.text in FORBIDDEN_WORDS or first in FORBIDDEN_WORDS or first.rstrip("%") in FORBIDDEN_WORDS:
+        if token.text in FORBIDDEN_WORDS or first in FORBIDDEN_WORDS or first.rstrip("%") in FORBIDDEN_WORDS or first.startswith(FORBIDDEN_STARTS):
             raise _Refused(f"'{first}' is not allowed", token.offset)
         for part in FORBIDDEN_PARTS:
             if part in token.text:

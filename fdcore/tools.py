@@ -19,6 +19,7 @@ from fdcore.screen import MAX_CHARS
 
 MAX_RAW, MAX_FILES, MAX_PATTERN = 4 * MAX_CHARS, 16, 200
 SEARCH_LINES, SEARCH_SECONDS, SEARCH_COLUMNS = 5, 10.0, 240  # five lines: the paper's tool server
+DECLARATION = re.compile(r"\s*(?:@\[[^\]]*\] *)*(?:(?:protected|private|noncomputable) +)*(theorem|lemma|def|abbrev|axiom|inductive|structure|class) +([^\s:({\[]+)")
 PATH = re.compile(r"[A-Za-z0-9_-]{1,40}(?:/[A-Za-z0-9_-]{1,40}){0,3}\.lean")
 
 
@@ -97,13 +98,13 @@ class Tools:
         return self.files[path]
 
     def _search(self, pattern: str, glob: str | None = None) -> str:
-        """The first lines of the library that match, each as `file: line`."""
+        """The first lines of the library that match, statements before other lines, each as `file: line`."""
         if not pattern or len(pattern) > MAX_PATTERN or len(glob or "") > MAX_PATTERN:
             raise ToolError(f"pattern must have 1 to {MAX_PATTERN} characters")
         if "\0" in pattern + (glob or ""):
             raise ToolError("pattern holds a null character")
-        command = [ripgrep(), "--no-config", "--no-ignore", "--no-heading", "--with-filename", "--no-line-number", "--color=never", "--sort=path",
-                   "--max-columns=400", f"--max-count={SEARCH_LINES}", "--type=lean"]  # fmt: skip
+        command = [ripgrep(), "--no-config", "--no-ignore", "--no-heading", "--with-filename", "--line-number", "--color=never", "--sort=path",
+                   "--max-columns=400", "--max-count=50", "--type=lean"]  # fmt: skip
         command += ([f"--glob={glob}"] if glob else []) + ["--glob=!Syntax.lean", "--glob=!.*", "-e", pattern, "--", "."]
         try:
             done = subprocess.run(command, cwd=self.library, capture_output=True, timeout=SEARCH_SECONDS, env={}, stdin=subprocess.DEVNULL)
@@ -111,8 +112,20 @@ class Tools:
             raise ToolError(f"the search took more than {SEARCH_SECONDS:.0f} s") from None
         if done.returncode == 2 and not done.stdout:
             raise ToolError(_regex_error(done.stderr.decode(errors="replace")))
-        lines = done.stdout.decode(errors="replace").splitlines()[:SEARCH_LINES]
-        return "\n".join(_result_line(line) for line in lines) or "no match"
+        hits = [line.removeprefix("./").split(":", 2) for line in done.stdout.decode(errors="replace").splitlines()]
+        hits.sort(key=lambda hit: DECLARATION.match(hit[2]) is None)  # stable: the order of files and lines stays
+        return "\n".join(self._result(*hit) for hit in hits[:SEARCH_LINES]) or "no match"
+
+    def _result(self, path: str, number: str, text: str) -> str:
+        """One line of a search. A statement is given under its full name and without its proof, so that it says enough by itself.
+
+        Example: "Nat/Basic.lean: theorem Nat.add_comm (n m : Nat) : n + m = m + n".
+        """
+        if match := DECLARATION.match(text):
+            above = (self.library / path).read_text(encoding="utf-8", errors="replace").splitlines()[: int(number) - 1]
+            name = ".".join([*_namespaces(above), match[2]])
+            text = f"{match[1]} {name}{re.split(r' :=(?: |$)', text[match.end() :])[0]}"
+        return f"{path}: {text.strip()}"[:SEARCH_COLUMNS]
 
     def _cut(self, text: str) -> str:
         text = _clean(text)
@@ -175,9 +188,16 @@ def _check_arguments(name: str, arguments: dict) -> None:
             raise ToolError(f"{key} must be a string")
 
 
-def _result_line(line: str) -> str:
-    path, _, text = line.partition(":")
-    return f"{path.removeprefix('./')}: {text.strip()}"[:SEARCH_COLUMNS]
+def _namespaces(lines: list[str]) -> list[str]:
+    """The namespaces that are open behind these lines of a file."""
+    opened: list[str] = []
+    for line in lines:
+        word, _, name = line.strip().partition(" ")
+        if word == "namespace":
+            opened.append(name)
+        elif word == "end" and opened and name == opened[-1]:
+            opened.pop()
+    return opened
 
 
 def _regex_error(stderr: str) -> str:

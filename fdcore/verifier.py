@@ -10,8 +10,10 @@ Left out on purpose: Lake projects and more than one machine.
 """
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import queue
 import re
 import shutil
@@ -61,7 +63,7 @@ class Verifier:
         self.warm = warm
         toolchain, library = find_toolchain(), build_library(log=lambda *_: None)
         self._cache = VerdictCache(cache_dir, [RULES, toolchain.version, library_hash(library), self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats])
-        self._scratch = Path(tempfile.mkdtemp(prefix="fdcore-verifier-"))
+        self._scratch, held = scratch_folder()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="verifier")
         self._benches: queue.SimpleQueue[_Bench] = queue.SimpleQueue()
         self._all = [_Bench(self, toolchain, library, self._scratch / str(i)) for i in range(workers)]
@@ -69,7 +71,7 @@ class Verifier:
             self._benches.put(bench)
         self._statements: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
-        self._end = weakref.finalize(self, _end, self._all, self._pool, self._scratch)
+        self._end = weakref.finalize(self, _end, self._all, self._pool, self._scratch, held)
 
     def check(self, problem: Problem, source: str) -> Verdict:
         """The verdict on one file. Never raises for any string as `source`."""
@@ -173,7 +175,7 @@ class _Bench:
         self.server = None
         if owner.warm:
             self.server = WarmLean(
-                list(toolchain.argv), self.env | {"LEAN_PATH": str(library)}, owner.header,
+                list(toolchain.argv), self.env | {"LEAN_PATH": str(library)}, owner.header, folder / "warm",
                 heartbeats=owner.heartbeats, memory_mb=owner.memory_mb, seconds=min(5.0, owner.timeout_seconds),  # what takes longer is left to a fresh process
             )
 
@@ -347,6 +349,21 @@ def pristine_name(problem: Problem) -> str:
     return problem.name.rpartition(".")[0] + ("." if "." in problem.name else "") + "fdPristine"
 
 
+def scratch_folder() -> tuple[Path, int]:
+    """A new temporary folder and the lock that marks it as in use. Folders of killed processes, whose lock is free, are removed."""
+    for old in Path(tempfile.gettempdir()).glob("fdcore-verifier-*/lock"):
+        try:
+            with open(old) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(old.parent, ignore_errors=True)
+        except OSError:  # in use, or another user's
+            pass
+    folder = Path(tempfile.mkdtemp(prefix="fdcore-new-"))
+    held = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return folder.rename(folder.with_name(folder.name.replace("new", "verifier"))), held  # only now can it be taken for an old one
+
+
 def library_hash(library: Path) -> str:
     """A hash of the compiled library: what the verdicts rest on."""
     digest = hashlib.sha256()
@@ -401,8 +418,9 @@ def _shared_library(toolchain) -> Path | None:
     return Path(spec.origin).parent / "libleanshared.so" if spec is not None and spec.origin else None
 
 
-def _end(benches: list[_Bench], pool: ThreadPoolExecutor, scratch: Path) -> None:
+def _end(benches: list[_Bench], pool: ThreadPoolExecutor, scratch: Path, held: int) -> None:
     pool.shutdown(wait=True, cancel_futures=True)
     for bench in benches:
         bench.close()
     shutil.rmtree(scratch, ignore_errors=True)
+    os.close(held)

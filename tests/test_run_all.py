@@ -260,7 +260,7 @@ def test_the_smoke_profile_runs_from_the_shell_to_figures_and_claims(tmp_path):
     for arm in ARMS:
         rows = [json.loads(line) for line in (tmp_path / f"arms/{arm}/metrics.jsonl").read_text().splitlines()]
         assert rows and [row["step"] for row in rows] == list(range(rows[0]["step"], rows[0]["step"] + len(rows)))
-    for figure in ("figure1", "figure2", "figure3"):
+    for figure in ("base", "figure_1", "figure_2", "figure_3"):
         assert list((tmp_path / "figures").glob(f"{figure}*.pdf")) and list((tmp_path / "figures").glob(f"{figure}*.png"))
     claims = json.loads((tmp_path / "figures/claims.json").read_text())
     assert all(claim in json.dumps(claims) for claim in ("C1", "C2", "C3", "C4"))

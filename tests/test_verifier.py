@@ -1,0 +1,368 @@
+"""The judge: honest proofs pass, everything else does not, and the fast way never differs from the clean one. Real Lean."""
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fdcore.records import Problem, Verdict
+from fdcore.screen import declares, screen, tokens
+from fdcore.verifier import StatementError, Verifier, check_command, normalize, split_header
+
+HEADER = "prelude\nimport Fd\n\n"
+SETTINGS = dict(
+    header=HEADER, axioms=("propext", "Quot.sound", "Classical.choice"), timeout_seconds=20, memory_mb=2048, heartbeats=20000, workers=2, cache_dir=None
+)
+COMM = "theorem t (a b : Nat) : a + b = b + a := by"
+FALSE = "theorem t (a b : Nat) : a + b = a := by"
+HONEST = COMM + "\n  rw [Nat.add_comm]\n"
+
+
+def problem(statement: str = COMM, **fields) -> Problem:
+    return Problem(**({"id": "p", "header": HEADER, "statement": statement, "split": "train"} | fields))
+
+
+@pytest.fixture(scope="module")
+def verifier():
+    with Verifier(**SETTINGS) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    with Verifier(**SETTINGS, warm=False) as one:
+        yield one
+
+
+# -- what passes -------------------------------------------------------------------------------------------------------
+
+HONEST_FILES = {
+    "one tactic": (COMM, HONEST),
+    "with the header": (COMM, HEADER + HONEST),
+    "with part of the header": (COMM, "import Fd\n" + HONEST),
+    "a term": (COMM, "theorem t (a b : Nat) : a + b = b + a := Nat.add_comm a b\n"),
+    "other binder names": (COMM, "theorem t (x y : Nat) : x + y = y + x := by\n  exact Nat.add_comm x y\n"),
+    "binders moved into the type": (COMM, "theorem t : ∀ a b : Nat, a + b = b + a := by\n  intro a b\n  exact Nat.add_comm a b\n"),
+    "lemmas of its own": (COMM, "theorem aux (a b : Nat) : a + b = b + a := Nat.add_comm a b\n\n" + COMM + "\n  exact aux a b\n"),
+    "a definition of its own": (COMM, "def twice (n : Nat) : Nat := n + n\n\n" + HONEST),
+    "comments": (COMM, "/- a proof /- nested -/ \" -/\n-- axiom \"\n/-- doc: sorry -/\n" + HONEST + "-- sorry"),
+    "line ends of Windows": (COMM, HONEST.replace("\n", "\r\n")),
+    "propositional extensionality": ("theorem t (p q : Prop) (h : p ↔ q) : p = q := by", "theorem t (p q : Prop) (h : p ↔ q) : p = q := by\n  exact propext h\n"),
+    "universes": (
+        "theorem t {α : Type u_1} {β : Type _} (f : α → β) (a b : α) (h : a = b) : f a = f b := by",
+        "theorem t {α : Type u_1} {β : Type _} (f : α → β) (a b : α) (h : a = b) : f a = f b := by\n  rw [h]\n",
+    ),
+    "a name in a namespace": ("theorem Nat.mine (a b : Nat) : a + b = b + a := by", "theorem Nat.mine (a b : Nat) : a + b = b + a := by\n  exact Nat.add_comm a b\n"),
+    "an instance argument": ("theorem t (p : Prop) [h : Decidable p] (x : p) : p := by", "theorem t (p : Prop) [h : Decidable p] (x : p) : p := by\n  exact x\n"),
+    "a hole that exact? fills": (COMM, COMM + "\n  exact?\n"),
+}
+
+
+@pytest.mark.parametrize("statement, source", HONEST_FILES.values(), ids=HONEST_FILES)
+def test_an_honest_proof_is_verified(verifier, statement, source):
+    verdict = verifier.check(problem(statement), source)
+    assert verdict.status == "verified", verdict
+    assert set(verdict.axioms) <= set(SETTINGS["axioms"])
+
+
+# -- what does not -----------------------------------------------------------------------------------------------------
+
+ATTACKS = {
+    # the proof is not there
+    "sorry": ("sorry", FALSE + " sorry"),
+    "sorry in a lemma": ("sorry", "theorem aux (a b : Nat) : a + b = a := sorry\n" + FALSE + "\n  exact aux a b"),
+    "sorry in a lemma that is not used": ("sorry", "theorem aux : 1 = 2 := sorry\n" + HONEST),
+    "admit": ("sorry", FALSE + "\n  admit"),
+    "stop": ("sorry", FALSE + "\n  stop\n  rfl"),
+    "sorryAx by name": ("forbidden", FALSE + "\n  exact sorryAx _ false"),
+    "lcProof by name": ("forbidden", FALSE + "\n  exact lcProof"),
+    "an empty file": ("failed", ""),
+    "another theorem": ("failed", "theorem s : 1 = 1 := rfl"),
+    "the theorem in a comment": ("failed", "/- " + HONEST + " -/"),
+    "an example": ("failed", "example (a b : Nat) : a + b = b + a := Nat.add_comm a b"),
+    # the statement is another one
+    "a weaker statement": ("failed", "theorem t : True := by\n  trivial"),
+    "one more hypothesis": ("failed", "theorem t (a b : Nat) (h : a + b = a) : a + b = a := by\n  exact h"),
+    "a hypothesis that is never true": ("failed", "theorem t (a b : Nat) (h : False) : a + b = a := by\n  exact h.elim"),
+    "other types": ("failed", "theorem t (a b : Prop) : (a ∧ b) = (a ∧ b) := by\n  rfl"),
+    "the theorem as a definition of data": ("failed", "def t (a b : Nat) : Nat := a\n"),
+    "the name in a namespace of its own": ("forbidden", "namespace X\n" + HONEST + "end X"),
+    "the statement shadowed by a variable": ("forbidden", "variable (h : False)\ntheorem t (a b : Nat) : a + b = a := by exact h.elim"),
+    "a local instance of addition": ("forbidden", "local instance : Add Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl"),
+    "a definition that takes the place of equality": ("forbidden", "def Eq (a b : Nat) : Prop := True\n" + FALSE + "\n  trivial"),
+    "a definition in the library's namespace": ("forbidden", "def Nat.gcd (a b : Nat) : Nat := 0\n" + FALSE + "\n  rfl"),
+    "a lemma in the root namespace": ("forbidden", "theorem _root_.Nat.bad : 1 = 1 := rfl\n" + HONEST),
+    "notation for a false equality": ("forbidden", 'notation a " = " b => True\n' + FALSE + "\n  trivial"),
+    "infix notation": ("forbidden", 'local infixl:65 " + " => fun a b => a\n' + FALSE + "\n  rfl"),
+    "a macro for the statement's terms": ("forbidden", "macro_rules | `($a = $b) => `(True)\n" + FALSE + "\n  trivial"),
+    "a macro tactic": ("forbidden", 'macro "win" : tactic => `(tactic| sorry)\n' + FALSE + "\n  win"),
+    "syntax": ("forbidden", 'syntax "win" : tactic\n' + HONEST),
+    "an elaborator": ("forbidden", 'elab "win" : tactic => pure ()\n' + HONEST),
+    "an open namespace": ("forbidden", "open Nat in\n" + HONEST),
+    "a section": ("forbidden", "section\n" + HONEST + "end"),
+    "auto-bound names taken by a definition": ("failed", "def n : Nat := 0\ntheorem t : n + n = n := rfl"),
+    # new ground to stand on
+    "an axiom": ("forbidden", "axiom cheat (a b : Nat) : a + b = a\n" + FALSE + "\n  exact cheat a b"),
+    "an axiom behind a doc comment": ("forbidden", "/-- fine -/ axiom cheat : False\n" + FALSE + "\n  exact cheat.elim"),
+    "an opaque constant": ("forbidden", "opaque cheat : 1 = 2\n" + HONEST),
+    "a constant as in Lean 3": ("forbidden", "constant cheat : False\n" + HONEST),
+    "an unsafe definition": ("forbidden", "unsafe def cheat : False := cheat\n" + HONEST),
+    "a partial definition": ("forbidden", "partial def cheat (n : Nat) : n = 0 := cheat n\n" + HONEST),
+    "extern": ("forbidden", '@[extern "lean_nat_add"] def cheat (a b : Nat) : Nat := a\n' + HONEST),
+    "implemented_by": ("forbidden", "@[implemented_by Nat.add] def cheat (a b : Nat) : Nat := a\n" + HONEST),
+    "attribute on a library theorem": ("forbidden", "attribute [-simp] Nat.add_zero\n" + HONEST),
+    "a simp attribute": ("forbidden", "@[simp] theorem aux : 1 = 1 := rfl\n" + HONEST),
+    "an instance": ("forbidden", "instance : Add Prop := ⟨And⟩\n" + HONEST),
+    "an inductive type": ("forbidden", "inductive Bad where | mk : Bad\n" + HONEST),
+    "deriving": ("forbidden", "structure S where\n  x : Nat\nderiving Repr\n" + HONEST),
+    "native_decide": ("forbidden", "theorem t (a b : Nat) : a + b = a := by\n  native_decide"),
+    # the checks turned off, code run, files read
+    "set_option": ("forbidden", "set_option debug.skipKernelTC true in\n" + HONEST),
+    "set_option in a tactic block": ("forbidden", COMM + "\n  set_option maxHeartbeats 0 in\n  rw [Nat.add_comm]"),
+    "#exit before the theorem": ("forbidden", "#exit\n" + HONEST),
+    "#eval": ("forbidden", "#eval 1\n" + HONEST),
+    "run_cmd": ("forbidden", "run_cmd pure ()\n" + HONEST),
+    "run_tac": ("forbidden", COMM + "\n  run_tac pure ()"),
+    "initialize": ("forbidden", "initialize pure ()\n" + HONEST),
+    "by_elab": ("forbidden", "theorem t (a b : Nat) : a + b = a := by_elab default"),
+    "include_str": ("forbidden", 'def s := include_str "/etc/passwd"\n' + HONEST),
+    "another import": ("forbidden", "import Lean\n" + HONEST),
+    "an import after the header": ("forbidden", HEADER + "import Evil\n" + HONEST),
+    # text that two readers could read in two ways
+    "a comment that is never closed": ("forbidden", HONEST + "/- "),
+    "a doc comment opened as a closed one": ("forbidden", "/--/ axiom cheat : False -/ axiom more : False\n" + HONEST),
+    "an operator that looks like a comment": ("forbidden", "theorem aux : 4 //- 2 = 2 := by axiom -/ rfl\n" + HONEST),
+    "a string that hides code": ("forbidden", 'def s := "\n' + "axiom cheat : False\n" + 'def r := "\n' + HONEST),
+    "a quotation": ("forbidden", "def q := `(axiom cheat : False)\n" + HONEST),
+    "a word after a number": ("forbidden", "def n := 0b1axiom cheat : False\n" + HONEST),
+    "a quoted name": ("forbidden", "theorem «t» (a b : Nat) : a + b = a := by rfl\n" + HONEST),
+    "a right-to-left override": ("forbidden", "theorem t (a b : Nat) : a + b = \u202ea := by rfl"),
+    "a zero-width space": ("forbidden", "ax\u200biom cheat : False\n" + HONEST),
+    "a no-break space": ("forbidden", HONEST.replace(" ", "\u00a0")),
+    "a null character": ("forbidden", HONEST + "\0"),
+    "half a surrogate pair": ("forbidden", HONEST + "\ud800"),
+    "a Cyrillic look-alike": ("failed", "theorem t (а b : Nat) : а + b = b + а := by\n  rw [Nat.add_comm]"),
+    "a file of a megabyte": ("forbidden", HONEST + "-" * 1_000_000),
+    "ten thousand brackets": ("failed", COMM + "\n  exact " + "(" * 10_000 + "rfl" + ")" * 10_000),
+    # the judge's own names
+    "the judge's name for the statement": ("forbidden", "theorem fdPristine : False := sorry\n" + HONEST),
+    "the judge's theorem": ("forbidden", "theorem fdAccept : 1 = 1 := rfl\n" + HONEST),
+}
+
+
+@pytest.mark.parametrize("status, source", ATTACKS.values(), ids=ATTACKS)
+def test_an_attack_is_not_verified(verifier, status, source):
+    goal = COMM if "b = b + a" in source else FALSE
+    verdict = verifier.check(problem(goal), source)
+    assert verdict.status == status, verdict
+    assert verdict.detail and "\n" not in verdict.detail
+
+
+def test_what_the_screen_would_miss_is_still_caught_by_the_axioms_of_the_accepted_theorem(verifier, monkeypatch):
+    monkeypatch.setattr("fdcore.verifier.screen", lambda text, name: None)
+    cheat = "axiom cheat (a b : Nat) : a + b = a\n" + FALSE + "\n  exact cheat a b -- past the screen"
+    assert verifier.check(problem(FALSE), cheat).detail == "the proof uses the axiom cheat"
+    local = "local instance (priority := 10000) odd : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl -- past the screen"
+    assert verifier.check(problem(FALSE), local).status == "failed"
+    exits = "#exit\n" + HONEST + " -- past the screen"
+    assert not verifier.check(problem(), exits).verified
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_proof_that_never_ends_is_a_timeout_and_one_that_eats_memory_is_a_resource_verdict():
+    endless = COMM + "\n  repeat (have h : 0 = 0 := rfl)\n"
+    with Verifier(**SETTINGS | {"timeout_seconds": 2, "workers": 1}) as short:
+        assert short.check(problem(), endless).status == "timeout"
+        assert short.check(problem(), HONEST).status == "verified"
+    with Verifier(**SETTINGS | {"memory_mb": 40, "workers": 1}) as small:
+        assert small.check(problem(), endless).status == "resource"
+
+
+def test_a_lean_process_that_is_killed_is_a_verdict_or_is_asked_again(verifier):
+    verifier.check(problem(), COMM + "\n  exact killed")
+    victims = [p for p in psutil.Process().children(recursive=True) if "--worker" in p.cmdline() or "keep" in p.cmdline()]
+    assert victims
+    for victim in victims:
+        victim.kill()
+    assert verifier.check(problem(), HONEST + "-- after the kill").status == "verified"
+    assert verifier.check(problem(), COMM + "\n  exact after_the_kill").status == "failed"
+
+
+def test_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    mine = {p.pid for p in psutil.Process().children(recursive=True)}
+    with Verifier(**SETTINGS) as one:
+        one.check_many([(problem(), HONEST), (problem(), COMM + " rfl"), (problem(), "nonsense")])
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
+    assert {p.pid for p in psutil.Process().children(recursive=True)} <= mine
+
+
+def test_lean_processes_end_when_the_caller_is_killed(tmp_path, monkeypatch):
+    script = tmp_path / "caller.py"
+    script.write_text(
+        "import sys, time\nfrom tests.test_verifier import *\nv = Verifier(**SETTINGS)\nv.check_many([(problem(), COMM + ' exact no'), (problem(), HONEST)])\nprint('ready', flush=True)\ntime.sleep(60)\n"
+    )
+    root = Path(__file__).parent.parent
+    paths = [str(root), *filter(None, sys.path)]
+    caller = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, cwd=root, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(tmp_path)})
+    assert caller.stdout.readline() == b"ready\n"
+    children = psutil.Process(caller.pid).children(recursive=True)
+    assert len(children) >= 2
+    caller.kill()
+    caller.wait()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    left = list(tmp_path.glob("fdcore-verifier-*"))
+    assert len(left) == 1  # nobody was there to remove it: the next verifier does
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Verifier(**SETTINGS):
+        assert left[0] not in tmp_path.glob("fdcore-*")
+    assert not list(tmp_path.glob("fdcore-*"))
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+
+def test_lines_count_in_the_text_that_the_model_wrote(verifier):
+    wrong = COMM + "\n  exact foo\n"
+    for above, line in (("", 2), (HEADER, 5), ("\n\n", 4), ("import Fd\n", 3)):
+        message = verifier.check(problem(), above + wrong).messages[0]
+        assert (message.line, message.column, message.severity) == (line, 8, "error")
+        assert "foo" in message.text
+
+
+def test_columns_count_code_points(verifier):
+    message = verifier.check(problem(), COMM + "\n  have h : (fun 𝓝 : Nat => 𝓝) a = a := foo\n").messages[0]
+    assert (message.line, message.column) == (2, 39)
+
+
+def test_a_sorry_is_reported_as_lean_says_it(verifier):
+    verdict = verifier.check(problem(), COMM + " sorry")
+    assert [(m.severity, m.line) for m in verdict.messages] == [("warning", 1)] and "sorry" in verdict.messages[0].text
+
+
+TACTICS = """rfl; simp; simp_all; omega; decide; exact foo; exact Nat.add_comm; exact (Nat.add_comm _ _ : _); rw [Nat.add_comm, foo]; rw [Nat.mul_comm]; intro h;
+constructor; cases a; induction a; cases a with | zero => rfl; induction a with | zero => simp | succ n ih => simp; apply Nat.add_comm; apply foo; refine ⟨_, _⟩; refine ?_;
+exact ?_; have h := foo; have h : a = b := by simp; calc a + b = a := by rfl; show a = b; exists a; use a; left; exfalso; contradiction; assumption; trivial;
+simp [foo]; simp only [Nat.add_comm]; simp at h; rw [h]; unfold foo; exact fun x => x; exact (· + 1); exact Nat.add_comm a; subst a; revert a; generalize a + b = c;
+obtain ⟨x, y⟩ := foo; rcases a with _ | n; match a with | 0 => rfl; nomatch a; first | rfl | simp; repeat rfl; all_goals rfl; any_goals simp; (; ]; exact; by; foo bar;
+exact absurd rfl (by simp); exact @Nat.add_comm; exact Nat.add_comm (b := 2) 1; apply?; exact?; rw?; simp?; norm_num; ring; linarith; aesop; exact congrArg _ foo;
+exact Eq.trans _ _; apply Eq.trans; apply Eq.symm; symm; exact h.symm; specialize h a; injection h; funext x; ext x; congr; split; injections; next => rfl; case zero => rfl;
+conv => lhs; exact (fun ⟨x, y⟩ => x); let x := 1; suffices h : a = b by simp; exact ⟨a, b⟩; exact {a := 1}; rwa [Nat.add_comm]; dsimp; change b + a = _; rename_i x; sorry"""
+
+
+def mixed_sources(count: int, seed: int) -> list[str]:
+    """Texts as a poor prover writes them: good and bad tactics in sequence, some cut short."""
+    rng, tactics = random.Random(seed), [t.strip().replace("\n", " ") for t in TACTICS.split(";") if t.strip()]
+    found = [f"{COMM}\n  {tactic}\n" for tactic in tactics]
+    while len(found) < count:
+        text = COMM + "".join(f"\n  {rng.choice(tactics)}" for _ in range(rng.randint(2, 4)))
+        found.append(text if rng.random() < 0.8 else text[: rng.randrange(len(text))])
+    return found[:count]
+
+
+def test_the_warm_way_and_the_clean_way_give_the_same_verdicts_and_words(verifier, fresh):
+    sources = mixed_sources(130, seed=1)
+    order = random.Random(2).sample(sources, len(sources))
+    warm = dict(zip(order, verifier.check_many([(problem(), s) for s in order])))
+    for source, clean in zip(sources, fresh.check_many([(problem(), s) for s in sources])):
+        assert (warm[source].status, warm[source].messages, warm[source].detail) == (clean.status, clean.messages, clean.detail), source
+
+
+# -- many at once, and the cache ---------------------------------------------------------------------------------------
+
+
+def test_many_checks_keep_their_order_and_repeat_nothing(verifier):
+    sources = [HONEST, COMM + "\n  exact foo", HONEST, "axiom x : False", COMM + " sorry"] * 3
+    verdicts = verifier.check_many([(problem(), s) for s in sources])
+    assert [v.status for v in verdicts] == ["verified", "failed", "verified", "forbidden", "sorry"] * 3
+    assert verdicts[0] is verdicts[2]
+    assert verifier.check_many([]) == []
+
+
+def test_a_second_run_reads_its_verdicts_from_disk(tmp_path):
+    pairs = [HONEST_FILES["propositional extensionality"], (COMM, COMM + "\n  exact foo"), (FALSE, FALSE + "\n  exact foo")]
+    pairs = [(problem(statement), source) for statement, source in pairs]
+    with Verifier(**SETTINGS | {"cache_dir": tmp_path}) as first:
+        verdicts = first.check_many(pairs)
+    running = {p.pid for p in psutil.Process().children(recursive=True)}
+    assert len(list(tmp_path.rglob("*.json"))) == 3
+    with Verifier(**SETTINGS | {"cache_dir": tmp_path}) as second:
+        assert second.check_many(pairs) == verdicts
+        assert {p.pid for p in psutil.Process().children(recursive=True)} <= running  # Lean was not asked
+    for file in tmp_path.rglob("*.json"):
+        file.write_text("cut sho")
+    with Verifier(**SETTINGS | {"cache_dir": tmp_path, "axioms": ()}) as third:
+        assert [v.status for v in third.check_many(pairs)] == ["forbidden", "failed", "failed"]  # propext is not allowed any more
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    with Verifier(**SETTINGS | {"cache_dir": tmp_path / "file"}) as one:
+        assert one.check(problem(), HONEST).verified
+
+
+def test_a_statement_that_does_not_elaborate_is_an_error_of_the_problem(verifier):
+    bad = problem("theorem t (a : Nat) : a + = a := by", id="bad-7")
+    with pytest.raises(StatementError, match="bad-7.*"):
+        verifier.check(bad, "theorem t : True := trivial")
+
+
+# -- any text ----------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda b: b.decode("utf-8", "surrogateescape"))).map(lambda s: HONEST + s))
+def test_any_text_has_a_verdict(verifier, source):
+    assert isinstance(verifier.check(problem(), source), Verdict)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(alphabet=" \n-/!axiomt:='#@[`\"«»0.1_\u202e", max_size=60))
+def test_the_screen_reads_any_text_and_never_lets_an_axiom_through(text):
+    assert screen(text + "\naxiom x : False\n", "t") is not None
+    declares(text, "t")
+
+
+def test_tokens_are_words_and_symbols_without_comments():
+    text = "theorem t.x : 1 = h.1 := rfl -- end"
+    assert [t.text for t in tokens(text)] == ["theorem", "t.x", ":", "1", "=", "h", ".", "1", ":", "=", "rfl"]
+
+
+def test_normalized_messages_do_not_depend_on_history():
+    assert normalize("?m.431 : ?m.12 → ?m.431") == normalize("?m.7 : ?m.9 → ?m.7") == "?m.1 : ?m.2 → ?m.1"
+
+
+def test_a_header_of_the_models_own_is_recognized():
+    assert split_header("prelude\nimport Fd\n\ntheorem t", HEADER) == ("theorem t", 3)
+    assert split_header("import Evil\ntheorem t", HEADER) == ("import Evil\ntheorem t", 0)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("proof, code", [("\n  rw [Nat.add_comm]", 0), (HONEST, 0), (HEADER + HONEST, 0), ("  rw [Nat.add_comm]\n", 0), ("rfl", 1), ("sorry", 1), (COMM + " sorry", 1), ("", 1)])
+def test_the_check_command_takes_a_whole_file_or_a_tactic_block(tmp_path, proof, code):
+    statement, written = tmp_path / "S.lean", tmp_path / "P.lean"
+    statement.write_text(HEADER + COMM + (" sorry\n" if code else "\n"))
+    written.write_text(proof)
+    verdict, found = check_command(statement, written, **{k: v for k, v in SETTINGS.items() if k not in ("header", "cache_dir", "workers")})
+    assert (found, verdict.verified) == (code, code == 0), verdict
+
+
+def test_the_check_command_says_what_is_wrong_with_its_files(tmp_path):
+    (tmp_path / "S.lean").write_text("def x := 1")
+    with pytest.raises(ValueError, match="S.lean: .*:= by"):
+        check_command(tmp_path / "S.lean", tmp_path / "S.lean", axioms=())
+    with pytest.raises(ValueError, match="no file .*P.lean"):
+        check_command(tmp_path / "S.lean", tmp_path / "P.lean", axioms=())
