@@ -110,7 +110,7 @@ def error_order(trajectory: Trajectory) -> str:
     verdict = trajectory.verdict
     text = next((m.text for m in verdict.messages if m.severity == "error"), verdict.detail)
     if trajectory.source is None or any(call.name is None for call in trajectory.tool_calls):
-        return "Write each tool call as one complete JSON object with `name` and `arguments`, beginning with `lean_write_file` and the whole theorem."
+        return "Write each tool call as one complete JSON object with `name` and `arguments`, beginning with `lean_write_file` and the tactics."
     if unknown := re.search(r"[Uu]nknown (?:identifier|constant) [`'«]?([\w.]+)", text):
         return f"Drop the name `{unknown[1]}`, which the library does not know, and search with `rg_in_mathlib` before naming a lemma."
     if verdict.status == "forbidden" or "statement" in verdict.detail:

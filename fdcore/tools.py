@@ -1,5 +1,8 @@
 """The paper's three tools for one episode: `lean_write_file`, `lean_check_file`, `rg_in_mathlib` (arXiv 2605.30861, environment).
 
+One thing is ours: a file may hold the tactics alone, and the statement is then put before them. A model of a million parameters
+would spend most of its training on learning to copy the statement.
+
 A call arrives as the text between `<tool_call>` and `</tool_call>`; whatever is wrong with it becomes the tool's answer and
 the episode goes on. Written files live in memory. A check is handed back as a `PendingCheck`, so that the checks of many
 episodes can be judged together. Left out on purpose: any knowledge of tokens or prompts.
@@ -16,6 +19,7 @@ from pathlib import Path
 
 from fdcore.records import Problem, ToolCall, Verdict
 from fdcore.screen import MAX_CHARS
+from fdcore.verifier import whole_source
 
 MAX_RAW, MAX_FILES, MAX_PATTERN = 4 * MAX_CHARS, 16, 200
 SEARCH_LINES, SEARCH_SECONDS, SEARCH_COLUMNS = 5, 10.0, 240  # five lines: the paper's tool server
@@ -50,7 +54,7 @@ class Tools:
     """
 
     schemas = [
-        _schema("lean_write_file", "Write a Lean file.", {"path": "", "content": ""}),
+        _schema("lean_write_file", "Write a Lean file: all of it, or only the tactics after `by`.", {"path": "", "content": ""}),
         _schema("lean_check_file", "Compile a written file.", {"path": ""}),
         _schema("rg_in_mathlib", "Search the library by regex.", {"pattern": "", "glob": ""}, optional=("glob",)),
     ]
@@ -89,7 +93,7 @@ class Tools:
             raise ToolError(f"content has {len(content)} characters; at most {MAX_CHARS} are allowed")
         if path not in self.files and len(self.files) >= MAX_FILES:
             raise ToolError(f"there are {MAX_FILES} files already; write one of them again")
-        self.files[path] = self.last_source = content
+        self.files[path] = self.last_source = whole_source(self.problem, content)
         return f"wrote {path}"
 
     def _file(self, path: str) -> str:

@@ -43,6 +43,9 @@ UNSETTLED = re.compile(r"heartbeats|recursion depth|stack|memory|interrupt|inter
 AXIOMS = re.compile(r"'fdAccept' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])")
 
 
+COMMAND = re.compile(r"^(?:@\[|(?:theorem|lemma|def|example|axiom|import|prelude|open|namespace|section|private|protected|set_option)\b)", re.MULTILINE)
+
+
 class StatementError(ValueError):
     """The problem's own statement does not elaborate: a fault of the problem set, not of a proof."""
 
@@ -146,13 +149,23 @@ def check_command(
             raise ValueError(f"no file {path}")
     problem = read_statement(Path(statement))
     text = Path(proof).read_bytes().decode("utf-8", errors="surrogateescape")
-    if not declares(split_header(text, problem.header)[0], problem.name):
-        text = problem.statement + "\n" + text if text[:1] in (" ", "\n") or not text.strip() else problem.statement + "\n" + textwrap.indent(text, "  ")
+    text = whole_source(problem, text)
     with Verifier(
         header=problem.header, axioms=axioms, timeout_seconds=timeout_seconds, memory_mb=memory_mb, heartbeats=heartbeats, workers=1, cache_dir=None, warm=False
     ) as verifier:
         verdict = verifier.check(problem, text)
     return verdict, 0 if verdict.verified else 1
+
+
+def whole_source(problem: Problem, text: str) -> str:
+    """The Lean file that a text means: itself where a line begins with a command, else the statement with the text as its tactics.
+
+    >>> whole_source(Problem(id="p", header="", statement="theorem t : True := by", split="test"), "trivial")
+    'theorem t : True := by\\n  trivial'
+    """
+    if COMMAND.search(text):
+        return text
+    return problem.statement + "\n" + (text.lstrip("\n") if text[:1] in (" ", "\n") else textwrap.indent(text, "  "))
 
 
 def read_statement(path: Path) -> Problem:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import Callable, Sequence
 
@@ -84,18 +85,19 @@ class TraceWriter:
 
     def _one(self, kind: str, problem: Problem, wrong: str | None, verdict: Verdict | None) -> Trace:
         tools = self.tools(problem)
-        right = self._try(tools, source_of(problem), Verdict(status="verified"))
+        right = self._try(tools, problem.proof, Verdict(status="verified"))
         if kind == "feedback":
             return Trace(problem, right, self.expert.write([(problem, self._attempt(problem, source_of(problem, wrong), verdict))])[0].text)
         if kind == "search" and problem.lemmas:
             return Trace(problem, (self._search(tools, problem), *right), None)
         if kind == "retry" and not verdict.verified:
-            failed = self._try(tools, source_of(problem, wrong), verdict)
+            failed = self._try(tools, wrong, verdict)
             return Trace(problem, (*(Turn(t.text, t.answer, taught=False) for t in failed), *right), None)
         return Trace(problem, right, None)
 
-    def _try(self, tools: Tools, source: str, verdict: Verdict) -> tuple[Turn, Turn]:
-        write, check = call_text("lean_write_file", path=FILE, content=source), call_text("lean_check_file", path=FILE)
+    def _try(self, tools: Tools, proof: str, verdict: Verdict) -> tuple[Turn, Turn]:
+        """Write the tactics and compile."""
+        write, check = call_text("lean_write_file", path=FILE, content=textwrap.dedent(proof.lstrip("\n"))), call_text("lean_check_file", path=FILE)
         return Turn(write, _answer(tools, write, None)), Turn(check, _answer(tools, check, verdict))
 
     def _search(self, tools: Tools, problem: Problem) -> Turn:

@@ -51,6 +51,13 @@ def test_a_file_with_sorry_gets_leans_warning_and_no_ok(tools):
     assert check(tools, " sorry") == "1:8: warning: declaration uses `sorry`"
 
 
+@pytest.mark.parametrize("tactics", ["exact Nat.add_comm a b", "\n  rw [Nat.add_comm]", "  have h := Nat.add_comm a b\n  exact h"])
+def test_tactics_alone_are_put_behind_the_statement(tools, tactics):
+    assert tools.call(raw("lean_write_file", path="Main.lean", content=tactics)).output == "wrote Main.lean"
+    assert tools.last_source.startswith(PROBLEM.statement + "\n  ")
+    assert tools.call(raw("lean_check_file", path="Main.lean")).output == "ok"
+
+
 def test_a_changed_statement_is_reported_though_lean_finds_no_error(tools):
     assert check(tools, " trivial", "theorem t : True := by") == "error: the theorem t is not the statement that was given"
     assert check(tools, " trivial", "theorem s : True := by") == "error: the file does not state the theorem t"
@@ -63,14 +70,14 @@ def test_what_is_forbidden_is_named_with_its_place(tools):
 def test_each_file_is_kept_and_the_last_one_written_is_judged(tools):
     for path in ("A.lean", "b/B.lean", "A.lean"):
         tools.call(raw("lean_write_file", path=path, content=f"-- {path}"))
-    assert set(tools.files) == {"A.lean", "b/B.lean"} and tools.last_source == "-- A.lean"
+    assert set(tools.files) == {"A.lean", "b/B.lean"} and tools.last_source == PROBLEM.statement + "\n  -- A.lean"
     assert Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=100).last_source is None
 
 
 def test_a_check_is_handed_back_and_finished_with_its_verdict(tools):
     tools.call(raw("lean_write_file", path="Main.lean", content="text"))
     pending = tools.begin(raw("lean_check_file", path="Main.lean"))
-    assert isinstance(pending, PendingCheck) and (pending.problem, pending.source) == (PROBLEM, "text")
+    assert isinstance(pending, PendingCheck) and (pending.problem, pending.source) == (PROBLEM, PROBLEM.statement + "\n  text")
     done = tools.finish(pending, Verdict(status="timeout", detail="Lean was stopped: out of time"))
     assert (done.output, done.ok, done.name) == ("error: Lean was stopped: out of time", True, "lean_check_file")
 

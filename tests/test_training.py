@@ -1,4 +1,4 @@
-"""Training end to end with real Lean: two runs with one seed are equal, and so is one that was killed and started again."""
+"""Training end to end with real Lean: a run that was killed and started again equals an undisturbed one with the same seed."""
 import json
 import shutil
 import signal
@@ -18,13 +18,14 @@ TRAIN = "from fdcore.experiment import Experiment; Experiment({profile!r}, seed=
 def micro(tmp_path_factory):
     """A profile of a minute: the smoke profile with fewer and smaller steps."""
     settings = yaml.safe_load((PROFILES / "smoke.yaml").read_text())
+    settings["threads"] = 1
     settings["warmup"] |= {"traces": 128, "epochs": 1, "batch": 8}
     settings["problems"] |= {"max_train": 24, "max_test": 8, "max_holdout": 8}
     settings["distillation"]["prompts"] = 6
     settings["grpo"] |= {"prompts": 3, "samples": 2}
-    settings["episode"]["max_response_tokens"] = 160
-    settings["evaluation"] |= {"every": 4, "during_problems": 4}
-    settings["training"] |= {"checkpoint_every": 2, "fd_checkpoints": [1, 2, 6]}
+    settings["episode"]["max_response_tokens"] = 120
+    settings["evaluation"] |= {"every": 2, "during_problems": 2}
+    settings["training"] |= {"fd_steps": 4, "grpo_steps": 4, "checkpoint_every": 2, "fd_checkpoints": [1, 2, 4]}
     path = tmp_path_factory.mktemp("profile") / "micro.yaml"
     path.write_text(yaml.safe_dump(settings))
     return path
@@ -47,15 +48,7 @@ def undisturbed(micro, library, tmp_path_factory):
     return out, warmed_up
 
 
-@pytest.mark.parametrize("arm", ["fd", "grpo"])
-def test_the_same_seed_gives_the_same_metrics_file(micro, undisturbed, tmp_path, arm):
-    first, warmed_up = undisturbed
-    shutil.copytree(warmed_up, tmp_path / "again")
-    subprocess.run(train(micro, tmp_path / "again", arm), check=True)
-    assert (tmp_path / "again/arms" / arm / "metrics.jsonl").read_bytes() == (first / "arms" / arm / "metrics.jsonl").read_bytes()
-
-
-@pytest.mark.parametrize("arm, after", [("fd", 1), ("fd", 4), ("grpo", 3)])
+@pytest.mark.parametrize("arm, after", [("fd", 3), ("grpo", 1)])
 def test_killed_and_started_again_it_ends_with_the_same_metrics(micro, undisturbed, tmp_path, arm, after):
     first, warmed_up = undisturbed
     out = tmp_path / "killed"
@@ -73,10 +66,10 @@ def test_killed_and_started_again_it_ends_with_the_same_metrics(micro, undisturb
 
 def test_every_step_has_one_row_with_what_the_figures_need(undisturbed):
     rows = [json.loads(line) for line in (undisturbed[0] / "arms/fd/metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
     for row in rows:
         assert row["entropy"] > 0 and row["kl"] is not None and 0 <= row["train_accuracy"] <= 1 and sum(row["verdicts"].values()) == 6
-    assert [row["test_accuracy"] is not None for row in rows] == [False, False, False, True, False, True]
+    assert [row["test_accuracy"] is not None for row in rows] == [False, True, False, True]
     assert [row["tokens_sampled"] for row in rows] == sorted(row["tokens_sampled"] for row in rows)
 
 
