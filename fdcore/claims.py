@@ -7,7 +7,7 @@
 | C3 GRPO over FD beats both alone | pass@1 on test, GRPO over the middle FD checkpoint − the better of FD and GRPO | bootstrap over problems | the interval lies above 0 |
 | C4 FD finds new lemmas faster | distinct library lemmas in verified training proofs, FD − GRPO, at the largest number of sampled tokens that both reached | bootstrap over tenths of the run | the interval lies above 0 |
 
-*not reproduced*: the interval lies below 0. *undecided*: it holds 0, or data is missing. With several runs (seeds) the units of the
+*not reproduced*: the interval lies below 0. *undecided*: it holds 0, or data is missing or too little (C1: fewer than two blocks). With several runs (seeds) the units of the
 bootstrap are drawn within each run, runs are drawn too, and the estimates are averaged. The middle checkpoint is named beforehand so
 that the best of three is not picked after the fact. Left out on purpose: claims that need experiments outside `run_all.sh`'s five arms.
 """
@@ -82,6 +82,8 @@ def _evaluation(folder: Path, arm: str) -> list[dict]:
 def _entropy_gap(folder: Path) -> tuple[Resample, str]:
     late = {arm: np.array([row["entropy"] for row in _metrics(folder, arm)]) for arm in ("fd", "grpo")}
     late = {arm: values[-max(1, len(values) // 4) :] for arm, values in late.items()}
+    if min(map(len, late.values())) < 2 * BLOCK:
+        raise LookupError(f"{folder.name}: fewer than {2 * BLOCK} steps in the last quarter of training")
 
     def mean(values: np.ndarray, rng) -> float:
         if rng is None:

@@ -49,6 +49,11 @@ def test_missing_data_is_said_and_never_guessed(tmp_path):
     assert claims[1].estimate is None and "no test evaluation of grpo" in claims[1].detail
 
 
+def test_a_handful_of_steps_decides_nothing_about_entropy(tmp_path):
+    claim = judge([run_folder(tmp_path / "run", steps=8)])[0]
+    assert claim.verdict == "undecided" and "fewer than 10 steps" in claim.detail
+
+
 def test_several_runs_are_averaged(tmp_path):
     one, two = run_folder(tmp_path / "a", lemmas=(3, 1)), run_folder(tmp_path / "b", lemmas=(5, 1))
     assert judge([one, two])[3].estimate == 120
