@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Literal, Sequence
 
@@ -18,7 +20,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
 from fdcore.records import Record, write_text
@@ -31,8 +35,9 @@ STYLE = {
 # Okabe and Ito's colours; line styles and markers differ too, so that grey print works.
 LOOKS = {
     "base": ("#666666", ":", "x"), "fd": ("#0072B2", "-", "o"), "grpo": ("#D55E00", "--", "s"), "grpo_from_fd_1": ("#E69F00", "-.", "^"),
-    "grpo_from_fd_2": ("#009E73", "-.", "D"), "grpo_from_fd_3": ("#CC79A7", "-.", "v"),
+    "grpo_from_fd_2": ("#009E73", (0, (6, 1)), "D"), "grpo_from_fd_3": ("#CC79A7", (0, (4, 1, 1, 1, 1, 1)), "v"),
 }
+ALL, KNOWN, UNKNOWN = LOOKS["base"], ("#000000", "-", "o"), ("#56B4E9", "--", "s")  # kinds of problem: no arm's colour
 SERIES = {"fd": "Claude FD", "grpo": "GRPO", "grpo_from_fd_1": "GRPO over FD (100)", "grpo_from_fd_2": "GRPO over FD (200)", "grpo_from_fd_3": "GRPO over FD (300)"}
 PANELS = (("test_accuracy", "test accuracy"), ("train_accuracy", "train accuracy"), ("entropy", "entropy (nats)"), ("holdout_accuracy", "hold-out accuracy"))
 PAPER_PANELS = ("test accuracy", "train accuracy", "entropy", "MiniF2F accuracy")
@@ -96,6 +101,7 @@ def save(figure: Figure, folder: Path, name: str, rows: Sequence[dict]) -> list[
     writer.writeheader()
     writer.writerows(rows)
     write_text(paths[2], text.getvalue())
+    figure.clear()
     return paths
 
 
@@ -104,53 +110,82 @@ def smooth(values: Sequence[float], window: int = WINDOW) -> np.ndarray:
     return np.array([np.mean(values[max(0, i - window + 1) : i + 1]) for i in range(len(values))])
 
 
+def _line(axes, where: Sequence[float], values: Sequence[float], look: tuple, name: str) -> None:
+    """One curve: every point marked where there are few, some where there are many."""
+    colour, line, marker = look
+    axes.plot(where, values, color=colour, linestyle=line, marker=marker, markersize=3, markevery=1 if len(values) <= 25 else len(values) // 6, label=name)
+
+
+def _legend_above(figure: Figure) -> None:
+    """One legend for all panels, above them, so that it covers no curve."""
+    entries = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels())}
+    if entries:
+        figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=6, frameon=False, columnspacing=1.2, handlelength=3.2)
+
+
+def _axis(axes, x: str, values: Sequence[float], **settings) -> None:
+    """Whole steps or short token counts below; heights from 0 to a little above `values`, also when all of them are 0."""
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    if x == "tokens_sampled":
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set(xlabel="step" if x == "step" else "tokens sampled", ylim=_heights(values), **settings)
+
+
+def _heights(values: Sequence[float]) -> tuple[float, float]:
+    """Limits that show 0 and the largest value with their markers."""
+    top = max([0.1, *values])
+    return -0.02 * top, 1.06 * top
+
+
 # -- Figure 2 ----------------------------------------------------------------------------------------------------------
 
 
 def figure_2_rows(metrics: dict[str, list[dict]], starts: dict[str, int]) -> list[dict]:
-    """What Figure 2 draws: one row an arm and step, with the step and tokens counted from the base model."""
-    spent = {row["step"]: row["tokens_sampled"] for row in metrics.get("fd", [])}
-    return [
-        {"arm": arm, "step": row["step"] + starts.get(arm, 0), "tokens_sampled": row["tokens_sampled"] + spent.get(starts.get(arm, 0), 0), **{key: row[key] for key, _ in PANELS}}
-        for arm, rows in metrics.items() for row in rows
-    ]
+    """What Figure 2 draws: one row an arm and step, with the step and tokens counted from the base model.
+
+    An arm that starts from a checkpoint carries FD's tokens up to there; None where FD's metrics lack that step.
+    """
+    spent = {0: 0} | {row["step"]: row["tokens_sampled"] for row in metrics.get("fd", [])}
+    rows = []
+    for arm, row in ((arm, row) for arm, run in metrics.items() for row in run):
+        before = spent.get(starts.get(arm, 0))
+        tokens = None if before is None else row["tokens_sampled"] + before
+        rows.append({"arm": arm, "step": row["step"] + starts.get(arm, 0), "tokens_sampled": tokens, **{key: row[key] for key, _ in PANELS}})
+    return rows
 
 
 @styled
 def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Literal["step", "tokens_sampled"] = "step", paper: bool = True) -> Figure:
-    """Test and train accuracy, entropy and hold-out accuracy of all arms; below, small and grey, the paper's own curves."""
-    figure = new_figure(7.0, 3.6 if paper else 2.2)
+    """Test and train accuracy, entropy and hold-out accuracy of all arms; below, small and faint, the paper's own curves."""
+    figure = new_figure(7.0, 3.8 if paper else 2.3)
     rows = figure_2_rows(metrics, starts)
     grid = figure.add_gridspec(2 if paper else 1, 4, height_ratios=[1.5, 1] if paper else [1])
+    first = None
     for column, (key, title) in enumerate(PANELS):
-        axes = figure.add_subplot(grid[0, column])
+        axes = figure.add_subplot(grid[0, column], sharex=first)
+        first = first or axes
         for arm in metrics:
             _curve(axes, [row for row in rows if row["arm"] == arm], arm, key, x, label(arm, starts))
-        axes.set(title=title, xlabel="step" if x == "step" else "tokens sampled")
-        axes.set_ylim(bottom=0)
-        if x == "tokens_sampled":
-            axes.ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
+        values = [row[key] for row in rows if row[key] is not None]
+        _axis(axes, x, values, title=title)
+        if not values:
+            axes.set_yticks([])
+            axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="#777777")
         if paper:
             _paper_panel(figure.add_subplot(grid[1, column]), PAPER_PANELS[column])
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=5, frameon=False)
+    _legend_above(figure)
     note = f"train accuracy and entropy: trailing mean of {WINDOW} steps over the raw values (faint)"
-    figure.supxlabel(note + ("; lower row: the paper's Figure 2 (Qwen3.5-9B), digitized" if paper else ""), fontsize=6.5, color="#555555")
+    figure.supxlabel(note + (". Lower row: not ours, the paper's Figure 2" if paper else ""), fontsize=6.5, color="#555555")
     return figure
 
 
 def _curve(axes, rows: list[dict], arm: str, key: str, x: str, name: str) -> None:
-    colour, line, marker = LOOKS[arm]
-    points = [(row[x], row[key]) for row in rows if row[key] is not None]
-    if not points:
-        axes.plot([], [], color=colour, linestyle=line, label=name)
-        return
-    where, values = zip(*points)
+    points = [(row[x], row[key]) for row in rows if row[key] is not None and row[x] is not None]
+    where, values = zip(*points) if points else ((), ())
     if key in ("train_accuracy", "entropy"):
-        axes.plot(where, values, color=colour, alpha=0.2, linewidth=0.7)
-        axes.plot(where, smooth(values), color=colour, linestyle=line, label=name)
-    else:
-        axes.plot(where, values, color=colour, linestyle=line, marker=marker, markersize=2.5, label=name)
+        axes.plot(where, values, color=LOOKS[arm][0], alpha=0.2, linewidth=0.6)
+        values = smooth(values)
+    _line(axes, where, values, LOOKS[arm], name)
 
 
 def paper_curves(figure: str, panel: str) -> dict[str, list[tuple[float, float]]]:
@@ -168,8 +203,9 @@ def _paper_panel(axes, panel: str) -> None:
     for arm, series in SERIES.items():
         if series in curves:
             axes.plot(*zip(*sorted(curves[series])), color=LOOKS[arm][0], linestyle=LOOKS[arm][1], linewidth=0.8, alpha=0.55)
-    axes.set_title(f"paper: {panel}", color="#777777", fontsize=7)
-    axes.tick_params(colors="#777777", labelsize=6)
+    axes.set_title(f"paper: Qwen3.5-9B, digitized\n{panel}", color="#666666", fontsize=6.5)
+    axes.set_xlabel("step", color="#666666", fontsize=6.5, labelpad=1)
+    axes.tick_params(colors="#666666", labelsize=6)
     axes.set_ylim(bottom=0)
 
 
@@ -186,6 +222,9 @@ def figure_3_rows(metrics: dict, evaluations: dict, starts: dict[str, int], ks: 
 
 
 def _pass_rows(rows: list[dict], ks: Sequence[int]) -> list[tuple[int, float, float, float]]:
+    """(k, pass@k, band's ends) for each k that the samples allow; no rows for no problems."""
+    if not rows:
+        return []
     usable = [k for k in ks if k <= min(row["n"] for row in rows)]
     curve, bands = pass_at_k_curve(rows, usable), bootstrap_pass_at_k(rows, usable)
     return [(k, curve[k], *bands[k]) for k in usable]
@@ -196,58 +235,65 @@ def figure_3(metrics: dict[str, list[dict]], evaluations: dict[str, list[dict]],
     """Lemma discovery by step and by sampled tokens, and pass@k on test with 95 % bootstrap bands over problems."""
     figure = new_figure(7.0, 2.6)
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.3])
+    rates, counts = [], []
     for arm in ("fd", "grpo"):
-        rows, (colour, line, _) = metrics.get(arm, []), LOOKS[arm]
-        left.plot([r["step"] for r in rows], [r["lemmas_seen"] / r["step"] for r in rows], color=colour, linestyle=line, label=label(arm, starts))
-        middle.plot([r["tokens_sampled"] for r in rows], [r["lemmas_seen"] for r in rows], color=colour, linestyle=line, label=label(arm, starts))
-    left.set(title="distinct lemmas ÷ step", xlabel="step", ylim=(0, None))
-    middle.set(title="distinct lemmas", xlabel="tokens sampled", ylim=(0, None))
-    middle.ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
-    left.legend(frameon=False)
-    for arm, rows in evaluations.items():
-        _pass_curve(right, rows, ks, LOOKS[arm], label(arm, starts))
-    _log_k(right, ks, "pass@k on test, 95 % bands")
-    right.legend(frameon=False, fontsize=6)
+        rows, name = metrics.get(arm, []), label(arm, starts)
+        _line(left, [r["step"] for r in rows], [r["lemmas_seen"] / r["step"] for r in rows], LOOKS[arm], name)
+        _line(middle, [r["tokens_sampled"] for r in rows], [r["lemmas_seen"] for r in rows], LOOKS[arm], name)
+        # A long run's first steps, whose quotients dwarf the rest, may leave the panel (the paper starts at step 20 of 140).
+        rates += [r["lemmas_seen"] / r["step"] for r in rows[len(rows) // 10 :]]
+        counts += [r["lemmas_seen"] for r in rows]
+    _axis(left, "step", [1, *rates], title="distinct lemmas ÷ step")
+    _axis(middle, "tokens_sampled", [1, *counts], title="distinct lemmas")
+    tops = [_pass_curve(right, rows, ks, LOOKS[arm], label(arm, starts)) for arm, rows in evaluations.items()]
+    _log_k(right, ks, tops, "pass@k on test, 95 % bands")
+    _legend_above(figure)
     return figure
 
 
-def _pass_curve(axes, rows: list[dict], ks: Sequence[int], look: tuple[str, str, str], name: str) -> None:
-    where, middle, low, high = zip(*_pass_rows(rows, ks))
+def _pass_curve(axes, rows: list[dict], ks: Sequence[int], look: tuple, name: str) -> float:
+    """Draw pass@k with its band; returns the band's top."""
+    where, middle, low, high = zip(*_pass_rows(rows, ks)) if rows else ((),) * 4
     axes.fill_between(where, low, high, color=look[0], alpha=0.12, linewidth=0)
-    axes.plot(where, middle, color=look[0], linestyle=look[1], marker=look[2], markersize=3, label=name)
+    _line(axes, where, middle, look, name)
+    return max(high, default=0.0)
 
 
-def _log_k(axes, ks: Sequence[int], title: str) -> None:
+def _log_k(axes, ks: Sequence[int], tops: Sequence[float], title: str) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(list(ks), [str(k) for k in ks])
     axes.minorticks_off()
-    axes.set(title=title, xlabel="k", ylim=(0, 1))
+    axes.set(title=title, xlabel="k", xlim=(min(ks) * 0.85, max(ks) * 1.18), ylim=_heights(tops))
 
 
 @styled
 def base_figure(rows: list[dict], ks: Sequence[int]) -> Figure:
     """pass@k of the base model on test: all problems, those whose lemmas are known, those that need an unknown one; and by tier."""
-    figure = new_figure(5.5, 2.4)
+    figure = new_figure(6.0, 2.6)
     left, right = figure.subplots(1, 2)
-    kinds = {"all": (rows, LOOKS["base"]), "lemmas known": ([r for r in rows if not r["unknown"]], LOOKS["fd"]), "an unknown lemma": ([r for r in rows if r["unknown"]], LOOKS["grpo"])}
-    for name, (some, look) in kinds.items():
-        if some:
-            _pass_curve(left, some, ks, look, name)
-    _log_k(left, ks, "base model, pass@k on test")
-    left.legend(frameon=False)
-    tiers = sorted({row["tier"] for row in rows})
-    last = max(k for k in ks if k <= min(row["n"] for row in rows))
-    for shift, k, colour in ((-0.2, 1, "#0072B2"), (0.2, last, "#999999")):
-        heights = [pass_at_k_curve([r for r in rows if r["tier"] == tier], [k])[k] for tier in tiers]
+    known, unknown = ([r for r in rows if r["unknown"] == kind] for kind in (False, True))
+    kinds = (("all", rows, ALL), ("lemmas known", known, KNOWN), ("an unknown lemma", unknown, UNKNOWN))
+    tops = [_pass_curve(left, some, ks, look, f"{name} ({len(some)})") for name, some, look in kinds if some]
+    _log_k(left, ks, tops, "base model, pass@k on test")
+    tiers = {tier: [r for r in rows if r["tier"] == tier] for tier in sorted({row["tier"] for row in rows})}
+    last = max((k for k in ks if k <= min((row["n"] for row in rows), default=0)), default=1)
+    for shift, k, colour in ((-0.2, 1, "#333333"), (0.2, last, "#BBBBBB")):
+        heights = [pass_at_k_curve(some, [k])[k] for some in tiers.values()]
         right.bar([tier + shift for tier in tiers], heights, width=0.38, color=colour, label=f"pass@{k}")
-    right.set(title="by tier", xlabel="tier", xticks=tiers, ylim=(0, 1))
-    right.legend(frameon=False)
+        tops += heights
+    right.set(title="by tier", xlabel="tier (problems)", ylim=left.get_ylim())
+    right.set_xticks(list(tiers), [f"{tier}\n({len(some)})" for tier, some in tiers.items()])
+    right.grid(axis="x", visible=False)
+    _legend_above(figure)
     return figure
 
 
 # -- Figure 1 ----------------------------------------------------------------------------------------------------------
 
-COLUMNS, LINE = 104, 0.165  # characters a line, inches a line
+COLUMNS, LINE = 104, 0.14  # characters a line, inches a line
+WIDTH, CELL = 7.0, 7.0 / COLUMNS  # inches: the text's width, a character's width
+TEXT = {"family": "DejaVu Sans Mono", "fontsize": 72 * CELL / 0.602, "va": "center"}  # this face is 0.602 em wide
+STUDENT, TEACHER, FAINT = "#D55E00", "#0072B2", "#8A8A8A"
 
 
 def gap(view: TokenView, index: int) -> float:
@@ -255,89 +301,145 @@ def gap(view: TokenView, index: int) -> float:
     return max(-SCALE, min(SCALE, view.teacher[index] - view.student[index]))
 
 
+def shade(view: TokenView, index: int) -> tuple[float, float, float, float]:
+    return GAP((gap(view, index) + SCALE) / (2 * SCALE))
+
+
 def shown(token: str) -> str:
-    """A token as it can be drawn: line ends kept, other unprintable characters replaced."""
+    """A token as a page can show it: line ends kept, other unprintable characters replaced."""
     return "".join(c if c.isprintable() or c == "\n" else "␣" if c == "\t" else "�" for c in token.replace("\r", ""))
 
 
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans Mono")).get_charmap())
+
+
+def drawn(token: str) -> str:
+    """A token as the figure can draw it: `shown`, with characters that the font lacks replaced."""
+    return "".join(c if c == "\n" or ord(c) in _glyphs() else "�" for c in shown(token))
+
+
 def layout(view: TokenView) -> list[tuple[int, int, int, str]]:
-    """(token, line, column, piece of text): the attempt laid out on lines of COLUMNS characters."""
+    """(token, line, column, piece of text): the attempt laid out on lines of COLUMNS characters.
+
+    A line end that the student sampled is marked ↵, so that its colour shows; after an escaped one (\n in JSON) a new line starts too.
+    """
     pieces, line, column = [], 0, 0
     for index, token in enumerate(view.tokens):
-        for part in shown(token).replace("\\n", "\n").splitlines(keepends=True):
-            text = part.rstrip("\n")
+        for part in re.split(r"(?<=\n)|(?<=\\n)", drawn(token)):
+            text = part.replace("\n", "↵" if view.action_mask[index] else "")
             while text:
-                room = COLUMNS - column
-                if len(text) > room and column:
-                    line, column, room = line + 1, 0, COLUMNS
-                pieces.append((index, line, column, text[:room]))
-                column, text = column + len(text[:room]), text[room:]
-            if part.endswith("\n"):
+                if len(text) > COLUMNS - column and column and len(text) <= COLUMNS or column == COLUMNS:
+                    line, column = line + 1, 0
+                pieces.append((index, line, column, text[: COLUMNS - column]))
+                text, column = text[COLUMNS - column :], column + len(pieces[-1][3])
+            if part.endswith(("\n", "\\n")):
                 line, column = line + 1, 0
     return pieces
 
 
+def _window(pieces: list[tuple[int, int, int, str]], focus: int, most: int) -> tuple[int, int]:
+    """The first and last line to draw: all, or `most` of them around the focus."""
+    last = max((line for _, line, _, _ in pieces), default=0)
+    middle = next((line for index, line, _, _ in pieces if index == focus), 0)
+    first = max(0, min(middle - most // 2, last - most + 1))
+    return first, min(last, first + most - 1)
+
+
+def _paragraph(name: str, text: str, most: int) -> list[str]:
+    """Wrapped lines, the name before the first; what is longer than `most` lines ends in an ellipsis."""
+    lines = [piece for line in drawn(text).splitlines() for piece in textwrap.wrap(line, COLUMNS - 11, subsequent_indent="   ") or [""]]
+    lines = lines if len(lines) <= most else [*lines[: most - 1], "…"]
+    return [f"{name if number == 0 else '':11}{line}" for number, line in enumerate(lines or [""])] + [""]
+
+
 @styled
 def figure_1(view: TokenView, *, max_lines: int = 46) -> Figure:
-    """Statement, feedback and the attempt, each of the student's tokens on the colour of log p_teacher − log p_student."""
-    head = textwrap.wrap(shown(view.statement), COLUMNS - 2) + [""]
-    for number, order in enumerate(shown(view.feedback).splitlines()):
-        head += textwrap.wrap(order, COLUMNS - 12, initial_indent="feedback  " if number == 0 else " " * 10, subsequent_indent=" " * 13)
-    pieces = [piece for piece in layout(view) if piece[1] < max_lines]
-    lines = len(head) + 2 + max(piece[1] for piece in pieces)
-    figure = new_figure(7.4, LINE * lines + 2.0)
-    text, below = figure.subplots(2, 1, height_ratios=[LINE * lines, 1.6])
-    text.set(xlim=(0, COLUMNS), ylim=(lines, 0))
-    text.axis("off")
-    font = {"family": "DejaVu Sans Mono", "fontsize": 6.3, "va": "center"}
+    """Statement, feedback and the attempt, each of the student's tokens on the colour of log p_teacher − log p_student.
+
+    Of an attempt longer than `max_lines` the lines around the boxed token are drawn, and the figure says so.
+    """
+    pieces = layout(view)
+    first, last = _window(pieces, view.focus, max_lines)
+    head = _paragraph("statement", view.statement, 6) + _paragraph("feedback", view.feedback, 14)
+    hidden = "" if last - first + 1 > max((piece[1] for piece in pieces), default=0) else f"; {first} lines before and {pieces[-1][1] - last} after these are not drawn"
+    head += [f"attempt    Lean's verdict: {view.verdict}{hidden}"]
+    lines = len(head) + last - first + 1.3
+    height = LINE * lines + 1.75
+    figure = Figure(figsize=(WIDTH + 0.2, height))
+    FigureCanvasAgg(figure)
+    place = lambda x, y, width, high: figure.add_axes((x / (WIDTH + 0.2), y / height, width / (WIDTH + 0.2), high / height))
+    axes = place(0.1, 1.7, WIDTH, LINE * lines)
+    axes.set(xlim=(0, COLUMNS), ylim=(lines, 0))
+    axes.axis("off")
     for row, words in enumerate(head):
-        text.text(0, row + 0.5, words, **font, color="#333333")
+        axes.text(0, row + 0.5, words, **TEXT, color="#333333")
     for index, line, column, words in pieces:
-        y = line + len(head) + 0.5
-        if view.action_mask[index]:
-            edge = {"edgecolor": "black", "linewidth": 1.0, "zorder": 3} if index == view.focus else {"linewidth": 0}
-            text.add_patch(Rectangle((column, y), len(words), 1, facecolor=GAP((gap(view, index) + SCALE) / (2 * SCALE)), **edge))
-        for offset, character in enumerate(words):
-            text.text(column + offset + 0.5, y + 0.5, character, **font, ha="center", color="#000000" if view.action_mask[index] else "#999999", zorder=4)
-    figure.colorbar(ScalarMappable(Normalize(-SCALE, SCALE), GAP), ax=text, location="right", shrink=min(1.0, 2.2 / (LINE * lines)), pad=0.01, label="log p(teacher) − log p(student)")
-    _bars(below, view)
+        if first <= line <= last:
+            _piece(axes, view, index, column, line - first + len(head) + 0.2, words)
+    _bars(place(0.5, 0.4, 4.3, 1.0), view)
+    scale = figure.colorbar(ScalarMappable(Normalize(-SCALE, SCALE), GAP), cax=place(5.2, 0.85, 1.75, 0.1), orientation="horizontal", ticks=range(-3, 4))
+    scale.ax.set_title("log p(teacher) − log p(student), nats", fontsize=6.5)
+    scale.ax.set_xlabel("student likelier        teacher likelier", fontsize=6.5)
     return figure
 
 
+def _piece(axes, view: TokenView, index: int, column: int, y: float, words: str) -> None:
+    """A token's text on its colour; tool output grey on nothing; the focus boxed."""
+    sampled = bool(view.action_mask[index])
+    if sampled:
+        edge = {"edgecolor": "black", "linewidth": 1.1, "zorder": 3} if index == view.focus else {"linewidth": 0}
+        axes.add_patch(Rectangle((column, y), len(words), 1, facecolor=shade(view, index), **edge))
+    special = re.fullmatch(r"<\|\w+\|>|↵", words)
+    for word in re.finditer(r"\S+", words):
+        axes.text(column + word.start(), y + 0.53, word[0], **TEXT, color="#000000" if sampled and not special else FAINT, zorder=4)
+
+
 def _bars(axes, view: TokenView) -> None:
-    """The two distributions at the boxed token."""
-    chosen = view.alternatives[view.focus][:6]
-    places = np.arange(len(chosen))
-    axes.bar(places - 0.2, [a.student for a in chosen], width=0.38, color="#D55E00", label="student")
-    axes.bar(places + 0.2, [a.teacher for a in chosen], width=0.38, color="#0072B2", label="teacher, with feedback", hatch="//", edgecolor="white", linewidth=0)
-    for place, alternative in zip(places, chosen):
-        axes.text(place - 0.2, alternative.student + 0.02, f"{alternative.student:.1%}", ha="center", fontsize=6)
-        axes.text(place + 0.2, alternative.teacher + 0.02, f"{alternative.teacher:.1%}", ha="center", fontsize=6)
-    axes.set_xticks(places, [repr(shown(a.text))[1:-1] for a in chosen], family="DejaVu Sans Mono")
-    axes.set(ylim=(0, 1.15), title="probabilities at the boxed token")
-    axes.legend(frameon=False)
+    """The two distributions at the boxed token: the five tokens that either model finds likeliest."""
+    options = view.alternatives[view.focus] if view.alternatives else ()
+    likeliest = sorted(options, key=lambda a: -max(a.student, a.teacher))[:5]
+    chosen = sorted(likeliest, key=lambda a: -a.teacher)
+    for shift, key, colour, hatch in ((-0.2, "student", STUDENT, ""), (0.2, "teacher", TEACHER, "////")):
+        heights = [getattr(a, key) for a in chosen]
+        name = "teacher, with feedback" if key == "teacher" else key
+        axes.bar(np.arange(len(chosen)) + shift, heights, width=0.38, color=colour, label=name, hatch=hatch, edgecolor="white", linewidth=0)
+        for place, height in enumerate(heights):
+            axes.text(place + shift, height + 0.03, f"{height:.1%}", ha="center", fontsize=5.5)
+    names = [drawn(a.text).replace("\n", "↵").replace(" ", "␣") for a in chosen]
+    axes.set_xticks(range(len(chosen)), [name if len(name) <= 13 else name[:12] + "…" for name in names], family="DejaVu Sans Mono")
+    axes.set(ylim=(0, 1.2), yticks=(0, 0.5, 1))
+    axes.set_title("probabilities at the boxed token", loc="left", pad=3)
+    axes.grid(axis="x", visible=False)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2, borderaxespad=0, handlelength=1.2, fontsize=6)
 
 
 PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Token view</title>
-<style>.fdcore{{font:14px/1.5 system-ui,sans-serif;max-width:60em;margin:1em auto;padding:0 1em;color:#222;background:#fff}}
+<style>.fdcore{{font:14px/1.5 system-ui,sans-serif;max-width:60em;margin:1em auto;padding:0 1em 5em;color:#222;background:#fff}}
 .fdcore pre{{font:13px/1.6 monospace;white-space:pre-wrap;overflow-wrap:anywhere;background:#fff;color:#111}}
-.fdcore .tool{{color:#888}} .fdcore .focus{{outline:2px solid #000}} .fdcore span[title]:hover{{outline:1px solid #555}}</style>
+.fdcore .tool{{color:#767676}} .fdcore .focus{{outline:2px solid #000}} .fdcore .end{{color:#767676}}
+.fdcore span[title]:hover,.fdcore span[title]:focus{{outline:1px solid #555}}
+.fdcore span[title]:hover::after,.fdcore span[title]:focus::after{{content:attr(title);position:fixed;left:0;right:0;bottom:0;z-index:9;padding:.6em 1em;
+background:#222;color:#fff;white-space:pre-wrap;overflow-wrap:anywhere}} .fdcore span[title]:hover::after{{z-index:10}}</style>
 <div class="fdcore"><p>Each token that the student sampled, on the colour of log p(teacher) − log p(student): blue where the teacher, who has read the
-feedback, finds it likelier, orange where less likely; the scale ends at ±3 nats. Grey: tool output. Lean: {verdict}.</p>
+feedback, finds it likelier, orange where less likely; the scale ends at ±3 nats. Grey: tool output. Outlined: where the two differ most. Point at a
+token, or tap it, for both models' probabilities. Lean's verdict: {verdict}.</p>
 <pre>{statement}</pre><pre>{feedback}</pre><pre>{tokens}</pre></div>
 """
 
 
 def figure_1_html(view: TokenView) -> str:
-    """Figure 1 as a page of its own: hovering over a token shows both probabilities and the likeliest alternatives. Escapes all text."""
+    """Figure 1 as a page of its own: pointing at a token shows both probabilities and the likeliest alternatives. Escapes all text."""
     spans = []
     for index, token in enumerate(view.tokens):
         text = html.escape(shown(token))
         if not view.action_mask[index]:
             spans.append(f'<span class="tool">{text}</span>')
             continue
-        colour = matplotlib.colors.to_hex(GAP((gap(view, index) + SCALE) / (2 * SCALE)))
-        others = ", ".join(f"{shown(a.text)!r} {a.student:.1%} / {a.teacher:.1%}" for a in view.alternatives[index][:4])
-        title = html.escape(f"student {np.exp(view.student[index]):.1%}, teacher {np.exp(view.teacher[index]):.1%}; student / teacher: {others}", quote=True)
-        spans.append(f'<span{" class=focus" if index == view.focus else ""} style="background:{colour}" title="{title}">{text}</span>')
+        text = text.replace("\n", '<span class="end">↵</span>\n')
+        others = "".join(f"\n{shown(a.text)!r}: student {a.student:.1%}, teacher {a.teacher:.1%}" for a in view.alternatives[index][:5])
+        title = html.escape(f"{shown(token)!r}: student {np.exp(view.student[index]):.1%}, teacher {np.exp(view.teacher[index]):.1%}. Alternatives:{others}", quote=True)
+        focus, colour = ' class="focus"' if index == view.focus else "", matplotlib.colors.to_hex(shade(view, index))
+        spans.append(f'<span{focus} tabindex="-1" style="background:{colour}" title="{title}">{text}</span>')
     return PAGE.format(verdict=html.escape(view.verdict), statement=html.escape(shown(view.statement)), feedback=html.escape(shown(view.feedback)), tokens="".join(spans))

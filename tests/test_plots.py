@@ -2,9 +2,10 @@
 import warnings
 
 import pytest
+from matplotlib.text import Text
 
 from fdcore.plots import (
-    Alternative, TokenView, base_figure, figure_1, figure_1_html, figure_2, figure_2_rows, figure_3, figure_3_rows, layout, paper_curves, save,
+    LOOKS, Alternative, TokenView, base_figure, figure_1, figure_1_html, figure_2, figure_2_rows, figure_3, figure_3_rows, layout, paper_curves, save,
 )
 
 ARMS = ["fd", "grpo", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3"]
@@ -39,6 +40,11 @@ def view(tokens=("<tool_call>", "\n", "exact", " Nat", ".foo", "</tool_call>", "
     )
 
 
+def words(figure):
+    """All text in a figure."""
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
 def test_every_figure_is_written_as_pdf_with_embedded_fonts_png_and_csv(tmp_path):
     runs, evaluations = metrics(), {"base": evaluation(8), **{arm: evaluation(4) for arm in ARMS}}
     drawn = {
@@ -57,7 +63,26 @@ def test_every_figure_is_written_as_pdf_with_embedded_fonts_png_and_csv(tmp_path
 @pytest.mark.parametrize("runs", [metrics(1), metrics(3, ["fd"]), metrics(accuracy=0.0), {arm: [] for arm in ARMS}])
 def test_short_missing_and_all_zero_runs_are_drawn(runs, tmp_path):
     save(figure_2(runs, STARTS), tmp_path, "two", [{"a": 1}])
-    save(figure_3(runs, {"base": evaluation(2, 0)}, STARTS, KS), tmp_path, "three", [{"a": 1}])
+    save(figure_3(runs, {"base": evaluation(2, 0), "fd": []}, STARTS, KS), tmp_path, "three", [{"a": 1}])
+
+
+@pytest.mark.parametrize("rows", [[], evaluation(1, 0), evaluation(1)[:1]])
+def test_a_base_with_few_problems_and_samples_is_drawn(rows, tmp_path):
+    save(base_figure(rows, KS), tmp_path, "base", rows)
+
+
+def test_a_panel_without_measurements_says_so():
+    assert words(figure_2(metrics(), STARTS)).count("not measured") == 1
+
+
+def test_nobody_takes_the_papers_curves_for_ours():
+    assert sum("paper: Qwen3.5-9B, digitized" in text for text in words(figure_2(metrics(), STARTS))) == 4
+    assert not any("paper" in text for text in words(figure_2(metrics(), STARTS, paper=False)))
+
+
+def test_arms_differ_in_colour_line_and_marker():
+    for aspect in zip(*LOOKS.values()):
+        assert len(set(aspect)) == len(LOOKS)
 
 
 def test_the_same_records_give_the_same_files(tmp_path):
@@ -70,11 +95,32 @@ def test_arms_that_start_from_a_checkpoint_are_counted_from_the_base():
     assert [row["step"] for row in rows] == [4, 5, 6, 7] and [row["tokens_sampled"] for row in rows] == [400, 500, 600, 700]
 
 
+def test_without_fds_metrics_the_tokens_of_an_arm_over_fd_are_unknown():
+    assert {row["tokens_sampled"] for row in figure_2_rows(metrics(arms=["grpo_from_fd_3"]), STARTS)} == {None}
+
+
 @pytest.mark.parametrize("token", ["$x$", "\\frac{", "<b>", "\0\x1b[31m", "x" * 500, "\t\r\n", "💥", "\u202e"])
 def test_hostile_tokens_do_not_break_figure_1(token, tmp_path):
     hostile = view(tokens=(token, "a"), mask=(1, 1))
-    save(figure_1(hostile), tmp_path, "one", [{"a": 1}]) if "💥" not in token else layout(hostile)
+    save(figure_1(hostile), tmp_path, "one", [{"token": token}])
     figure_1_html(hostile)
+
+
+def test_a_hostile_statement_feedback_and_alternative_do_not_break_figure_1(tmp_path):
+    odd = "$x$ \\frac{ <b> \0 💥\u202e\n" * 40
+    options = (Alternative(text=odd, student=0.5, teacher=0.5),)
+    save(figure_1(view().model_copy(update={"statement": odd, "feedback": odd, "alternatives": (options,) * 8})), tmp_path, "one", [{"a": 1}])
+
+
+@pytest.mark.parametrize("empty", [view(tokens=("a",), mask=(1,)).model_copy(update={"alternatives": ((),)}), view(tokens=("", "a"), mask=(1, 0))])
+def test_an_attempt_with_hardly_anything_in_it_is_drawn(empty, tmp_path):
+    save(figure_1(empty), tmp_path, "one", [{"a": 1}])
+
+
+def test_of_a_long_attempt_the_lines_around_the_focus_are_drawn_and_the_figure_says_so():
+    long = view(tokens=tuple(f"line{i}\n" for i in range(100)), mask=(1,) * 100).model_copy(update={"focus": 70})
+    text = words(figure_1(long, max_lines=10))
+    assert "line70↵" in text and "line50↵" not in text and any("65 lines before and 25 after these are not drawn" in line for line in text)
 
 
 def test_the_page_escapes_model_output_and_refers_to_nothing_outside():
@@ -87,6 +133,14 @@ def test_the_layout_loses_no_character_and_keeps_the_line_width():
     pieces = layout(long)
     assert "".join(text for *_, text in pieces) == "".join(long.tokens)
     assert max(column + len(text) for _, _, column, text in pieces) <= 104
+
+
+def test_a_sampled_line_end_is_marked_so_that_its_colour_shows():
+    assert [text for *_, text in layout(view(tokens=("a", "\n", "b", "\n", "c"), mask=(1, 1, 0, 0, 1)))] == ["a", "↵", "b", "c"]
+
+
+def test_an_escaped_line_end_is_kept_and_starts_a_new_line():
+    assert [(line, text) for _, line, _, text in layout(view(tokens=("by\\n  simp",), mask=(1,)))] == [(0, "by\\n"), (1, "  simp")]
 
 
 def test_the_papers_curves_are_there_for_each_panel_of_figure_2():
