@@ -5,6 +5,7 @@ itself starts `lean_main` through ctypes. Left out on purpose: checking proofs (
 """
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import importlib.util
@@ -144,8 +145,8 @@ def build_library(force: bool = False, log: Callable[[str], None] = print) -> Pa
     """Compile what changed since any earlier build, and what imports it; two modules at once. Returns the folder for LEAN_PATH.
 
     Object files are kept by the hash of all that goes into them, and a state of the whole library is a folder that appears by
-    rename and never changes. So a kill or a second build at the same time leaves nothing half done, and who still uses an
-    older state keeps it. Raises LibraryError with Lean's message and file:line, LeanUnavailable without Lean.
+    rename and never changes. So a kill leaves nothing half done, and who still uses an older state keeps it; a second build at
+    the same time waits for the first. Raises LibraryError with Lean's message and file:line, LeanUnavailable without Lean.
     """
     toolchain, found = find_toolchain(), modules()
     sources = {name: path.read_text(encoding="utf-8") for name, path in found.items()}
@@ -156,16 +157,17 @@ def build_library(force: bool = False, log: Callable[[str], None] = print) -> Pa
         return state
     try:
         (BUILD / "objects").mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"building-{os.getpid()}-", dir=BUILD) as folder:
-            made = Path(folder) / "library"
-            _compile_all(toolchain, made, found, sources, keys, force, log)
-            if state.exists():  # built by another process meanwhile, or `force`: the same content
-                shutil.rmtree(made)
-            else:
-                made.rename(state)
+        with open(BUILD / "lock", "w") as lock:  # one build at a time; the system opens the lock of a process that was killed
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not state.exists() or force:
+                with tempfile.TemporaryDirectory(prefix=f"building-{os.getpid()}-", dir=BUILD) as folder:
+                    made = Path(folder) / "library"
+                    _compile_all(toolchain, made, found, sources, keys, force, log)
+                    if not state.exists():  # with `force` it may be there, with the same content
+                        made.rename(state)
+                _prune(state)
     except OSError as error:
         raise LibraryError(f"the core library cannot be built under {BUILD}: {error.strerror or error}") from error
-    _prune(state)
     return state
 
 
