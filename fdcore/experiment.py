@@ -47,6 +47,7 @@ class Experiment:
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS", self.profile.threads))))
+        self._problems  # read at once: a missing or faulty problem file should not be found out hours later
         self._claim_folder()
 
     def _claim_folder(self) -> None:
