@@ -1,149 +1,206 @@
-"""Claims C1 to C4 of the paper, each turned into one number with an interval and a verdict. The rules stand here, before any run.
+"""Claims C1 to C4 of the paper, each turned into one number with an interval and a verdict by the rules below, written before a run was published.
 
-| claim | quantity (positive speaks for the claim) | interval | reproduced when |
-| --- | --- | --- | --- |
-| C1 FD keeps a higher entropy than GRPO | mean policy entropy over the last quarter of training, FD − GRPO, nats a token | bootstrap over steps in blocks of 5 | the interval lies above 0 |
-| C2 FD scales better in k | (pass@kmax − pass@1) on test, FD − GRPO | bootstrap over problems | the interval lies above 0 |
-| C3 GRPO over FD beats both alone | pass@1 on test, GRPO over the middle FD checkpoint − the better of FD and GRPO | bootstrap over problems | the interval lies above 0 |
-| C4 FD finds new lemmas faster | distinct library lemmas in verified training proofs, FD − GRPO, at the largest number of sampled tokens that both reached | bootstrap over tenths of the run | the interval lies above 0 |
-
-*not reproduced*: the interval lies below 0. *undecided*: it holds 0, or data is missing or too little (C1: fewer than two blocks). With several runs (seeds) the units of the
-bootstrap are drawn within each run, runs are drawn too, and the estimates are averaged. The middle checkpoint is named beforehand so
-that the best of three is not picked after the fact. Left out on purpose: claims that need experiments outside `run_all.sh`'s five arms.
+*reproduced* when the 95 % interval lies above 0, *not reproduced* when it lies below, else *undecided*; undecided too where data is missing
+or too little, or where the claim's own condition does not hold. With several runs (seeds) the estimates are averaged, and the bootstrap draws
+runs, then units within each; problems are the same in every run, so that one draw of problems serves all. Left out on purpose: claims that
+need experiments outside `run_all.sh`'s five arms.
 """
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Callable, Literal, Sequence
+from typing import Callable, Iterable, Literal, NamedTuple, Sequence
 
 import numpy as np
 
 from fdcore.evaluation import per_problem
 from fdcore.records import Record, read_jsonl, write_text
 
-REPLICATES, LEVEL, BLOCK = 4000, 0.95, 5
-Resample = Callable[[np.random.Generator | None], float]  # the quantity of one run: as it is (None), or on resampled units
+REPLICATES, LEVEL = 4000, 0.95
+BLOCK = 5  # steps: neighbouring steps are not independent
+FEWEST = 2 * BLOCK  # steps below which a training curve decides nothing
+SIMILAR = 0.10  # C2's "similar pass@1"; the paper's two arms are .06 apart
+MIDDLE = "grpo_from_fd_2"  # named beforehand, so that the best of three is not picked after the fact
 
 
-class Claim(Record):
-    """A claim, judged. `estimate` and the interval's ends are in `unit`; None where data is missing."""
+class Rule(Record):
+    """How a claim is judged. A positive quantity speaks for it."""
 
     id: str
     claim: str
     quantity: str
     unit: str
+    bootstrap: str  # what is drawn with replacement
+    reproduced_when: str
+    paper: str  # the paper's own numbers
+
+
+ABOVE = "the interval lies above 0"
+RULES = (
+    Rule(
+        id="C1", claim="FD keeps a higher entropy than GRPO", quantity="mean policy entropy over the last quarter of training, FD − GRPO", unit="nats a token",
+        bootstrap=f"steps, in blocks of {BLOCK}", reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
+        paper="entropy about 0.33 → 0.44 (FD) and 0.345 → 0.096 (GRPO), Figure 2",
+    ),
+    Rule(
+        id="C2", claim="at similar pass@1, FD scales better in k", quantity="(pass@kmax − pass@1) on test, FD − GRPO; kmax is the number of samples", unit="share of problems",
+        bootstrap="problems", reproduced_when=f"{ABOVE}; pass@1 of the two at most {SIMILAR:.2f} apart",
+        paper="pass@1 → pass@16: .56 → .894 (FD), .616 → .84 (GRPO), Figure 3",
+    ),
+    Rule(
+        id="C3", claim="GRPO over FD beats both alone", quantity="pass@1 on test after training, GRPO over the middle FD checkpoint − the better of FD and GRPO", unit="share of problems",
+        bootstrap="problems", reproduced_when=ABOVE,
+        paper="59 % (GRPO), 61–64.5 % (FD), 75 % (GRPO over FD), Figure 2 and text",
+    ),
+    Rule(
+        id="C4", claim="FD finds new lemmas faster", unit="lemmas",
+        quantity="distinct library lemmas in verified training proofs, FD − GRPO, at the largest number of sampled tokens that both reached",
+        bootstrap="tenths of the token budget", reproduced_when=f"{ABOVE}; at least {FEWEST} steps of each within the budget",
+        paper="lemmas ÷ step 6.3 → 2.95 (FD), 5.0 → 2.63 (GRPO), Figure 3",
+    ),
+)
+
+
+class Claim(Rule):
+    """A rule with what this run says to it. `estimate` and the interval's ends are in `unit`; None where nothing could be measured."""
+
     estimate: float | None
     low: float | None
     high: float | None
     verdict: Literal["reproduced", "not reproduced", "undecided"]
-    detail: str  # the numbers behind the estimate
-    paper: str  # the paper's own numbers
+    detail: str  # the numbers behind the estimate, or why there is none
 
 
-def judge(folders: Sequence[Path]) -> list[Claim]:
+class Measured(NamedTuple):
+    """A claim's quantity in one run: as it is (None), or on units drawn with a generator."""
+
+    quantity: Callable[[np.random.Generator | None], float]
+    detail: str
+    apart: float = 0.0  # C2: pass@1 of FD − pass@1 of GRPO
+
+
+def judge(folders: str | Path | Iterable[str | Path]) -> list[Claim]:
     """Judge the four claims on one run folder, or on several (one a seed)."""
-    return [
-        _claim("C1", "FD keeps a higher entropy than GRPO", "mean entropy over the last quarter of training, FD − GRPO", "nats", folders, _entropy_gap, "entropy about 0.33 → 0.44 (FD) and 0.345 → 0.096 (GRPO), Figure 2"),
-        _claim("C2", "at similar pass@1, FD scales better in k", "gain from pass@1 to pass@kmax on test, FD − GRPO", "share", folders, _k_gap, "pass@1 → pass@16: .56 → .894 (FD), .616 → .84 (GRPO), Figure 3"),
-        _claim("C3", "GRPO over FD beats both alone", "test pass@1, GRPO over the middle FD checkpoint − the better of FD and GRPO", "share", folders, _over_gap, "59 % (GRPO), 61–64.5 % (FD), 75 % (GRPO over FD), Figure 2 and text"),
-        _claim("C4", "FD finds new lemmas faster", "distinct lemmas in verified training proofs at equal sampled tokens, FD − GRPO", "lemmas", folders, _lemma_gap, "lemmas ÷ step 6.3 → 2.95 (FD), 5.0 → 2.63 (GRPO), Figure 3"),
-    ]
+    folders = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
+    if not folders:
+        raise ValueError("judge was given no run folder")
+    return [_claim(rule, folders, measure) for rule, measure in zip(RULES, (_entropy, _scaling, _over, _lemmas))]
 
 
-def _claim(name: str, claim: str, quantity: str, unit: str, folders: Sequence[Path], measure, paper: str) -> Claim:
-    fixed = dict(id=name, claim=claim, quantity=quantity, unit=unit, paper=paper)
+def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measured]) -> Claim:
     try:
-        runs: list[tuple[Resample, str]] = [measure(Path(folder)) for folder in folders]
+        runs = [measure(folder) for folder in folders]
     except LookupError as missing:
-        return Claim(**fixed, estimate=None, low=None, high=None, verdict="undecided", detail=f"no data: {missing.args[0]}")
-    rng = np.random.default_rng(0)
-    estimate = float(np.mean([resample(None) for resample, _ in runs]))
-    draws = [np.mean([runs[i][0](rng) for i in rng.integers(0, len(runs), len(runs))]) for _ in range(REPLICATES)]
-    low, high = (float(q) for q in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+        return Claim(**rule.model_dump(), estimate=None, low=None, high=None, verdict="undecided", detail=missing.args[0])
+    estimate = float(np.mean([run.quantity(None) for run in runs]))
+    draws = _draws(runs, together=rule.bootstrap == "problems")
+    low, high = (float(end) for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     verdict = "reproduced" if low > 0 else "not reproduced" if high < 0 else "undecided"
-    return Claim(**fixed, estimate=estimate, low=low, high=high, verdict=verdict, detail="; ".join(detail for _, detail in runs))
+    details = [run.detail for run in runs]
+    if abs(apart := float(np.mean([run.apart for run in runs]))) > SIMILAR:
+        verdict = "undecided"
+        details.append(f"not at similar pass@1: {abs(apart):.2f} apart")
+    return Claim(**rule.model_dump(), estimate=estimate, low=low, high=high, verdict=verdict, detail="; ".join(details))
 
 
-def _metrics(folder: Path, arm: str) -> list[dict]:
-    rows = list(read_jsonl(folder / "arms" / arm / "metrics.jsonl"))
+def _draws(runs: Sequence[Measured], *, together: bool) -> list[float]:
+    """Bootstrap replicates of the mean over runs; `together`: the same units in every run that was drawn."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(REPLICATES):
+        chosen, key = rng.integers(0, len(runs), len(runs)), int(rng.integers(2**32))
+        found.append(np.mean([runs[i].quantity(np.random.default_rng([key, 0 if together else place])) for place, i in enumerate(chosen)]))
+    return found
+
+
+def _rows(folder: Path, arm: str, name: str) -> list[dict]:
+    rows = list(read_jsonl(folder / "arms" / arm / name))
     if not rows:
-        raise LookupError(f"{folder.name} has no metrics of {arm}")
+        raise LookupError(f"no data: {folder.name} has no {'test evaluation' if 'eval' in name else 'metrics'} of {arm}")
     return rows
 
 
-def _evaluation(folder: Path, arm: str) -> list[dict]:
-    rows = list(read_jsonl(folder / "arms" / arm / "eval_test.jsonl"))
-    if not rows:
-        raise LookupError(f"{folder.name} has no test evaluation of {arm}")
-    return rows
+# -- what one run says: each returns Measured, or raises LookupError with what is missing ---------------------------------
 
 
-def _entropy_gap(folder: Path) -> tuple[Resample, str]:
-    late = {arm: np.array([row["entropy"] for row in _metrics(folder, arm)]) for arm in ("fd", "grpo")}
-    late = {arm: values[-max(1, len(values) // 4) :] for arm, values in late.items()}
-    if min(map(len, late.values())) < 2 * BLOCK:
-        raise LookupError(f"{folder.name}: fewer than {2 * BLOCK} steps in the last quarter of training")
-
-    def mean(values: np.ndarray, rng) -> float:
-        if rng is None:
-            return values.mean()
-        blocks = [values[i : i + BLOCK] for i in range(max(1, len(values) - BLOCK + 1))]
-        return np.concatenate([blocks[i] for i in rng.integers(0, len(blocks), max(1, round(len(values) / BLOCK)))]).mean()
-
-    return lambda rng: mean(late["fd"], rng) - mean(late["grpo"], rng), f"FD {late['fd'].mean():.3f}, GRPO {late['grpo'].mean():.3f}"
+def _entropy(folder: Path) -> Measured:
+    runs = [np.array([row["entropy"] for row in _rows(folder, arm, "metrics.jsonl")]) for arm in ("fd", "grpo")]
+    fd, grpo = (values[len(values) - len(values) // 4 :] for values in runs)
+    if min(len(fd), len(grpo)) < FEWEST:
+        raise LookupError(f"too little data: {folder.name} has fewer than {FEWEST} steps in the last quarter of training")
+    return Measured(lambda rng: _blocks(fd, rng).mean() - _blocks(grpo, rng).mean(), f"FD {fd.mean():.3f}, GRPO {grpo.mean():.3f}")
 
 
-def _paired(folder: Path, arms: Sequence[str], ks_of: Callable[[int], list[int]]) -> list[np.ndarray]:
-    """pass@k a problem, (problems, ks), of arms that were evaluated on the same problems."""
-    rows = [_evaluation(folder, arm) for arm in arms]
+def _blocks(values: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+    """As many values, in blocks of neighbours drawn with replacement (moving block bootstrap, Künsch 1989)."""
+    if rng is None:
+        return values
+    starts = rng.integers(0, len(values) - BLOCK + 1, -(-len(values) // BLOCK))
+    return np.concatenate([values[start : start + BLOCK] for start in starts])[: len(values)]
+
+
+def _pass_at(folder: Path, arms: Sequence[str]) -> np.ndarray:
+    """pass@1 and pass@kmax of arms on the same test problems: (problems, arms, 2)."""
+    rows = [_rows(folder, arm, "eval_test.jsonl") for arm in arms]
     if len({tuple(row["problem_id"] for row in found) for found in rows}) != 1:
-        raise LookupError(f"{folder.name}: {', '.join(arms)} were evaluated on different problems")
-    ks = ks_of(min(row["n"] for found in rows for row in found))
-    return [per_problem(found, ks) for found in rows]
+        raise LookupError(f"no data: {folder.name} has test evaluations of {', '.join(arms)} on different problems")
+    most = min(row["n"] for found in rows for row in found)
+    return np.stack([per_problem(found, [1, most]) for found in rows], axis=1)
 
 
-def _k_gap(folder: Path) -> tuple[Resample, str]:
-    values = _paired(folder, ("fd", "grpo"), lambda n: [1, n])
-    pick = lambda v, rng: v if rng is None else v[rng]
+def _mean(values: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+    """The mean over problems, which are drawn with replacement when there is a generator."""
+    return (values if rng is None else values[rng.integers(0, len(values), len(values))]).mean(0)
 
-    def gap(rng) -> float:
-        chosen = None if rng is None else rng.integers(0, len(values[0]), len(values[0]))
-        fd, grpo = (pick(v, chosen).mean(0) for v in values)
+
+def _scaling(folder: Path) -> Measured:
+    values = _pass_at(folder, ("fd", "grpo"))
+
+    def quantity(rng) -> float:
+        fd, grpo = _mean(values, rng)
         return (fd[1] - fd[0]) - (grpo[1] - grpo[0])
 
-    (fd1, fdk), (grpo1, grpok) = (v.mean(0) for v in values)
-    return gap, f"pass@1 → pass@kmax: FD {fd1:.1%} → {fdk:.1%}, GRPO {grpo1:.1%} → {grpok:.1%}"
+    fd, grpo = _mean(values, None)
+    return Measured(quantity, f"pass@1 → pass@kmax: FD {fd[0]:.1%} → {fd[1]:.1%}, GRPO {grpo[0]:.1%} → {grpo[1]:.1%}", apart=fd[0] - grpo[0])
 
 
-def _over_gap(folder: Path) -> tuple[Resample, str]:
-    arms = ("fd", "grpo", "grpo_from_fd_2")
-    fd, grpo, over = (v[:, 0] for v in _paired(folder, arms, lambda n: [1]))
+def _over(folder: Path) -> Measured:
+    values = _pass_at(folder, ("fd", "grpo", MIDDLE))[:, :, 0]
 
-    def gap(rng) -> float:
-        chosen = slice(None) if rng is None else rng.integers(0, len(fd), len(fd))
-        return over[chosen].mean() - max(fd[chosen].mean(), grpo[chosen].mean())
+    def quantity(rng) -> float:
+        fd, grpo, over = _mean(values, rng)
+        return over - max(fd, grpo)
 
-    return gap, f"FD {fd.mean():.1%}, GRPO {grpo.mean():.1%}, GRPO over FD (middle) {over.mean():.1%}"
+    fd, grpo, over = _mean(values, None)
+    others = {name: list(read_jsonl(folder / "arms" / f"grpo_from_fd_{number}" / "eval_test.jsonl")) for name, number in (("first", 1), ("last", 3))}
+    shares = {name: f"{per_problem(rows, [1]).mean():.1%}" if rows else "not evaluated" for name, rows in others.items()}
+    return Measured(quantity, f"FD {fd:.1%}, GRPO {grpo:.1%}; GRPO over FD, first checkpoint {shares['first']}, middle {over:.1%}, last {shares['last']}")
 
 
-def _lemma_gap(folder: Path) -> tuple[Resample, str]:
-    series = {arm: [(row["tokens_sampled"], row["lemmas_seen"]) for row in _metrics(folder, arm)] for arm in ("fd", "grpo")}
-    budget = min(rows[-1][0] for rows in series.values())
-    edges = np.linspace(0, budget, 11)
-    gains = {arm: np.diff([max((seen for tokens, seen in rows if tokens <= edge), default=0) for edge in edges]) for arm, rows in series.items()}
-    difference = gains["fd"] - gains["grpo"]
-    gap = lambda rng: float(difference.sum() if rng is None else rng.choice(difference, len(difference)).sum())
-    return gap, f"after {budget:,} sampled tokens: FD {gains['fd'].sum()}, GRPO {gains['grpo'].sum()}"
+def _lemmas(folder: Path) -> Measured:
+    # Between two steps the count is taken as growing evenly, or the method with the larger steps would be held back.
+    rows = [[{"tokens_sampled": 0, "lemmas_seen": 0}, *_rows(folder, arm, "metrics.jsonl")] for arm in ("fd", "grpo")]
+    tokens, lemmas = ([[row[key] for row in arm] for arm in rows] for key in ("tokens_sampled", "lemmas_seen"))
+    budget = min(spent[-1] for spent in tokens)
+    if min(np.searchsorted(spent, budget, side="right") - 1 for spent in tokens) < FEWEST:
+        raise LookupError(f"too little data: {folder.name} has fewer than {FEWEST} steps of FD or GRPO within {budget:,} tokens")
+    fd, grpo = (np.diff(np.interp(np.linspace(0, budget, 11), *curve)) for curve in zip(tokens, lemmas))
+    gained = fd - grpo
+    return Measured(
+        lambda rng: float((gained if rng is None else rng.choice(gained, len(gained))).sum()),
+        f"after {budget:,} sampled tokens: FD {fd.sum():.0f}, GRPO {grpo.sum():.0f}",
+    )
+
+
+# -- for readers -----------------------------------------------------------------------------------------------------------
 
 
 def table(claims: Sequence[Claim]) -> str:
     """The claims as a Markdown table."""
-    rows = ["| claim | this run: estimate [95 % interval] | verdict | numbers | the paper |", "| --- | --- | --- | --- | --- |"]
+    rows = ["| claim | quantity | estimate [95 % interval] | reproduced when | verdict | this run's numbers | the paper |", "| --- " * 7 + "|"]
     for c in claims:
         number = "—" if c.estimate is None else f"{c.estimate:+.3f} [{c.low:+.3f}, {c.high:+.3f}] {c.unit}"
-        rows.append(f"| **{c.id}** {c.claim} | {c.quantity}: {number} | **{c.verdict}** | {c.detail} | {c.paper} |")
-    return "\n".join(rows) + "\n"
+        rows.append(f"| **{c.id}** {c.claim} | {c.quantity} | {number} | {c.reproduced_when} | **{c.verdict}** | {c.detail} | {c.paper} |")
+    return "\n".join(rows) + f"\n\nIntervals: bootstrap over {', '.join(f'{c.bootstrap} ({c.id})' for c in claims)}, and over runs where there are several.\n"
 
 
 def write_claims(claims: Sequence[Claim], folder: Path) -> None:

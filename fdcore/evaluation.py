@@ -41,16 +41,24 @@ def pass_at_k_curve(rows: Sequence[dict], ks: Sequence[int]) -> dict[int, float]
 
 def bootstrap_pass_at_k(rows: Sequence[dict], ks: Sequence[int], *, seed: int = 0, replicates: int = 2000, level: float = 0.95) -> dict[int, tuple[float, float]]:
     """Percentile intervals of the mean pass@k, problems drawn with replacement."""
-    values = per_problem(rows, ks)
-    return {k: interval(lambda pick, i=i: values[pick, i].mean(), len(values), seed=seed, replicates=replicates, level=level) for i, k in enumerate(ks)}
+    low, high = bootstrap_interval(per_problem(rows, ks), lambda values: values.mean(0), seed=seed, replicates=replicates, level=level)
+    return dict(zip(ks, zip(low.tolist(), high.tolist())))
 
 
-def interval(statistic: Callable[[np.ndarray], float], count: int, *, seed: int = 0, replicates: int = 2000, level: float = 0.95) -> tuple[float, float]:
-    """Percentile bootstrap interval of `statistic(indices)` over `count` exchangeable units (Efron 1979)."""
+def bootstrap_interval(
+    values: np.ndarray, statistic: Callable[[np.ndarray], float | np.ndarray] = np.mean, *, seed: int = 0, replicates: int = 2000, level: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile bootstrap interval of a statistic of exchangeable units (Efron 1979): its lower and its upper end.
+
+    values: (units, ...), drawn with replacement along the first axis. The ends have the statistic's shape. ValueError for no units.
+    """
+    values = np.asarray(values)
+    if not len(values):
+        raise ValueError("a bootstrap of no units: there is nothing to draw from")
     rng = np.random.default_rng(seed)
-    found = [statistic(rng.integers(0, count, count)) for _ in range(replicates)]
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    found = [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(replicates)]
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
 
 
 def lemmas_in(source: str, theorems: Collection[str]) -> set[str]:

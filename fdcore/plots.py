@@ -101,7 +101,6 @@ def save(figure: Figure, folder: Path, name: str, rows: Sequence[dict]) -> list[
     writer.writeheader()
     writer.writerows(rows)
     write_text(paths[2], text.getvalue())
-    figure.clear()
     return paths
 
 
@@ -120,6 +119,7 @@ def _legend_above(figure: Figure) -> None:
     """One legend for all panels, above them, so that it covers no curve."""
     entries = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels())}
     if entries:
+        entries = dict(sorted(entries.items(), key=lambda entry: entry[0] != "base"))  # the others keep the arms' order
         figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=6, frameon=False, columnspacing=1.2, handlelength=3.2)
 
 

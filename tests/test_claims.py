@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from fdcore.claims import judge, table, write_claims
+from fdcore.claims import RULES, judge, table, write_claims
 
 
 def run_folder(folder, *, entropy=(0.4, 0.1), lemmas=(3, 1), right=(0.5, 0.5, 0.9), steps=40, problems=60, n=16):
@@ -28,7 +28,7 @@ def test_a_run_in_which_all_four_hold_reproduces_all_four(tmp_path):
     claims = judge([run_folder(tmp_path / "run")])
     assert [(c.id, c.verdict) for c in claims] == [(f"C{i}", "reproduced") for i in (1, 2, 3, 4)]
     assert all(c.low <= c.estimate <= c.high for c in claims)
-    assert claims[0].estimate == pytest.approx(0.3, abs=0.02) and claims[3].estimate == 80
+    assert claims[0].estimate == pytest.approx(0.3, abs=0.02) and claims[3].estimate == pytest.approx(80)
 
 
 def test_a_run_in_which_the_opposite_holds_is_not_reproduced(tmp_path):
@@ -54,9 +54,46 @@ def test_a_handful_of_steps_decides_nothing_about_entropy(tmp_path):
     assert claim.verdict == "undecided" and "fewer than 10 steps" in claim.detail
 
 
+def test_a_handful_of_steps_decides_nothing_about_lemmas(tmp_path):
+    claim = judge(run_folder(tmp_path / "run", steps=9))[3]
+    assert claim.verdict == "undecided" and claim.detail.startswith("too little data") and "fewer than 10 steps" in claim.detail
+
+
+def test_arms_of_different_pass_at_1_say_nothing_about_scaling_at_similar_pass_at_1(tmp_path):
+    claim = judge(run_folder(tmp_path / "run", right=(0.25, 0.5, 0.9)))[1]
+    assert claim.low > 0 and claim.verdict == "undecided" and "0.25 apart" in claim.detail
+
+
+def test_all_three_arms_over_fd_are_told_and_only_the_middle_one_is_judged(tmp_path):
+    folder = run_folder(tmp_path / "run", right=(0.5, 0.5, 0.5))
+    write(folder / "arms/grpo_from_fd_3/eval_test.jsonl", [{"problem_id": str(i), "n": 16, "c": 16} for i in range(60)])
+    claim = judge(folder)[2]
+    assert claim.estimate == 0 and "first checkpoint not evaluated, middle 50.0%, last 100.0%" in claim.detail
+
+
+def test_lemmas_are_compared_at_equal_tokens_whatever_the_size_of_a_step(tmp_path):
+    """Both find one lemma in 100 tokens; one takes steps of 100 tokens, the other of 730."""
+    folder = run_folder(tmp_path / "run")
+    for arm, size, steps in (("fd", 100, 100), ("grpo", 730, 40)):
+        write(folder / "arms" / arm / "metrics.jsonl", [{"entropy": 0.3, "tokens_sampled": size * s, "lemmas_seen": size * s / 100} for s in range(1, steps + 1)])
+    claim = judge(folder)[3]
+    assert claim.estimate == pytest.approx(0, abs=1e-9) and "after 10,000 sampled tokens: FD 100, GRPO 100" in claim.detail
+
+
+def test_one_folder_is_judged_as_a_list_of_one(tmp_path):
+    folder = run_folder(tmp_path / "run")
+    assert judge(folder) == judge([folder]) == judge(str(folder))
+
+
+def test_more_runs_on_the_same_problems_do_not_make_the_problems_more(tmp_path):
+    """Runs that agree problem by problem leave the uncertainty about problems where one run left it."""
+    runs = [run_folder(tmp_path / name, right=(0.5, 0.4, 0.6)) for name in "abcd"]
+    assert judge(runs[0])[2].verdict == judge(runs)[2].verdict == "undecided"
+
+
 def test_several_runs_are_averaged(tmp_path):
     one, two = run_folder(tmp_path / "a", lemmas=(3, 1)), run_folder(tmp_path / "b", lemmas=(5, 1))
-    assert judge([one, two])[3].estimate == 120
+    assert judge([one, two])[3].estimate == pytest.approx(120)
 
 
 def test_the_table_and_the_json_say_the_same(tmp_path):
@@ -64,4 +101,5 @@ def test_the_table_and_the_json_say_the_same(tmp_path):
     write_claims(claims, tmp_path)
     assert [row["verdict"] for row in json.loads((tmp_path / "claims.json").read_text())] == [c.verdict for c in claims]
     text = (tmp_path / "claims.md").read_text()
-    assert text == table(claims) and all(c.paper in text and f"{c.estimate:+.3f}" in text for c in claims)
+    assert text == table(claims) and all(f"{c.estimate:+.3f}" in text for c in claims)
+    assert all(part in text for rule in RULES for part in (rule.claim, rule.quantity, rule.reproduced_when, rule.paper))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdcore.evaluation import bootstrap_pass_at_k, interval, lemmas_in, pass_at_k, pass_at_k_curve
+from fdcore.evaluation import bootstrap_interval, bootstrap_pass_at_k, lemmas_in, pass_at_k, pass_at_k_curve
 
 LIBRARY = {"Nat.add_comm", "Nat.le_trans", "or_comm", "And.symm", "List.map_map"}
 
@@ -41,7 +41,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     rng, hits = np.random.default_rng(1), 0
     for trial in range(200):
         sample = rng.random(60) < 0.4
-        low, high = interval(lambda pick: sample[pick].mean(), 60, seed=trial, replicates=300)
+        low, high = bootstrap_interval(sample, seed=trial, replicates=300)
         hits += low <= 0.4 <= high
     assert 0.88 <= hits / 200 <= 0.99
 
@@ -51,6 +51,17 @@ def test_intervals_hold_the_estimate_and_are_the_same_twice():
     assert bootstrap_pass_at_k(rows, [1, 8], seed=3) == bootstrap_pass_at_k(rows, [1, 8], seed=3)
     for k, (low, high) in bootstrap_pass_at_k(rows, [1, 8]).items():
         assert low <= pass_at_k_curve(rows, [k])[k] <= high
+
+
+def test_a_problem_is_drawn_with_all_its_ks():
+    """Every replicate of pass@1 and pass@8 is of the same problems: with equal columns the intervals are equal."""
+    rows = [{"n": 8, "c": c} for c in (0, 8, 8, 0, 8)]
+    assert len(set(bootstrap_pass_at_k(rows, [1, 2, 8]).values())) == 1
+
+
+def test_a_bootstrap_of_nothing_is_an_error():
+    with pytest.raises(ValueError, match="no units"):
+        bootstrap_interval(np.empty((0, 3)))
 
 
 @pytest.mark.parametrize("proof, used", [

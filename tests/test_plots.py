@@ -56,7 +56,7 @@ def test_every_figure_is_written_as_pdf_with_embedded_fonts_png_and_csv(tmp_path
     }
     for name, (figure, rows) in drawn.items():
         pdf, png, table = save(figure, tmp_path, name, rows)
-        assert b"/Type3" not in pdf.read_bytes() and png.stat().st_size > 5000
+        assert b"/FontFile2" in pdf.read_bytes() and b"/Type3" not in pdf.read_bytes() and png.stat().st_size > 5000
         assert len(table.read_text().splitlines()) == len(rows) + 1
 
 
@@ -88,6 +88,12 @@ def test_arms_differ_in_colour_line_and_marker():
 def test_the_same_records_give_the_same_files(tmp_path):
     one, two = (save(figure_2(metrics(), STARTS), tmp_path / name, "figure_2", [{"a": 1}]) for name in ("a", "b"))
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_a_saved_figure_still_holds_what_was_drawn(tmp_path):
+    figure = figure_2(metrics(), STARTS)
+    save(figure, tmp_path, "figure_2", [{"a": 1}])
+    assert len(figure.axes) == 8
 
 
 def test_arms_that_start_from_a_checkpoint_are_counted_from_the_base():
