@@ -62,7 +62,7 @@ class Experiment:
     def _writing(self):
         """Only one process writes into a run's folder; a kernel that outlived a killed run has a few seconds to end."""
         with open(self.folder / "lock", "w") as lock:
-            for attempt in range(20):
+            for _ in range(20):
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
@@ -139,7 +139,7 @@ class Experiment:
         return folder
 
     def _tokenizer_texts(self, traces) -> list[str]:
-        """What the tokenizer learns from: prompts, calls and answers of the traces, and the library's own sources."""
+        """What the tokenizer learns from: the tools' schemas, and statements, feedback, calls and answers of the traces."""
         texts = [json.dumps(schema) for schema in Tools.schemas] * 50
         for trace in traces:
             texts += [trace.problem.statement, trace.feedback or "", *(turn.text + turn.answer for turn in trace.turns)]

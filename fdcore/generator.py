@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 # Names a problem's variables may have, by the sort as Lean prints it.
 POOLS = {
@@ -26,6 +26,7 @@ POOLS = {
     "Option": ["o", "o'"],
 }
 IDENTIFIER = re.compile(r"(?<![\w.'✝₀-₉])([A-Za-zα-ωΑ-Ω_][\w'✝₀-₉]*)(?![\w'✝₀-₉]|\.\w)")
+CONNECTIVES = "→∀∃↔∧∨"
 RELATIONS = re.compile(r"[=≤<≥>≠∣∧∨¬↔∈∃∀]|Injective|Surjective|Even|Odd|\bTrue\b|\bFalse\b")
 
 
@@ -83,7 +84,6 @@ def parse_fact(name: str, printed: str) -> Fact | None:
     while text.startswith("∀ "):
         text = text[2:].strip()
         while text and text[0] in "({[⦃":
-            closing = {"(": ")", "{": "}", "[": "]", "⦃": "⦄"}[text[0]]
             depth = 0
             for end, char in enumerate(text):
                 depth += (char in "({[⦃") - (char in ")}]⦄")
@@ -226,13 +226,16 @@ def arguments(fact: Fact, names: list[str]) -> str:
 
 def closers(fact: Fact, names: list[str], goal: str) -> list[str]:
     """Tactics that close a goal which is an instance of the fact."""
-    whole = f"{fact.name}{arguments(fact, names)}"
-    found = [f"exact {whole}", f"apply {fact.name}" if not names else f"exact {whole}"]
-    if not names and split_relation(goal, "="):
-        found += [f"rw [{fact.name}]", f"simp [{fact.name}]"]
-    elif names:
-        found.append(f"apply {fact.name} <;> assumption")
-    return list(dict.fromkeys(found))
+    exact = f"exact {fact.name}{arguments(fact, names)}"
+    if names:
+        return [exact, f"apply {fact.name} <;> assumption"]
+    rewriting = [f"rw [{fact.name}]", f"simp [{fact.name}]"] if split_relation(goal, "=") else []
+    return [exact, f"apply {fact.name}", *rewriting]
+
+
+def enclose(text: str, signs: str) -> str:
+    """The text in parentheses where one of the signs occurs in it: enclose("a + b", " ") gives "(a + b)"."""
+    return f"({text})" if re.search(f"[{signs}]", text) else text
 
 
 def lines(*tactics: str) -> str:
@@ -280,7 +283,7 @@ def in_context(sheet, facts):
     sides = split_relation(goal, "=")
     if not sides or names:
         return None
-    left, right = (f"({side})" if " " in side else side for side in sides)
+    left, right = (enclose(side, " ") for side in sides)
     frame = frames(sheet, fact, goal)
     if frame is None:
         return None
@@ -334,10 +337,9 @@ def implication(sheet, facts):
     if not names:
         return None
     premises = [sheet.hypotheses.pop() for _ in names][::-1]
-    wrap = lambda text: f"({text})" if re.search("[→∀∃↔]", text) else text
     whole = f"{fact.name}{arguments(fact, names)}"
     proofs = [lines(f"intro {' '.join(names)}", f"exact {whole}"), lines(f"exact fun {' '.join(names)} => {whole}"), lines(f"intro {' '.join(names)}", f"apply {fact.name} <;> assumption")]
-    return made(sheet, "implication", 2, " → ".join([wrap(p) for p in premises] + [wrap(goal)]), proofs)
+    return made(sheet, "implication", 2, " → ".join(enclose(part, "→∀∃↔") for part in (*premises, goal)), proofs)
 
 
 def guarded(sheet, facts):
@@ -348,7 +350,7 @@ def guarded(sheet, facts):
     prop = sheet.fresh("Prop", reuse=0.0)
     close = closers(fact, names, goal)
     term = close[0].removeprefix("exact ")
-    wrapped = f"({goal})" if re.search("[→∀∃↔∧∨]", goal) else goal
+    wrapped = enclose(goal, CONNECTIVES)
     shape = sheet.rng.choice(["and", "or", "imp"])
     if shape == "or":
         return made(sheet, "guarded", 3, f"{wrapped} ∨ {prop}", [lines("left", close[0]), lines(f"exact Or.inl ({term})"), *(lines("left", c) for c in close[1:])])
@@ -365,20 +367,19 @@ def sum_of_two(sheet, facts):
     sides = [split_relation(goal, "=") for goal, _ in goals]
     if None in sides or any(names for _, names in goals) or not all(f.name.startswith("Nat.") for f in facts):
         return None
-    wrap = lambda side: f"({side})" if " " in side else side
     operator = sheet.rng.choice("+*")
-    goal = f"{wrap(sides[0][0])} {operator} {wrap(sides[1][0])} = {wrap(sides[0][1])} {operator} {wrap(sides[1][1])}"
+    left, right = (f" {operator} ".join(enclose(side, " ") for side in pair) for pair in zip(*sides))
+    goal = f"{left} = {right}"
     return made(sheet, "sum_of_two", 4, goal, [lines(f"rw [{one.name}, {two.name}]"), lines(f"rw [{one.name}]", f"rw [{two.name}]"), lines(f"simp [{one.name}, {two.name}]"), lines(f"rw [{two.name}, {one.name}]")])
 
 
 def both(sheet, facts):
     one, two = facts
     (goal1, names1), (goal2, names2) = (sheet.instance(fact, 0.15) for fact in (one, two))
-    wrap = lambda text: f"({text})" if re.search("[→∀∃↔∧∨]", text) else text
     closers1, closers2 = closers(one, names1, goal1), closers(two, names2, goal2)
     terms = [c[0].removeprefix("exact ") for c in (closers1, closers2)]
     proofs = [lines(f"exact ⟨{terms[0]}, {terms[1]}⟩")] + [lines("constructor", f"· {c}", f"· {d}") for c, d in zip(closers1, closers2)]
-    return made(sheet, "both", 4, f"{wrap(goal1)} ∧ {wrap(goal2)}", proofs)
+    return made(sheet, "both", 4, f"{enclose(goal1, CONNECTIVES)} ∧ {enclose(goal2, CONNECTIVES)}", proofs)
 
 
 def chain(sheet, facts):

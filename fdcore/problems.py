@@ -19,11 +19,12 @@ from fdcore.checkpoint import seed_of
 from fdcore.generator import FAMILIES, TWO_FACTS, Draft, Fact, draft, normal_form, parse_fact
 from fdcore.profile import Profile
 from fdcore.records import Problem, read_records, write_records, write_text
-from fdcore.toolchain import build_library, find_toolchain
+from fdcore.toolchain import build_library, find_toolchain, library_theorems
 
 ROOT = Path(__file__).parent.parent / "lean_project" / "problems"
 HEADER = "prelude\nimport Fd\n\n"
 AUTOMATIC = "\n  first | rfl | trivial | assumption | decide | simp | (intros; assumption) | simp_all | (intros; simp_all)"  # no lemma is named
+INTERNAL = re.compile(r"let_|ite_|heq|noConfusion|beq|ble|RecOn|choose|skolem")  # facts for Lean's own machinery
 
 
 class ProblemError(ValueError):
@@ -107,8 +108,7 @@ def verify_references(problems: Iterable[Problem]) -> None:
 
 
 def library_facts() -> list[Fact]:
-    from fdcore.toolchain import library_theorems
-
+    """The library's theorems that the generator can build problems around."""
     facts = [parse_fact(name, printed) for name, printed in library_theorems().items()]
     return [fact for fact in facts if fact is not None]
 
@@ -161,7 +161,7 @@ def generate(seed: int = 0, *, lemmas: int = 120, candidates: int = 7000, train:
     """
     rng, facts = random.Random(seed_of(seed, "problems")), useful_facts(lemmas, seed)
     names = sorted(fact.name for fact in facts)
-    unknown = set(rng.sample(names, round(unknown_share * len(names)))) - ALWAYS_KNOWN
+    unknown = set(rng.sample(names, round(unknown_share * len(names))))
     held = {normal_form(p.statement) for p in read_problems(ROOT / "holdout.jsonl")}
     checks = [c for c in checked(drafts(facts, candidates, seed)) if normal_form(c[0].statement) not in held]
     rng.shuffle(checks)
@@ -182,10 +182,6 @@ def generate(seed: int = 0, *, lemmas: int = 120, candidates: int = 7000, train:
     known = sorted(set(names) - unknown)
     write_text(ROOT / "partition.json", json.dumps({"seed": seed, "known": known, "unknown": sorted(unknown)}, indent=1, ensure_ascii=False) + "\n")
     return {name: len(problems) for name, problems in sets.items()} | {"known": len(known), "unknown": len(unknown)}
-
-
-INTERNAL = re.compile(r"let_|ite_|heq|noConfusion|beq|ble|RecOn|choose|skolem|Bool\\.")  # facts for Lean's own machinery, or of another flavour
-ALWAYS_KNOWN: set[str] = set()  # lemmas whose name the warmed-up base guessed from the statement though it had never seen them
 
 
 def _take(pool: list, count: int) -> list:

@@ -52,7 +52,7 @@ class Warmup(Section):
 
 
 class Problems(Section):
-    train: str  # a JSON-lines file under lean_project/problems, or a hub data set with a known loader
+    train: str  # a JSON-lines file under lean_project/problems
     test: str
     holdout: str
     max_train: int | None

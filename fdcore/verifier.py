@@ -41,8 +41,6 @@ PRISTINE, CANDIDATE, ACCEPT = "FdPristine", "FdCandidate", "FdAccept"
 # What may come out differently in a warm process: such answers are asked of a fresh one.
 UNSETTLED = re.compile(r"heartbeats|recursion depth|stack|memory|interrupt|internal exception|_uniq|_fvar")
 AXIOMS = re.compile(r"'fdAccept' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])")
-
-
 COMMAND = re.compile(r"^(?:@\[|(?:theorem|lemma|def|example|axiom|import|prelude|open|namespace|section|private|protected|set_option)\b)", re.MULTILINE)
 
 
@@ -141,15 +139,14 @@ def check_command(
     """(verdict, exit status: 0 only when verified) of `python -m fdcore check`.
 
     The statement file holds a header and one theorem that ends in `:= by`, with or without a `sorry`. The proof file holds the
-    whole Lean file, or only the tactic block that goes behind `:= by`: it is a whole file if it states the theorem. Raises
+    whole Lean file, or only the tactic block that goes behind `:= by` (`whole_source` tells them apart). Raises
     ValueError for a file that is missing or is not of this form, StatementError where the statement does not elaborate.
     """
     for path in (statement, proof):
         if not Path(path).is_file():
             raise ValueError(f"no file {path}")
     problem = read_statement(Path(statement))
-    text = Path(proof).read_bytes().decode("utf-8", errors="surrogateescape")
-    text = whole_source(problem, text)
+    text = whole_source(problem, Path(proof).read_bytes().decode("utf-8", errors="surrogateescape"))
     with Verifier(
         header=problem.header, axioms=axioms, timeout_seconds=timeout_seconds, memory_mb=memory_mb, heartbeats=heartbeats, workers=1, cache_dir=None, warm=False
     ) as verifier:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from fdcore.chat import Chat
 from fdcore.checkpoint import load_checkpoint, save_checkpoint, seed_of
 from fdcore.feedback import ScriptedExpert
-from fdcore.policy import action_logits
+from fdcore.policy import action_logits, action_values
 from fdcore.profile import Warmup
 from fdcore.records import Problem, ToolCall, Trajectory, Verdict
 from fdcore.tools import PendingCheck, Tools
@@ -49,10 +49,6 @@ def call_text(name: str, **arguments) -> str:
     return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments}, ensure_ascii=False)}\n</tool_call>"
 
 
-def source_of(problem: Problem, proof: str | None = None) -> str:
-    return problem.statement + (proof or problem.proof)
-
-
 class TraceWriter:
     """Turns checked problems into traces. Same seed, same traces."""
 
@@ -66,7 +62,7 @@ class TraceWriter:
         drawn = [self._kind() for _ in range(self.settings.traces)]
         chosen = [(kind, self.rng.choice(problems if kind == "feedback" else plain)) for kind in drawn]
         tries = [self._wrong_proof(problem) if kind in ("feedback", "retry") else None for kind, problem in chosen]
-        wanted = [(problem, source_of(problem, proof)) for (_, problem), proof in zip(chosen, tries) if proof is not None]
+        wanted = [(problem, problem.statement + proof) for (_, problem), proof in zip(chosen, tries) if proof is not None]
         verdicts = iter(self.verifier.check_many(wanted))
         return [self._one(kind, problem, proof, next(verdicts) if proof is not None else None) for (kind, problem), proof in zip(chosen, tries)]
 
@@ -87,7 +83,7 @@ class TraceWriter:
         tools = self.tools(problem)
         right = self._try(tools, problem.proof, Verdict(status="verified"))
         if kind == "feedback":
-            return Trace(problem, right, self.expert.write([(problem, self._attempt(problem, source_of(problem, wrong), verdict))])[0].text)
+            return Trace(problem, right, self.expert.write([(problem, self._attempt(problem, problem.statement + wrong, verdict))])[0].text)
         if kind == "search" and problem.lemmas:
             return Trace(problem, (self._search(tools, problem), *right), None)
         if kind == "retry" and not verdict.verified:
@@ -132,7 +128,7 @@ def encode(trace: Trace, chat: Chat) -> tuple[list[int], list[int]]:
 
 
 def train(model, data: Sequence[tuple[list[int], list[int]]], settings: Warmup, folder, *, seed: int, autocast: bool) -> list[dict]:
-    """Supervised training on action tokens, cosine schedule, resumable. Returns one row a step: step, loss (nats a token), tokens."""
+    """Supervised training on action tokens, resumable; the learning rate rises over 5 % of the steps, then falls linearly to 5 %. Returns one row a step: step, loss (nats a token), tokens."""
     per_epoch = len(data) // settings.batch
     steps = round(per_epoch * settings.epochs)
     if steps < 1:
@@ -149,9 +145,9 @@ def train(model, data: Sequence[tuple[list[int], list[int]]], settings: Warmup, 
         batch = _batch(data, seed, step, per_epoch, settings.batch)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * min((step + 1) / (0.05 * steps + 1), 0.05 + 0.95 * (1 - step / steps))
-        logits = action_logits(model, [ids for ids, _ in batch], [mask for _, mask in batch], autocast=autocast)
-        wanted = torch.tensor([token for ids, mask in batch for token, m in zip(ids, mask) if m])
-        loss = torch.nn.functional.cross_entropy(logits.float(), wanted)
+        sequences, masks = zip(*batch)
+        wanted = action_values(sequences, masks)
+        loss = torch.nn.functional.cross_entropy(action_logits(model, sequences, masks, autocast=autocast), wanted)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

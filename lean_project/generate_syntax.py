@@ -19,7 +19,6 @@ from __future__ import annotations
 import bisect
 import ctypes
 import importlib.util
-import json
 import re
 import struct
 from pathlib import Path

@@ -1,7 +1,6 @@
 """The sandbox, with Python in the place of Lean where a program must misbehave: what it cannot do, and what is left behind."""
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import time
