@@ -211,7 +211,7 @@ class Experiment:
         if arm == "fd":
             method, settings, steps = FeedbackDistillation(self.profile.distillation, model, self.chat, make_producer(self.profile.feedback, self.seed), autocast=autocast), self.profile.distillation, training.fd_steps
         else:
-            method, settings, steps = GroupRelativePolicyOptimization(self.profile.grpo, copy.deepcopy(model), autocast=autocast), self.profile.grpo, training.over_steps if start else training.grpo_steps
+            method, settings, steps = GroupRelativePolicyOptimization(self.profile.grpo, copy.deepcopy(model), max_tokens=self.profile.episode.max_response_tokens, autocast=autocast), self.profile.grpo, training.over_steps if start else training.grpo_steps
         run = Run(folder, arm, self.seed, model, method, training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples)
         sample = self.sampling(model)
         keep = {step: self._fd_checkpoint(step) for step in training.fd_checkpoints} if arm == "fd" else {}

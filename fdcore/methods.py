@@ -83,8 +83,9 @@ class FeedbackDistillation:
 class GroupRelativePolicyOptimization:
     """GRPO on the verifier's binary reward (arXiv 2402.03300). One optimizer step a batch, so the ratio starts at 1."""
 
-    def __init__(self, settings: GRPOSettings, reference, *, autocast: bool):
+    def __init__(self, settings: GRPOSettings, reference, *, max_tokens: int, autocast: bool):
         self.settings, self.reference, self.autocast = settings, reference, autocast
+        self.averaging = {"normalization": settings.normalization, "length": max_tokens}  # one length for all micro-batches
 
     def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:
         ids: dict[str, int] = {}
@@ -105,13 +106,13 @@ class GroupRelativePolicyOptimization:
         share = len(flat) / self.tokens if settings.normalization == "token" else len(picked) / len(self.trajectories)
         loss = policy_loss(
             logprobs, logprobs.detach(), self.advantages[rows.start : rows.stop], mask,
-            clip_low=settings.clip_low, clip_high=settings.clip_high, normalization=settings.normalization,
+            clip_low=settings.clip_low, clip_high=settings.clip_high, **self.averaging,
         )
         parts = {"policy_loss": loss.item() * share, "entropy": entropy(logits.detach()).sum().item() / self.tokens}
         if settings.kl_coefficient:
             with torch.no_grad():
                 reference = token_logprobs(action_logits(self.reference, sequences, masks, autocast=self.autocast), taken)
-            kl = reference_kl(logprobs, by_sequence(reference, masks)[0], mask)
+            kl = reference_kl(logprobs, by_sequence(reference, masks)[0], mask, **self.averaging)
             loss, parts["kl"] = loss + settings.kl_coefficient * kl, kl.item() * share
         return loss * share, parts
 
