@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Sequence
@@ -40,20 +41,22 @@ def run(notebooks: Sequence[Path], *, profile: str, seed: int, out: Path) -> Non
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, never one that the user has installed globally
         "TQDM_MININTERVAL": os.environ.get("TQDM_MININTERVAL", "1"),  # each refresh of a bar is kept in the executed copy
     }
-    signal.signal(signal.SIGINT, _interrupted)
-    signal.signal(signal.SIGTERM, _interrupted)
+    sockets = tempfile.mkdtemp(prefix="fdcore-kernels-")  # the kernels' sockets: a short path, and out of notebooks/
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _interrupted(sockets))
     (out / "notebooks").mkdir(parents=True, exist_ok=True)
     try:
         for number, notebook in enumerate(notebooks, 1):
             print(f"\n[{number}/{len(notebooks)}] {notebook.stem}", flush=True)
             started = time.monotonic()
-            _execute(notebook, out / "notebooks" / notebook.name, {"profile": profile, "seed": seed, "out": str(out)})
+            _execute(notebook, out / "notebooks" / notebook.name, {"profile": profile, "seed": seed, "out": str(out)}, sockets)
             print(f"[{number}/{len(notebooks)}] {notebook.stem}: done in {time.monotonic() - started:.0f} s", flush=True)
     finally:
         _end_children()
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _execute(notebook: Path, copy: Path, parameters: dict[str, str | int]) -> None:
+def _execute(notebook: Path, copy: Path, parameters: dict[str, str | int], sockets: str) -> None:
     import papermill  # here, because it takes a second to import
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -64,7 +67,7 @@ def _execute(notebook: Path, copy: Path, parameters: dict[str, str | int]) -> No
         papermill.execute_notebook(
             notebook, copy, parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False,
             stdout_file=sys.stdout, stderr_file=sys.stderr, coalesce_streams=True,
-            config=Config({"KernelManager": {"transport": "ipc"}}),  # files that only this user can open, instead of TCP ports
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),  # files that only this user can open, instead of TCP ports
         )
     except PapermillExecutionError as error:
         if "No space left on device" in str(error.evalue):
@@ -85,9 +88,10 @@ def _disk_full(copy: Path) -> str:
     return f"the disk is full ({free} MB left at {folder}); free some space and run the same command again, it goes on from here"
 
 
-def _interrupted(signum: int, frame: object) -> None:
+def _interrupted(sockets: str) -> None:
     """Leave at once: an exception would surface inside the notebook client's event loop, with pages of traceback."""
     _end_children()
+    shutil.rmtree(sockets, ignore_errors=True)
     print(f"\nfdcore: {INTERRUPTED}", file=sys.stderr, flush=True)
     os._exit(130)
 

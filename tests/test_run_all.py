@@ -250,6 +250,7 @@ def test_an_interruption_leaves_one_line_and_no_process(signal, tmp_path):
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "fdcore: interrupted; run the same command again to go on"
     assert "Traceback" not in errors and not any(child.is_running() for child in below)
+    assert {path.name for path in tmp_path.iterdir()} == {"01_long.ipynb", "run"}, "sockets of the kernel were left beside the notebook"
 
 
 # ---- the whole pipeline --------------------------------------------------------------------------------------------
