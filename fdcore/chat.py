@@ -26,11 +26,12 @@ def render(template: str, **values) -> str:
 class Chat:
     """The chat format of one tokenizer: prompts as token ids.
 
-    `tools` are the JSON schemas that the system prompt lists (empty: no tools); `thinking` is Qwen3's switch.
+    `tools` are the JSON schemas that the system prompt lists (empty: no tools); `thinking` is Qwen3's switch; without `system` a
+    prompt is the problem alone.
     """
 
-    def __init__(self, tokenizer, tools: Sequence[dict], *, thinking: bool):
-        self.tokenizer, self.tools, self.thinking = tokenizer, list(tools), thinking
+    def __init__(self, tokenizer, tools: Sequence[dict], *, thinking: bool, system: bool = True):
+        self.tokenizer, self.tools, self.thinking, self.system = tokenizer, list(tools), thinking, system
         self.end = self._token("<|im_end|>")
         self.call_open, self.call_close = self._token("<tool_call>"), self._token("</tool_call>")
 
@@ -45,7 +46,8 @@ class Chat:
 
     def messages(self, problem: Problem, feedback: str | None = None) -> list[dict]:
         user = render("problem.jinja", statement=problem.statement, informal=problem.informal, feedback=feedback)
-        return [{"role": "system", "content": render("system.jinja")}, {"role": "user", "content": user}]
+        start = [{"role": "system", "content": render("system.jinja")}] if self.system else []
+        return [*start, {"role": "user", "content": user}]
 
     def prompt(self, problem: Problem, feedback: str | None = None) -> list[int]:
         """Token ids up to the place where the response begins. With `feedback`: the teacher's prompt."""

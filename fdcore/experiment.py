@@ -125,18 +125,24 @@ class Experiment:
         settings, shape = self.profile.warmup, self.profile.model.student
         known, unknown = problem_sets.partition()
         pool = problem_sets.read_problems(problem_sets.ROOT / "warmup.jsonl")
-        writer = warmup.TraceWriter(settings, self.seed, self._verifier, self.tools, unknown, sorted(known))
+        writer = warmup.TraceWriter(settings, self.seed, self._verifier, self.tools, unknown, sorted(known), self._feedback_names)
         traces = writer.write(pool)
         problem_sets.verify_references({trace.problem.id: trace.problem for trace in traces}.values())
         tokenizer = train_tokenizer(self._tokenizer_texts(traces), shape.vocab_size)
         chat = self._chat(tokenizer)
-        data = [warmup.encode(trace, chat) for trace in traces]
+        short = Chat(tokenizer, [], thinking=chat.thinking, system=False)
+        phases = [([warmup.encode(trace, form) for trace in traces], steps) for form, steps in ((short, settings.short_steps), (chat, settings.full_steps))]
         model = build_student(**shape.model_dump(exclude={"vocab_size"}), vocab_size=len(tokenizer), seed=seed_of(self.seed, "student"))
-        rows = warmup.train(model, data, settings, self.folder / "base" / "checkpoints", seed=self.seed, autocast=self.profile.model.autocast)
+        rows = warmup.train(model, phases, settings, self.folder / "base" / "checkpoints", seed=self.seed, autocast=self.profile.model.autocast)
         write_text(self.folder / "base" / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         save_model(model, tokenizer, folder)
         shutil.rmtree(self.folder / "base" / "checkpoints", ignore_errors=True)
         return folder
+
+    @property
+    def _feedback_names(self) -> list[str]:
+        """The lemmas that warm-up feedback may name at random."""
+        return sorted(name for name in self.theorem_names if not problem_sets.INTERNAL.search(name))
 
     def _tokenizer_texts(self, traces) -> list[str]:
         """What the tokenizer learns from: the tools' schemas, and statements, feedback, calls and answers of the traces."""
@@ -268,7 +274,7 @@ class Experiment:
     # -- for figures ---------------------------------------------------------------------------------------------
 
     def token_view(self, arm: str = "fd"):
-        """Figure 1's data: of the first step's failed attempts, the one where the teacher disagrees most with one token.
+        """Figure 1's data: of the first step's failed attempts, the one where the teacher moves most probability at one token.
 
         At the first step student and teacher have the same weights, the base's, so that every difference is the feedback's.
         """
@@ -277,12 +283,12 @@ class Experiment:
         folder, by_id = self.folder / "arms" / arm, {p.id: p for p in self._problems["train"]}
         attempts = [Trajectory.model_validate(row) for row in read_jsonl(folder / "trajectories.jsonl") if row["step"] == 1]
         feedback = [Feedback.model_validate({k: v for k, v in row.items() if k != "step"}) for row in read_jsonl(folder / "feedback.jsonl") if row["step"] == 1]
-        failed = [(t, f) for t, f in zip(attempts, feedback) if not t.verdict.verified and t.source and by_id[t.problem_id].name in t.source]
+        failed = [(t, f) for t, f in zip(attempts, feedback) if not t.verdict.verified and t.source]
         if not failed:
             raise ValueError(f"{folder}: no failed attempt with feedback at step 1; train the arm {arm!r} first")
         model = self._load(self.base())
         views = [token_view(model, model, self.chat, by_id[t.problem_id], t, f.text) for t, f in failed]
-        return max(views, key=lambda view: abs(view.teacher[view.focus] - view.student[view.focus]))
+        return max(views, key=lambda view: sum(abs(option.teacher - option.student) for option in view.alternatives[view.focus]))
 
     def publish(self) -> list[Path]:
         """Copy the run's figures into the repository's figures/ folder, when the profile says so."""

@@ -75,7 +75,7 @@ LEMMA_ORDERS = (
     "Build the proof on {lemmas}, written with the full name, instead of any fact that resembles it.",
 )
 SHAPE_ORDERS = {
-    "exact": "Close the goal in one step with `exact` and underscores for the arguments, which Lean fills in by unification.",
+    "exact": "Close the goal in one step with `exact` and `..` for the arguments, which Lean fills in by unification.",
     "apply": "Start with `apply` and the name alone, since Lean finds all arguments from the goal by unification.",
     "rw": "Rewrite the goal with `rw` and the names in square brackets; afterwards both sides agree and Lean closes it.",
     "simp": "Give the names to `simp` in square brackets, so that it rewrites the goal to something evidently true.",
@@ -95,7 +95,7 @@ def critique(problem: Problem, trajectory: Trajectory, rng: random.Random) -> li
     if problem.proof:
         first = problem.proof.split()[0]
         orders.append(SHAPE_ORDERS.get(first, SHAPE_ORDERS["other"]))
-    return [*orders, error_order(trajectory)] if rng.random() < 0.75 else orders or [error_order(trajectory)]
+    return [*orders, error_order(trajectory)] if rng.random() < 0.4 else orders or [error_order(trajectory)]
 
 
 def praise(problem: Problem, trajectory: Trajectory, rng: random.Random) -> list[str]:

@@ -220,7 +220,9 @@ class Draft:
 
 
 def arguments(fact: Fact, names: list[str]) -> str:
-    """Explicit arguments for `exact`: underscores for variables, then the hypotheses' names."""
+    """Explicit arguments for `exact`: `..` where Lean finds all of them; else underscores for variables, then the hypotheses' names."""
+    if not names:
+        return " .." if fact.explicit else ""
     return "".join([" _"] * (fact.explicit - len(names)) + [f" {name}" for name in names])
 
 

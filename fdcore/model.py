@@ -62,6 +62,7 @@ def build_student(
     config = Qwen3Config(
         vocab_size=vocab_size, hidden_size=hidden_size, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
         head_dim=head_dim, intermediate_size=intermediate_size, max_position_embeddings=max_positions, tie_word_embeddings=tie_embeddings,
+        initializer_range=0.06,  # Qwen3's 0.02 is made for widths of thousands
         bos_token_id=None, eos_token_id=None, pad_token_id=None,  # the tokenizer knows them; `save_model` writes them for `generate`
     )
     with torch.random.fork_rng(devices=[]):

@@ -65,7 +65,7 @@ class TokenView(Record):
     student: tuple[float, ...]
     teacher: tuple[float, ...]
     alternatives: tuple[tuple[Alternative, ...], ...]
-    focus: int  # the token where the two differ most
+    focus: int  # the token where the two distributions differ most (forward KL)
 
 
 def label(arm: str, starts: dict[str, int]) -> str:

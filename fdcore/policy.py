@@ -10,6 +10,7 @@ these take the plain path, by a look at their cache and not at their name.
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import Iterator, Sequence
 
 import torch
@@ -86,9 +87,12 @@ def entropy(logits: Tensor) -> Tensor:
 def head_at(model: torch.nn.Module, rows: Tensor, columns: Tensor) -> Iterator[None]:
     """Inside, the model's language-model head sees only hidden states [rows, columns], and its logits are (1, len(rows), V).
 
-    A hook, and not `hidden_states` times the head's weight, so that whatever a model does around its head stays as it is.
+    A hook, and not `hidden_states` times the head's weight, so that whatever a model does around its head stays as it is. It acts in
+    the calling thread alone: micro-batches may run side by side.
     """
-    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: (inputs[0][rows, columns][None],))
+    thread = threading.get_ident()
+    head = model.get_output_embeddings()
+    hook = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][rows, columns][None],) if threading.get_ident() == thread else None)
     try:
         yield
     finally:

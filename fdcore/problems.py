@@ -114,14 +114,17 @@ def library_facts() -> list[Fact]:
 
 
 def drafts(facts: Sequence[Fact], count: int, seed: int) -> list[Draft]:
-    """`count` different candidates, families and facts in turn, so that no fact is rare."""
+    """Up to `count` different candidates: a family at random, those of two facts more rarely, then facts that fit it."""
     rng = random.Random(seed_of(seed, "drafts"))
     found: dict[str, Draft] = {}
-    for _ in range(count * 20):
-        family, first, second = rng.choice(list(FAMILIES)), rng.choice(facts), rng.choice(facts)
-        made = draft([first, second] if family in TWO_FACTS else [first], family, rng)
-        if made and len(made.statement) < 180:
-            found.setdefault(normal_form(made.statement), made)
+    weights = [0.3 if family in TWO_FACTS else 1.0 for family in FAMILIES]
+    for _ in range(count * 3):
+        (family,) = rng.choices(list(FAMILIES), weights)
+        for _ in range(30):  # until some facts fit, so that the families which most facts fit do not crowd out the others
+            made = draft(rng.sample(facts, 2) if family in TWO_FACTS else [rng.choice(facts)], family, rng)
+            if made and len(made.statement) < 180:
+                found.setdefault(normal_form(made.statement), made)
+                break
         if len(found) == count:
             break
     return list(found.values())
@@ -153,10 +156,10 @@ def useful_facts(count: int, seed: int) -> list[Fact]:
     return random.Random(seed_of(seed, "facts")).sample(facts, min(count, len(facts)))
 
 
-def generate(seed: int = 0, *, lemmas: int = 120, candidates: int = 7000, train: int = 1200, test: int = 160, unknown_share: float = 0.4) -> dict[str, int]:
+def generate(seed: int = 0, *, lemmas: int = 40, candidates: int = 3600, train: int = 800, test: int = 120, unknown_share: float = 0.4) -> dict[str, int]:
     """Make partition, warmup, train and test under lean_project/problems from the library. Returns sizes.
 
-    The three sets share lemmas and no statement, up to renaming of variables and order of hypotheses. Half of train and test need an
+    The three sets share lemmas and no statement, up to renaming of variables and order of hypotheses. Three fifths of train and test need an
     unknown lemma in every proof that is known; what an automatic tactic closes alone is tier 1 and at most a tenth of each.
     """
     rng, facts = random.Random(seed_of(seed, "problems")), useful_facts(lemmas, seed)
@@ -170,7 +173,7 @@ def generate(seed: int = 0, *, lemmas: int = 120, candidates: int = 7000, train:
         (easy if check[2] else new if set(check[0].lemmas) & unknown else old).append(check)
     sets = {}
     for split, size in (("test", test), ("train", train)):
-        taken = _take(easy, size // 16) + _take(new, size // 2)
+        taken = _take(easy, size // 16) + _take(new, size * 3 // 5)
         taken += _take(old, size - len(taken))
         sets[split] = [_problem(split, index, *check) for index, check in enumerate(rng.sample(taken, len(taken)))]
     sets["warmup"] = [

@@ -43,12 +43,15 @@ class Warmup(Section):
     """Supervised traces that teach the protocol, the known lemmas, and how to follow feedback in context."""
 
     traces: int = Field(gt=0)
-    epochs: float = Field(gt=0)
+    obedience_share: float = Field(ge=0, le=1)  # of all traces: do what feedback says, whatever it says
+    feedback_share: float = Field(ge=0, le=1)  # of the others: a proof after feedback
+    search_share: float = Field(ge=0, le=1)  # of what is left: search first
+    retry_share: float = Field(ge=0, le=1)  # of what is left: a proof after a failed try
+    short_steps: int = Field(gt=0)  # on prompts without the system prompt and its tools
+    full_steps: int = Field(gt=0)  # on the prompts of an episode
     batch: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
-    feedback_share: float = Field(ge=0, le=1)
-    search_share: float = Field(ge=0, le=1)
-    retry_share: float = Field(ge=0, le=1)
+    learning_rate: float = Field(gt=0)  # AdamW's, for embeddings and norms
+    matrix_learning_rate: float = Field(gt=0)  # Muon's, for matrices
 
 
 class Problems(Section):

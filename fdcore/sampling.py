@@ -10,6 +10,8 @@ Left out on purpose: beam search, penalties, and models with another kind of cac
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 from dataclasses import dataclass, field
 from typing import Iterator, Literal, NamedTuple, Protocol, Sequence
 
@@ -21,11 +23,13 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
 
+from fdcore.parallel import side_by_side
 from fdcore.policy import common_prefix, head_at, plain_cache
 from fdcore.records import Record
 
 ATTENTION = "fdcore_slots"  # the name under which transformers knows `slot_attention`
 PREFILL_TOKENS = 8192  # padded tokens of one prefill forward
+FEWEST_ROWS = 8  # rows worth a thread of their own
 
 
 class SamplingParams(Record):
@@ -76,19 +80,21 @@ class TorchSampler:
             copy.load_state_dict(model.state_dict())
             model = copy
         self.model = model
+        self._kept: list[_Part] = []  # the last call's rows
+        self._weights = 0
 
     def update_weights(self, model: torch.nn.Module) -> None:
         """Take over the weights of `model`; nothing to do when it is the very model that this sampler uses."""
         if model is not self.model:
             self.model.load_state_dict(model.state_dict())
 
-    @torch.inference_mode()
     def generate(
         self, prompts: Sequence[Sequence[int]], params: Sequence[SamplingParams] | SamplingParams, seeds: Sequence[int]
     ) -> list[Completion]:
         """One completion a prompt, in order. prompts: lists of token ids; one `params` for all or one each; one seed >= 0 each.
 
-        ValueError: an empty prompt, lists of unequal length, or stop strings without a tokenizer.
+        A prompt that goes on where a row of the last call ended (the next turn of an episode) takes over its keys and values, as long
+        as the weights are the same. ValueError: an empty prompt, lists of unequal length, or stop strings without a tokenizer.
         """
         rows = self._rows(prompts, params, seeds)
         if not rows:
@@ -97,7 +103,7 @@ class TorchSampler:
         self.model.eval()
         try:
             with slot_attention_in(self.model):
-                self._run(rows, list(prompts[0]), min(common_prefix([list(p) for p in prompts]), min(map(len, prompts)) - 1))
+                side_by_side([functools.partial(self._run, part) for part in self._deal(rows)])
         finally:
             self.model.train(was_training)
         return [row.completion() for row in rows]
@@ -113,67 +119,89 @@ class TorchSampler:
                 raise ValueError("generate: stop strings need a tokenizer; give one to TorchSampler, or use stop_token_ids")
         return [_Row(list(prompt), wanted, seed) for prompt, wanted, seed in zip(prompts, params, seeds)]
 
-    def _run(self, rows: list[_Row], first: list[int], shared: int) -> None:
-        """Decode all rows: prefill as slots come free, one token a step for the active ones, leave when done."""
-        width = max(len(row.prompt) + row.params.max_new_tokens for row in rows) - shared
-        slots = min(self.max_batch, len(rows))
-        cache = SlotCache(self.model, slots, width)
-        device = self.model.device
-        if shared:
+    def _deal(self, rows: list[_Row]) -> list[_Part]:
+        """Give each row to a part: to the one that holds its beginning, else to the one with the fewest rows, like lengths to each."""
+        weights = sum(parameter._version for parameter in self.model.parameters())  # torch counts every change in place
+        longest = max(len(row.prompt) + row.params.max_new_tokens for row in rows)
+        kept = self._kept if weights == self._weights and all(part.serves(rows, longest) for part in self._kept) else []
+        held: dict[tuple[int, ...], list[tuple[_Part, int]]] = {}
+        for part in kept:
+            part.entering = []
+            for slot, row in enumerate(part.slots):
+                if row is not None:
+                    held.setdefault(tuple(row.held), []).append((part, slot))
+        lengths = sorted({len(tokens) for tokens in held}, reverse=True)
+        new = []
+        for row in rows:
+            found = next((at for n in lengths if n < len(row.prompt) and (at := held.get(tuple(row.prompt[:n])))), None)
+            if found:
+                part, slot = found.pop()
+                row.cached = len(part.slots[slot].held)
+                part.entering.append((slot, row))
+            else:
+                new.append(row)
+        if len(new) == len(rows):
+            kept = self._fresh(rows, longest)
+        for row in sorted(new, key=lambda row: len(row.prompt)):
+            part = min(kept, key=lambda part: len(part.entering))
+            row.cached = len(part.prefix)
+            part.entering.append((None, row))
+        self._kept, self._weights = kept, weights
+        return [part for part in kept if part.entering]
+
+    def _fresh(self, rows: list[_Row], longest: int) -> list[_Part]:
+        """Empty parts, as many as a CPU has cores: one core for each is faster than all for one at this size."""
+        count = min(torch.get_num_threads(), self.max_batch, max(1, len(rows) // FEWEST_ROWS)) if self.model.device.type == "cpu" else 1
+        prompts = [row.prompt for row in rows]
+        prefix = prompts[0][: min(common_prefix(prompts), min(map(len, prompts)) - 1)]
+        slots = min(max(1, self.max_batch // count), -(-len(rows) // count))
+        return [_Part(prefix, SlotCache(self.model, slots, longest - len(prefix)), [None] * slots) for _ in range(count)]
+
+    @torch.inference_mode()
+    def _run(self, part: _Part) -> None:
+        """Decode a part's rows: prefill as slots come free, one token a step for the active ones, leave when done."""
+        cache, device, prefix = part.cache, self.model.device, len(part.prefix)
+        if prefix and not cache.has_prefix:
             cache.prefix_pass()
-            self.model.base_model(
-                input_ids=torch.tensor([first[:shared]], device=device), position_ids=torch.arange(shared, device=device)[None], past_key_values=cache, use_cache=True
-            )
-        waiting, active = rows[::-1], []  # waiting is popped from its end: first come, first served
+            self.model.base_model(input_ids=torch.tensor([part.prefix], device=device), position_ids=torch.arange(prefix, device=device)[None], past_key_values=cache, use_cache=True)
+        waiting, active = part.arrange()[::-1], []  # waiting is popped from its end: first come, first served
         while waiting or active:
-            free = slots - len(active)
-            if waiting and (free >= max(1, slots // 8) or free >= len(waiting)):  # few large prefills, not many small ones
+            free = len(part.slots) - len(active)
+            if waiting and (free >= max(1, len(part.slots) // 8) or free >= len(waiting)):  # few large prefills, not many small ones
                 entering = [waiting.pop() for _ in range(min(free, len(waiting)))]
-                drawn = self._prefill(entering, len(active), cache, shared)
+                drawn = self._prefill(entering, len(active), cache, prefix)
+                part.slots[len(active) : len(active) + len(entering)] = entering
                 active += entering
             else:
                 entering = active
                 ids = torch.tensor([[row.tokens[-1]] for row in active], device=device)
-                lengths = torch.tensor([len(row.prompt) + len(row.tokens) - 1 - shared for row in active], device=device)
-                cache.decode_pass(lengths)
-                logits = self.model(input_ids=ids, position_ids=(lengths + shared)[:, None], past_key_values=cache, use_cache=True).logits[:, 0]
+                lengths = torch.tensor([len(row.prompt) + len(row.tokens) - 1 - prefix for row in active], device=device)
+                cache.own_pass(0, lengths, torch.ones_like(lengths))
+                logits = self.model(input_ids=ids, position_ids=(lengths + prefix)[:, None], past_key_values=cache, use_cache=True).logits[:, 0]
                 drawn = draw(logits, active)
             for row, token, logprob in zip(entering, *drawn):
                 row.add(token, logprob, self.tokenizer)
-            active = self._leave(active, cache)
+            active = part.leave(active)
 
-    def _prefill(self, entering: list[_Row], at: int, cache: SlotCache, shared: int) -> tuple[list[int], list[float]]:
-        """Run the prompts' own parts into the slots from `at` on, shortest first to waste little padding, and draw the first token of each."""
-        entering.sort(key=lambda row: len(row.prompt))
+    def _prefill(self, entering: list[_Row], at: int, cache: SlotCache, prefix: int) -> tuple[list[int], list[float]]:
+        """Run what is new of the prompts into the slots from `at` on, a few thousand padded tokens at a time, and draw the first token of each."""
         tokens, logprobs, device = [], [], self.model.device
         while len(tokens) < len(entering):
-            part = entering[len(tokens) :]
-            fits = next((n for n in range(1, len(part)) if (n + 1) * (len(part[n].prompt) - shared) > PREFILL_TOKENS), len(part))
-            part = part[:fits]
-            own = [torch.tensor(row.prompt[shared:], device=device) for row in part]
-            ids = pad_sequence(own, batch_first=True)
-            positions = torch.arange(shared, shared + ids.shape[1], device=device).expand(len(part), -1)
-            cache.prompt_pass(at + len(tokens), ids.shape[1])
-            last = torch.tensor([len(o) - 1 for o in own], device=device)
-            with head_at(self.model, torch.arange(len(part), device=device), last):
+            group = entering[len(tokens) :]
+            widths = list(itertools.accumulate((len(row.prompt) - row.cached for row in group), max))
+            group = group[: next((n for n in range(1, len(group)) if (n + 1) * widths[n] > PREFILL_TOKENS), len(group))]
+            new = [torch.tensor(row.prompt[row.cached :], device=device) for row in group]
+            counts = torch.tensor([len(n) for n in new], device=device)
+            lengths = torch.tensor([row.cached - prefix for row in group], device=device)
+            ids = pad_sequence(new, batch_first=True)
+            cache.own_pass(at + len(tokens), lengths, counts)
+            positions = (prefix + lengths)[:, None] + torch.arange(ids.shape[1], device=device)
+            with head_at(self.model, torch.arange(len(group), device=device), counts - 1):
                 logits = self.model(input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True).logits[0]
-            drawn = draw(logits, part)
+            drawn = draw(logits, group)
             tokens += drawn[0]
             logprobs += drawn[1]
         return tokens, logprobs
-
-    @staticmethod
-    def _leave(active: list[_Row], cache: SlotCache) -> list[_Row]:
-        """Close the gaps of finished rows with rows from the end, so that the active rows stay the first slots."""
-        staying = sum(row.reason is None for row in active)
-        if staying == len(active):
-            return active
-        gaps = [i for i in range(staying) if active[i].reason is not None]
-        movers = [i for i in range(staying, len(active)) if active[i].reason is None]
-        for gap, mover in zip(gaps, movers):
-            active[gap] = active[mover]
-        cache.move(movers, gaps)
-        return active[:staying]
 
 
 @dataclass(eq=False)
@@ -186,6 +214,12 @@ class _Row:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     reason: Literal["stop", "length"] | None = None
+    cached: int = 0  # leading tokens of the prompt whose keys and values are there already
+
+    @property
+    def held(self) -> list[int]:
+        """The tokens whose keys and values its slot holds at the end: all but the last one."""
+        return self.prompt + self.tokens[:-1]
 
     def __post_init__(self):
         self.uniforms = np.random.Generator(np.random.Philox(self.seed)).random(self.params.max_new_tokens).tolist()  # one a token, in [0, 1)
@@ -243,64 +277,102 @@ class _Keys(NamedTuple):
     mask: Tensor  # added to scores over `own`: broadcasts to (B, 1, 1, T, L)
 
 
-class SlotCache(Cache):
-    """Keys and values of a shared prefix, and of up to `slots` rows that each write at their own position.
+@dataclass(eq=False)
+class _Part:
+    """Rows that one thread decodes: active rows hold the first slots. What a finished row leaves in its slot serves the next call."""
 
-    Before every forward one of the `*_pass` methods says where it writes and what it may look at.
+    prefix: list[int]
+    cache: SlotCache
+    slots: list[_Row | None]
+    entering: list[tuple[int | None, _Row]] = field(default_factory=list)
+
+    def serves(self, rows: list[_Row], longest: int) -> bool:
+        """Do all the rows begin with the prefix, and fit?"""
+        return longest - len(self.prefix) <= self.cache.width and all(row.prompt[: len(self.prefix)] == self.prefix for row in rows)
+
+    def arrange(self) -> list[_Row]:
+        """The rows that enter, those with a slot first and their slots at the front; within each kind the least work first."""
+        self.entering.sort(key=lambda entry: (entry[0] is None, len(entry[1].prompt) - entry[1].cached))
+        taken = [slot for slot, _ in self.entering if slot is not None]
+        if taken:
+            order = taken + [slot for slot in range(len(self.slots)) if slot not in set(taken)]
+            self.cache.arrange(order)
+            self.slots = [self.slots[slot] for slot in order]
+        return [row for _, row in self.entering]
+
+    def leave(self, active: list[_Row]) -> list[_Row]:
+        """Let finished rows change places with rows from the end, so that the active ones stay the first slots."""
+        staying = sum(row.reason is None for row in active)
+        gaps = [i for i in range(staying) if active[i].reason is not None]
+        movers = [i for i in range(staying, len(active)) if active[i].reason is None]
+        for gap, mover in zip(gaps, movers):
+            self.slots[gap], self.slots[mover] = self.slots[mover], self.slots[gap]
+        self.cache.swap(gaps, movers)
+        return self.slots[:staying]
+
+
+class SlotCache(Cache):
+    """Keys and values of a shared prefix, and of up to `slots` rows of up to `width` own tokens that each write at their own position.
+
+    Before every forward `prefix_pass` or `own_pass` says where it writes and what it may look at.
     """
 
     def __init__(self, model: PreTrainedModel, slots: int, width: int):
         super().__init__(layers=[])
-        self._slots, self._width, self._dtype = slots, width, model.dtype
-        self._used = 0  # no row has more own tokens than this
+        self.width, self._slots, self._dtype = width, slots, model.dtype
         self._prefix: dict[int, tuple[Tensor, Tensor]] = {}
         self._own: dict[int, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def has_prefix(self) -> bool:
+        return bool(self._prefix)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         return 0  # rows differ; positions are always given
 
     def prefix_pass(self) -> None:
         """The next forward holds the shared prefix, as a batch of one."""
-        self._kind = "prefix"
+        self._in_prefix = True
 
-    def prompt_pass(self, at: int, length: int) -> None:
-        """The next forward holds prompts, right-padded to `length`, for the slots from `at` on."""
-        self._kind, self._at, self._used = "prompt", at, max(self._used, length)
+    def own_pass(self, at: int, lengths: Tensor, counts: Tensor) -> None:
+        """The next forward holds tokens for the slots from `at` on, right-padded: `counts` (R,) new ones behind `lengths` (R,) that are there."""
+        self._in_prefix, self._at = False, at
+        time, device = torch.arange(int(counts.max()), device=lengths.device), lengths.device
+        self._used = int((lengths + counts).max())
+        self._row, self._time = (time < counts[:, None]).nonzero(as_tuple=True)
+        self._column = lengths[self._row] + self._time
+        last = (lengths[:, None] + time)[:, :, None]  # what a query may see last; a padded one sees its row's garbage, and nobody sees it
+        self._mask = torch.zeros((len(lengths), len(time), self._used), dtype=self._dtype, device=device)
+        self._mask.masked_fill_(torch.arange(self._used, device=device) > last, -torch.inf)
 
-    def decode_pass(self, lengths: Tensor) -> None:
-        """The next forward holds one token for each of the first slots; `lengths` (R,) of their own tokens are already there."""
-        self._kind, self._rows, self._lengths = "decode", torch.arange(len(lengths), device=lengths.device), lengths
-        self._used = int(lengths.max()) + 1
-        seen = torch.arange(self._used, device=lengths.device) <= lengths[:, None]
-        self._mask = torch.zeros(seen.shape, dtype=self._dtype, device=lengths.device).masked_fill_(~seen, -torch.inf)[:, None, None, None]
+    def arrange(self, order: list[int]) -> None:
+        """Put the slots into another order."""
+        index = torch.tensor(order)
+        for layer, buffers in self._own.items():
+            self._own[layer] = tuple(buffer[index.to(buffer.device)] for buffer in buffers)
 
-    def move(self, sources: list[int], targets: list[int]) -> None:
-        """Copy slots over others."""
-        if not sources:
+    def swap(self, one: list[int], other: list[int]) -> None:
+        """Let slots change places, pair by pair."""
+        if not one:
             return
         for buffers in self._own.values():
             for buffer in buffers:
-                buffer[targets, :, : self._used] = buffer[sources, :, : self._used]
+                buffer[one + other] = buffer[other + one]
 
     def update(self, key: Tensor, value: Tensor, layer_idx: int, *args, **kwargs) -> tuple[_Keys, _Keys]:
-        if self._kind == "decode":
-            batch = len(key)
-            for buffer, new in zip(self._own[layer_idx], (key, value)):
-                buffer[self._rows, :, self._lengths] = new[:, :, 0]
-            own = tuple(buffer[:batch, :, : self._used] for buffer in self._own[layer_idx])
-            mask = self._mask
-        else:
-            own, length = (key, value), key.shape[2]
+        if self._in_prefix:
+            length = key.shape[2]
             mask = torch.full((length, length), -torch.inf, dtype=key.dtype, device=key.device).triu_(1)
-            if self._kind == "prefix":
-                self._prefix[layer_idx] = key[0], value[0]
-                return _Keys(None, key, mask), _Keys(None, value, mask)
-            if layer_idx not in self._own:  # zeros: a masked value of an unused position must still be finite
-                shape = (self._slots, key.shape[1], self._width, key.shape[3])
-                self._own[layer_idx] = tuple(torch.zeros(shape, dtype=key.dtype, device=key.device) for _ in range(2))
-            for buffer, new in zip(self._own[layer_idx], own):
-                buffer[self._at : self._at + len(new), :, :length] = new
-        shared = self._prefix.get(layer_idx, (None, None))
+            self._prefix[layer_idx] = key[0], value[0]
+            return _Keys(None, key, mask), _Keys(None, value, mask)
+        if layer_idx not in self._own:  # zeros: a masked value of an unused position must still be finite
+            shape = (self._slots, key.shape[1], self.width, key.shape[3])
+            self._own[layer_idx] = tuple(torch.zeros(shape, dtype=key.dtype, device=key.device) for _ in range(2))
+        own, slots = [], slice(self._at, self._at + len(key))
+        for buffer, new in zip(self._own[layer_idx], (key, value)):
+            buffer[self._at + self._row, :, self._column] = new[self._row, :, self._time]
+            own.append(buffer[slots, :, : self._used])
+        shared, mask = self._prefix.get(layer_idx, (None, None)), self._mask[:, None, None]
         return _Keys(shared[0], own[0], mask), _Keys(shared[1], own[1], mask)
 
 

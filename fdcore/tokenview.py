@@ -28,10 +28,10 @@ def token_view(student, teacher, chat: Chat, problem: Problem, trajectory: Traje
     alternatives = [_alternatives(chat, p, q, top) for p, q in zip(ours.exp(), theirs.exp())]
     places = [i for i, m in enumerate(mask) if m]
     spread = lambda values, empty: tuple(dict(zip(places, values)).get(i, empty) for i in range(len(response)))
-    gaps = [abs(t - s) for s, t in zip(columns["student"], columns["teacher"])]
+    divergence = (theirs.exp() * (theirs - ours)).sum(-1)  # forward KL at each token: what the method makes smaller
     return TokenView(
         statement=problem.statement, feedback=feedback, verdict=trajectory.verdict.status, tokens=tuple(chat.decode([t]) for t in response), action_mask=mask,
-        student=spread(columns["student"], 0.0), teacher=spread(columns["teacher"], 0.0), alternatives=spread(alternatives, ()), focus=places[gaps.index(max(gaps))],
+        student=spread(columns["student"], 0.0), teacher=spread(columns["teacher"], 0.0), alternatives=spread(alternatives, ()), focus=places[int(divergence.argmax())],
     )
 
 

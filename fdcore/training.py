@@ -5,6 +5,7 @@ Left out on purpose: anything that a method decides (`fdcore.methods`), and eval
 """
 from __future__ import annotations
 
+import functools
 import json
 import math
 import random
@@ -19,6 +20,7 @@ import torch
 from tqdm import tqdm
 
 from fdcore.checkpoint import load_checkpoint, save_checkpoint, seed_of
+from fdcore.parallel import accumulate
 from fdcore.methods import Method, action_tokens
 from fdcore.profile import Training
 from fdcore.records import Problem, Trajectory, read_jsonl, write_text
@@ -104,11 +106,11 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        total, size = 0.0, self.settings.micro_batch
-        for start in range(0, count, size):
-            loss, sums = self.method.loss(self.model, range(start, min(start + size, count)))
-            loss.backward()
-            total += loss.item()
+        size = self.settings.micro_batch
+        rows = [range(start, min(start + size, count)) for start in range(0, count, size)]
+        done = accumulate(self.model, [functools.partial(self.method.loss, self.model, part) for part in rows])
+        total = sum(loss for loss, _ in done)
+        for _, sums in done:
             parts.update(sums)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm).item()
         if not (math.isfinite(total) and math.isfinite(norm)):

@@ -1,10 +1,12 @@
 """Warm-up of the tiny student: supervised traces of the tool protocol, of known lemmas, and of following feedback.
 
-Every proof in a trace was accepted by Lean and every failed try got Lean's real answer. What a trace never shows without
-feedback is an unknown lemma: those are left for Feedback Distillation to inject, or for search and chance to find.
+Every proof in a trace was accepted by Lean and every failed try got Lean's real answer, but for traces of obedience: these do what
+feedback says, any library name in place of the right one, so that following is learned apart from proving. What a trace never
+shows without feedback is an unknown lemma: those are left for Feedback Distillation to inject, or for search and chance to find.
 """
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
@@ -18,14 +20,15 @@ from tqdm import tqdm
 from fdcore.chat import Chat
 from fdcore.checkpoint import load_checkpoint, save_checkpoint, seed_of
 from fdcore.feedback import ScriptedExpert
+from fdcore.parallel import accumulate, side_by_side
 from fdcore.policy import action_logits, action_values
 from fdcore.profile import Warmup
 from fdcore.records import Problem, ToolCall, Trajectory, Verdict
 from fdcore.tools import PendingCheck, Tools
-from fdcore.training import optimizer_for
 from fdcore.verifier import Verifier
 
 FILE = "Main.lean"
+Data = Sequence[tuple[list[int], list[int]]]  # (token ids, action mask) of each sequence
 
 
 @dataclass(frozen=True)
@@ -52,35 +55,39 @@ def call_text(name: str, **arguments) -> str:
 class TraceWriter:
     """Turns checked problems into traces. Same seed, same traces."""
 
-    def __init__(self, settings: Warmup, seed: int, verifier: Verifier, tools: Callable[[Problem], Tools], unknown: set[str], known: Sequence[str]):
-        self.settings, self.verifier, self.tools, self.unknown, self.known = settings, verifier, tools, unknown, list(known)
+    def __init__(self, settings: Warmup, seed: int, verifier: Verifier, tools: Callable[[Problem], Tools], unknown: set[str], known: Sequence[str], names: Sequence[str]):
+        self.settings, self.verifier, self.tools, self.unknown, self.known, self.names = settings, verifier, tools, unknown, list(known), list(names)
         self.rng, self.expert = random.Random(seed_of(seed, "traces")), ScriptedExpert(seed)
 
     def write(self, problems: Sequence[Problem]) -> list[Trace]:
         """`settings.traces` traces over the problems. A problem with an unknown lemma appears only together with feedback."""
         plain = [p for p in problems if not set(p.lemmas) & self.unknown]
         drawn = [self._kind() for _ in range(self.settings.traces)]
-        chosen = [(kind, self.rng.choice(problems if kind == "feedback" else plain)) for kind in drawn]
-        tries = [self._wrong_proof(problem) if kind in ("feedback", "retry") else None for kind, problem in chosen]
+        chosen = [(kind, self.rng.choice(problems if kind in ("feedback", "obedience") else plain)) for kind in drawn]
+        tries = [self._guess(problem) if kind in ("feedback", "retry") else None for kind, problem in chosen]
         wanted = [(problem, problem.statement + proof) for (_, problem), proof in zip(chosen, tries) if proof is not None]
         verdicts = iter(self.verifier.check_many(wanted))
         return [self._one(kind, problem, proof, next(verdicts) if proof is not None else None) for (kind, problem), proof in zip(chosen, tries)]
 
     def _kind(self) -> str:
+        if self.rng.random() < self.settings.obedience_share:
+            return "obedience"
         if self.rng.random() < self.settings.feedback_share:
             return "feedback"
         draw = self.rng.random()
         return "search" if draw < self.settings.search_share else "retry" if draw < self.settings.search_share + self.settings.retry_share else "plain"
 
-    def _wrong_proof(self, problem: Problem) -> str:
-        """The proof with another known lemma in place of one of its own: what a guess looks like. Few different ones a problem."""
-        if not problem.lemmas:
-            return "\n  rfl"
-        old, new = problem.lemmas[0], random.Random(f"{problem.id[:-1]}{self.rng.randrange(2)}").choice(self.known)
-        return re.sub(rf"(?<![\w.]){re.escape(old)}(?![\w'])", new, problem.proof)
+    def _guess(self, problem: Problem) -> str:
+        """An attempt before feedback: one in five is right, the others name a known lemma at random. One wrong guess a statement: each costs a check."""
+        if self.rng.random() < 0.2:
+            return problem.proof
+        rng = random.Random(problem.statement)
+        return rng.choice(("\n  exact {} ..", "\n  apply {}", "\n  rw [{}]")).format(rng.choice(self.known))
 
     def _one(self, kind: str, problem: Problem, wrong: str | None, verdict: Verdict | None) -> Trace:
         tools = self.tools(problem)
+        if kind == "obedience":
+            return self._obey(tools, problem)
         right = self._try(tools, problem.proof, Verdict(status="verified"))
         if kind == "feedback":
             return Trace(problem, right, self.expert.write([(problem, self._attempt(problem, problem.statement + wrong, verdict))])[0].text)
@@ -90,6 +97,13 @@ class TraceWriter:
             failed = self._try(tools, wrong, verdict)
             return Trace(problem, (*(Turn(t.text, t.answer, taught=False) for t in failed), *right), None)
         return Trace(problem, right, None)
+
+    def _obey(self, tools: Tools, problem: Problem) -> Trace:
+        """Feedback that names other lemmas than the problem's, of the whole library, and a file that names them too. It is not compiled."""
+        others = self.rng.sample(self.names, len(problem.lemmas))
+        told = problem.model_copy(update={"proof": renamed(problem.proof, dict(zip(problem.lemmas, others))), "lemmas": tuple(others)})
+        feedback = self.expert.write([(told, self._attempt(problem, problem.statement, Verdict(status="failed")))])[0].text
+        return Trace(problem, self._try(tools, told.proof, Verdict(status="failed"))[:1], feedback)
 
     def _try(self, tools: Tools, proof: str, verdict: Verdict) -> tuple[Turn, Turn]:
         """Write the tactics and compile."""
@@ -110,6 +124,12 @@ class TraceWriter:
         )
 
 
+def renamed(proof: str, names: dict[str, str]) -> str:
+    """The proof with other lemma names, all replaced at once: renamed("rw [a.b, c.symm]", {"a.b": "c", "c": "d"}) gives "rw [c, d.symm]"."""
+    either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.sub(rf"(?<![\w.'])({either})(?![\w'])", lambda name: names[name[1]], proof) if names else proof
+
+
 def _answer(tools: Tools, text: str, verdict: Verdict | None) -> str:
     started = tools.begin(text.removeprefix("<tool_call>").removesuffix("</tool_call>"))
     return (tools.finish(started, verdict) if isinstance(started, PendingCheck) else started).output
@@ -127,43 +147,71 @@ def encode(trace: Trace, chat: Chat) -> tuple[list[int], list[int]]:
     return ids, mask
 
 
-def train(model, data: Sequence[tuple[list[int], list[int]]], settings: Warmup, folder, *, seed: int, autocast: bool) -> list[dict]:
-    """Supervised training on action tokens, resumable; the learning rate rises over 5 % of the steps, then falls linearly to 5 %. Returns one row a step: step, loss (nats a token), tokens."""
-    per_epoch = len(data) // settings.batch
-    steps = round(per_epoch * settings.epochs)
-    if steps < 1:
-        raise ValueError(f"warmup: {len(data)} traces do not fill one batch of {settings.batch}; raise warmup.traces")
-    optimizer = optimizer_for(model, settings.learning_rate, 0.01)
+def train(model, phases: Sequence[tuple[Data, int]], settings: Warmup, folder, *, seed: int, autocast: bool) -> list[dict]:
+    """Supervised training on action tokens, resumable: in turn, each phase's data for its number of steps.
+
+    Matrices are trained by Muon, embeddings and norms by AdamW; both rates rise over 50 steps, then fall linearly to 5 %.
+    Returns one row a step: step, loss (nats a token), tokens.
+    """
+    if (fewest := min(len(data) for data, _ in phases)) < settings.batch:
+        raise ValueError(f"warmup: {fewest} traces do not fill one batch of {settings.batch}; raise warmup.traces")
+    steps = sum(count for _, count in phases)
+    optimizers = _optimizers(model, settings)
     start, state = load_checkpoint(folder) or (0, None)
     rows = []
     if state is not None:
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
         rows = state["rows"]
     bar = tqdm(range(start, steps), initial=start, total=steps, desc="warm-up", unit="step", mininterval=2.0)
     for step in bar:
-        batch = _batch(data, seed, step, per_epoch, settings.batch)
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min((step + 1) / (0.05 * steps + 1), 0.05 + 0.95 * (1 - step / steps))
-        sequences, masks = zip(*batch)
-        wanted = action_values(sequences, masks)
-        loss = torch.nn.functional.cross_entropy(action_logits(model, sequences, masks, autocast=autocast), wanted)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        sequences, masks = zip(*_batch(phases, seed, step, settings.batch))
+        tokens = sum(map(sum, masks))
+        model.zero_grad(set_to_none=True)
+        halves = [slice(0, len(masks) // 2), slice(len(masks) // 2, None)] if len(masks) > 1 else [slice(None)]
+        done = accumulate(model, [functools.partial(_loss, model, sequences[half], masks[half], tokens, autocast) for half in halves])
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        rows.append({"step": step + 1, "loss": loss.item(), "tokens": len(wanted)})
-        bar.set_postfix_str(f"loss {loss.item():.3f}")
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * min((step + 1) / 50, 0.05 + 0.95 * (1 - step / steps))
+        side_by_side([optimizer.step for optimizer in optimizers])
+        rows.append({"step": step + 1, "loss": sum(loss for loss, _ in done), "tokens": tokens})
+        bar.set_postfix_str(f"loss {rows[-1]['loss']:.3f}")
         if (step + 1) % 50 == 0 or step + 1 == steps:
-            save_checkpoint(folder, step + 1, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "rows": rows}, keep=1)
+            save_checkpoint(folder, step + 1, {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "rows": rows}, keep=1)
     return rows
 
 
-def _batch(data: Sequence, seed: int, step: int, per_epoch: int, size: int) -> list:
-    """Batches of like length, in an order shuffled anew each epoch."""
-    epoch, index = divmod(step, per_epoch)
-    rng = random.Random(seed_of(seed, "warm-up", epoch))
+def _loss(model, sequences, masks, tokens: int, autocast: bool):
+    """These sequences' share of the batch's mean negative log-likelihood of an action token."""
+    logits = action_logits(model, sequences, masks, autocast=autocast)
+    return torch.nn.functional.cross_entropy(logits, action_values(sequences, masks), reduction="sum") / tokens, None
+
+
+def _optimizers(model, settings: Warmup) -> list[torch.optim.Optimizer]:
+    """Muon for the layers' matrices (kellerjordan.github.io/posts/muon), in two halves that step at once, and AdamW for the rest."""
+    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and ".layers." in name]
+    others = [p for name, p in model.named_parameters() if p.dim() != 2 or ".layers." not in name]
+    optimizers = [
+        *(torch.optim.Muon(half, lr=settings.matrix_learning_rate, weight_decay=0.01, adjust_lr_fn="original") for half in (matrices[::2], matrices[1::2])),
+        torch.optim.AdamW(others, lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.01),
+    ]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak"] = group["lr"]
+    return optimizers
+
+
+def _batch(phases: Sequence[tuple[Data, int]], seed: int, step: int, size: int) -> list:
+    """The batch of a step: sequences of like length, in an order shuffled anew each epoch of each phase."""
+    phase = 0
+    while step >= phases[phase][1]:
+        step -= phases[phase][1]
+        phase += 1
+    data = phases[phase][0]
+    epoch, index = divmod(step, len(data) // size)
+    rng = random.Random(seed_of(seed, "warm-up", phase, epoch))
     by_length = sorted(rng.sample(range(len(data)), len(data)), key=lambda i: len(data[i][0]))
-    starts = rng.sample(range(per_epoch), per_epoch)
-    first = starts[index] * size
+    first = rng.sample(range(len(data) // size), len(data) // size)[index] * size
     return [data[i] for i in by_length[first : first + size]]

@@ -1,4 +1,6 @@
 """The torch sampler: against `generate()` where it is greedy, against the training forward for log-probs, and against the distribution."""
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -128,9 +130,40 @@ def test_a_finished_row_leaves_and_a_waiting_prompt_enters(model):
 def test_the_shared_prefix_is_computed_once(model):
     tokens = []
     hook = model.model.embed_tokens.register_forward_hook(lambda module, inputs, output: tokens.append(inputs[0].numel()))
-    TorchSampler(model).generate([list(range(200)) + [i] for i in range(16)], SamplingParams(max_new_tokens=1), range(16))
+    TorchSampler(model).generate([list(range(200)) + [i] for i in range(12)], SamplingParams(max_new_tokens=1), range(12))
     hook.remove()
-    assert sum(tokens) == 200 + 16
+    assert sum(tokens) == 200 + 12
+
+
+def next_turn(prompts, done, keep) -> list[list[int]]:
+    return [prompts[i] + list(done[i].token_ids)[:25] + [40 + i % 7] * (1 + i % 3) for i in keep]
+
+
+@pytest.mark.parametrize("keep", [range(20), [3, 17, 4, 4, 11], [19]])
+def test_a_next_turn_computes_only_what_is_new_and_changes_nothing(model, keep):
+    prompts, first = prompts_of(20), [SamplingParams(max_new_tokens=6 + i if i else 60) for i in range(20)]
+    sampler = TorchSampler(model)
+    later = next_turn(prompts, sampler.generate(prompts, first, range(20)), keep)
+    later, params, seeds = [*later, *prompts_of(23)[20:]], SamplingParams(max_new_tokens=5), range(100, 103 + len(keep))  # three episodes that are new
+    seen = []
+    hook = model.model.embed_tokens.register_forward_hook(lambda module, inputs, output: seen.append(tuple(inputs[0].shape)))
+    done = sampler.generate(later, params, seeds)
+    hook.remove()
+    assert sum(rows * columns for rows, columns in seen if columns > 1) < sum(map(len, later)) / 2
+    fresh = TorchSampler(model).generate(later, params, seeds)
+    assert [c.token_ids for c in done] == [c.token_ids for c in fresh]
+    torch.testing.assert_close([list(c.logprobs) for c in done], [list(c.logprobs) for c in fresh], atol=1e-4, rtol=0)
+
+
+def test_keys_and_values_of_old_weights_are_not_used(model):
+    prompts, params = prompts_of(4), SamplingParams(max_new_tokens=6)
+    changed = copy.deepcopy(model)
+    sampler = TorchSampler(changed)
+    later = next_turn(prompts, sampler.generate(prompts, params, range(4)), range(4))
+    with torch.no_grad():
+        for parameter in changed.parameters():
+            parameter.mul_(1.1)
+    assert sampler.generate(later, params, range(4)) == TorchSampler(changed).generate(later, params, range(4))
 
 
 def test_new_weights_are_used_by_the_next_completion(model):

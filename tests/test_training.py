@@ -19,7 +19,7 @@ def micro(tmp_path_factory):
     """A profile of a minute: the smoke profile with fewer and smaller steps."""
     settings = yaml.safe_load((PROFILES / "smoke.yaml").read_text())
     settings["threads"] = 1
-    settings["warmup"] |= {"traces": 128, "epochs": 1, "batch": 8}
+    settings["warmup"] |= {"traces": 128, "short_steps": 10, "full_steps": 6, "batch": 8}
     settings["problems"] |= {"max_train": 24, "max_test": 8, "max_holdout": 8}
     settings["distillation"]["prompts"] = 6
     settings["grpo"] |= {"prompts": 3, "samples": 2}

@@ -1,0 +1,59 @@
+"""Parts of a batch side by side on a CPU: a model of a million parameters is served better by two threads with one core each than by
+one with two. Measured by tests/benchmarks/parallel.py.
+
+Left out on purpose: several devices and several machines.
+"""
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Sequence, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
+    """The tasks' results in order. As many run at once, on one core each, as torch would use cores for one."""
+    cores = torch.get_num_threads()
+    if min(cores, len(tasks)) <= 1:
+        return [task() for task in tasks]
+
+    def on_one_core(task: Callable[[], T]) -> T:
+        torch.set_num_threads(1)
+        return task()
+
+    try:
+        with ThreadPoolExecutor(cores) as pool:
+            return list(pool.map(on_one_core, tasks))
+    finally:
+        torch.set_num_threads(cores)  # torch keeps one number for all threads
+
+
+def accumulate(model: torch.nn.Module, parts: Sequence[Callable[[], tuple[Tensor, T]]]) -> list[tuple[float, T]]:
+    """Add the gradients of the parts' losses to `.grad`; returns (loss, what else the part gave), part by part.
+
+    Each part is a function that gives (loss, anything) and must not depend on another. The sums are made in the parts' order, so that
+    the result does not depend on which ends first. On a device other than the CPU the parts run one after the other.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def on_its_own(part):
+        loss, rest = part()
+        return loss.item(), rest, torch.autograd.grad(loss, parameters, allow_unused=True)
+
+    def in_turn(part):
+        loss, rest = part()
+        loss.backward(inputs=parameters)
+        return loss.item(), rest
+
+    if min(torch.get_num_threads(), len(parts)) == 1 or parameters[0].device.type != "cpu":
+        return [in_turn(part) for part in parts]
+    done = []
+    for loss, rest, gradients in side_by_side([lambda part=part: on_its_own(part) for part in parts]):
+        for parameter, gradient in zip(parameters, gradients):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+        done.append((loss, rest))
+    return done
