@@ -1,10 +1,11 @@
 """Parts of a batch side by side on a CPU: a model of a million parameters is served better by two threads with one core each than by
-one with two. Measured by tests/benchmarks/parallel.py.
+one with two, as long as the threads stay (`python -m tests.benchmarks.parallel` prints the ratio).
 
 Left out on purpose: several devices and several machines.
 """
 from __future__ import annotations
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Sequence, TypeVar
 
@@ -20,15 +21,17 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
     if min(cores, len(tasks)) <= 1:
         return [task() for task in tasks]
 
-    def on_one_core(task: Callable[[], T]) -> T:
-        torch.set_num_threads(1)
-        return task()
-
+    torch.set_num_threads(1)  # torch keeps one number for all threads
     try:
-        with ThreadPoolExecutor(cores) as pool:
-            return list(pool.map(on_one_core, tasks))
+        return list(_threads(cores).map(lambda task: task(), tasks))
     finally:
-        torch.set_num_threads(cores)  # torch keeps one number for all threads
+        torch.set_num_threads(cores)
+
+
+@functools.cache
+def _threads(cores: int) -> ThreadPoolExecutor:
+    """Threads that stay: new ones for each call would begin with cold memory, which costs more than one core each gains."""
+    return ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def accumulate(model: torch.nn.Module, parts: Sequence[Callable[[], tuple[Tensor, T]]]) -> list[tuple[float, T]]:
@@ -50,10 +53,11 @@ def accumulate(model: torch.nn.Module, parts: Sequence[Callable[[], tuple[Tensor
 
     if min(torch.get_num_threads(), len(parts)) == 1 or parameters[0].device.type != "cpu":
         return [in_turn(part) for part in parts]
-    done = []
-    for loss, rest, gradients in side_by_side([lambda part=part: on_its_own(part) for part in parts]):
-        for parameter, gradient in zip(parameters, gradients):
-            if gradient is not None:
-                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-        done.append((loss, rest))
+    done, cores = [], torch.get_num_threads()
+    for first in range(0, len(parts), cores):  # no more gradients in memory than parts that run at once
+        for loss, rest, gradients in side_by_side([functools.partial(on_its_own, part) for part in parts[first : first + cores]]):
+            for parameter, gradient in zip(parameters, gradients):
+                if gradient is not None:
+                    parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+            done.append((loss, rest))
     return done

@@ -1,6 +1,6 @@
 """Gradients of a batch: one backward on all cores against parts side by side on one core each. Same model, same rows, same sums.
 
-    python tests/benchmarks/parallel.py [--rows 32] [--own 200] [--shared 400] [--rounds 5]
+    .venv/bin/python -m tests.benchmarks.parallel [--rows 32] [--own 200] [--shared 400] [--rounds 5]
 
 The two are timed in turns, so that a machine that grows slower in between spoils both alike; printed are medians and their ratio.
 """

@@ -1,6 +1,6 @@
 """Tokens a second of the torch sampler and of transformers' `generate()`, side by side: same model, same prompts, same new tokens.
 
-    python tests/benchmarks/sampling.py [--batch 256] [--rounds 3] [--threads 2] [--profile]
+    .venv/bin/python -m tests.benchmarks.sampling [--batch 256] [--rounds 3] [--threads 2] [--profile]
 
 The prompts share a prefix and end differently, with different lengths, as the prompts of a training step do. No stop token: both
 sides sample exactly `--new` tokens a row, so `generate()` loses nothing to rows that finish early (the sampler's other advantage).
