@@ -131,9 +131,11 @@ class Experiment:
         tokenizer = train_tokenizer(self._tokenizer_texts(traces), shape.vocab_size)
         chat = self._chat(tokenizer)
         short = Chat(tokenizer, [], thinking=chat.thinking, system=False)
-        phases = [([warmup.encode(trace, form) for trace in traces], steps) for form, steps in ((short, settings.short_steps), (chat, settings.full_steps))]
+        data = [warmup.encode(trace, short) for trace in traces]
+        system = chat.prompt(pool[0])[: -len(short.prompt(pool[0]))]  # the rest of a prompt is the same tokens
+        full = [([*system, *ids], [*[0] * len(system), *mask]) for ids, mask in data]
         model = build_student(**shape.model_dump(exclude={"vocab_size"}), vocab_size=len(tokenizer), seed=seed_of(self.seed, "student"))
-        rows = warmup.train(model, phases, settings, self.folder / "base" / "checkpoints", seed=self.seed, autocast=self.profile.model.autocast)
+        rows = warmup.train(model, [(data, settings.short_steps), (full, settings.full_steps)], settings, self.folder / "base" / "checkpoints", seed=self.seed, autocast=self.profile.model.autocast)
         write_text(self.folder / "base" / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         save_model(model, tokenizer, folder)
         shutil.rmtree(self.folder / "base" / "checkpoints", ignore_errors=True)

@@ -64,10 +64,11 @@ class TraceWriter:
         plain = [p for p in problems if not set(p.lemmas) & self.unknown]
         drawn = [self._kind() for _ in range(self.settings.traces)]
         chosen = [(kind, self.rng.choice(problems if kind in ("feedback", "obedience") else plain)) for kind in drawn]
-        tries = [self._guess(problem) if kind in ("feedback", "retry") else None for kind, problem in chosen]
-        wanted = [(problem, problem.statement + proof) for (_, problem), proof in zip(chosen, tries) if proof is not None]
-        verdicts = iter(self.verifier.check_many(wanted))
-        return [self._one(kind, problem, proof, next(verdicts) if proof is not None else None) for (kind, problem), proof in zip(chosen, tries)]
+        guesses = [self._guess(problem) if kind in ("feedback", "retry") else problem.proof for kind, problem in chosen]
+        wrong = [(problem, problem.statement + guess) for (_, problem), guess in zip(chosen, guesses) if guess != problem.proof]
+        verdicts = iter(self.verifier.check_many(wrong))
+        accepted = Verdict(status="verified")  # a problem's own proof has been through Lean
+        return [self._one(kind, problem, guess, accepted if guess == problem.proof else next(verdicts)) for (kind, problem), guess in zip(chosen, guesses)]
 
     def _kind(self) -> str:
         if self.rng.random() < self.settings.obedience_share:
@@ -84,17 +85,17 @@ class TraceWriter:
         rng = random.Random(problem.statement)
         return rng.choice(("\n  exact {} ..", "\n  apply {}", "\n  rw [{}]")).format(rng.choice(self.known))
 
-    def _one(self, kind: str, problem: Problem, wrong: str | None, verdict: Verdict | None) -> Trace:
+    def _one(self, kind: str, problem: Problem, guess: str, verdict: Verdict) -> Trace:
         tools = self.tools(problem)
         if kind == "obedience":
             return self._obey(tools, problem)
         right = self._try(tools, problem.proof, Verdict(status="verified"))
         if kind == "feedback":
-            return Trace(problem, right, self.expert.write([(problem, self._attempt(problem, problem.statement + wrong, verdict))])[0].text)
+            return Trace(problem, right, self.expert.write([(problem, self._attempt(problem, problem.statement + guess, verdict))])[0].text)
         if kind == "search" and problem.lemmas:
             return Trace(problem, (self._search(tools, problem), *right), None)
         if kind == "retry" and not verdict.verified:
-            failed = self._try(tools, wrong, verdict)
+            failed = self._try(tools, guess, verdict)
             return Trace(problem, (*(Turn(t.text, t.answer, taught=False) for t in failed), *right), None)
         return Trace(problem, right, None)
 
@@ -211,7 +212,13 @@ def _batch(phases: Sequence[tuple[Data, int]], seed: int, step: int, size: int) 
         phase += 1
     data = phases[phase][0]
     epoch, index = divmod(step, len(data) // size)
-    rng = random.Random(seed_of(seed, "warm-up", phase, epoch))
-    by_length = sorted(rng.sample(range(len(data)), len(data)), key=lambda i: len(data[i][0]))
-    first = rng.sample(range(len(data) // size), len(data) // size)[index] * size
-    return [data[i] for i in by_length[first : first + size]]
+    by_length, starts = _epoch(tuple(len(ids) for ids, _ in data), size, seed_of(seed, "warm-up", phase, epoch))
+    return [data[i] for i in by_length[starts[index] * size :][:size]]
+
+
+@functools.lru_cache(maxsize=1)
+def _epoch(lengths: tuple[int, ...], size: int, seed: int) -> tuple[list[int], list[int]]:
+    """One epoch's shuffle: the sequences by length, ties at random, and the order in which batches of neighbours are taken."""
+    rng = random.Random(seed)
+    by_length = sorted(rng.sample(range(len(lengths)), len(lengths)), key=lengths.__getitem__)
+    return by_length, rng.sample(range(len(lengths) // size), len(lengths) // size)
