@@ -103,7 +103,7 @@ class TorchSampler:
         self.model.eval()
         try:
             with slot_attention_in(self.model):
-                side_by_side([functools.partial(self._run, part) for part in self._deal(rows)])
+                side_by_side([functools.partial(self._run, part, entries) for part, entries in self._deal(rows).items() if entries])
         finally:
             self.model.train(was_training)
         return [row.completion() for row in rows]
@@ -119,35 +119,35 @@ class TorchSampler:
                 raise ValueError("generate: stop strings need a tokenizer; give one to TorchSampler, or use stop_token_ids")
         return [_Row(list(prompt), wanted, seed) for prompt, wanted, seed in zip(prompts, params, seeds)]
 
-    def _deal(self, rows: list[_Row]) -> list[_Part]:
+    def _deal(self, rows: list[_Row]) -> dict[_Part, list[_Entry]]:
         """Give each row to a part: to the one that holds its beginning, else to the one with the fewest rows, like lengths to each."""
         weights = sum(parameter._version for parameter in self.model.parameters())  # torch counts every change in place
         longest = max(len(row.prompt) + row.params.max_new_tokens for row in rows)
         kept = self._kept if weights == self._weights and all(part.serves(rows, longest) for part in self._kept) else []
         held: dict[tuple[int, ...], list[tuple[_Part, int]]] = {}
         for part in kept:
-            part.entering = []
             for slot, row in enumerate(part.slots):
                 if row is not None:
                     held.setdefault(tuple(row.held), []).append((part, slot))
         lengths = sorted({len(tokens) for tokens in held}, reverse=True)
+        dealt: dict[_Part, list[_Entry]] = {part: [] for part in kept}
         new = []
         for row in rows:
             found = next((at for n in lengths if n < len(row.prompt) and (at := held.get(tuple(row.prompt[:n])))), None)
             if found:
                 part, slot = found.pop()
                 row.cached = len(part.slots[slot].held)
-                part.entering.append((slot, row))
+                dealt[part].append((slot, row))
             else:
                 new.append(row)
         if len(new) == len(rows):
-            kept = self._fresh(rows, longest)
+            dealt = {part: [] for part in self._fresh(rows, longest)}
         for row in sorted(new, key=lambda row: len(row.prompt)):
-            part = min(kept, key=lambda part: len(part.entering))
+            part = min(dealt, key=lambda part: len(dealt[part]))
             row.cached = len(part.prefix)
-            part.entering.append((None, row))
-        self._kept, self._weights = kept, weights
-        return [part for part in kept if part.entering]
+            dealt[part].append((None, row))
+        self._kept, self._weights = list(dealt), weights
+        return dealt
 
     def _fresh(self, rows: list[_Row], longest: int) -> list[_Part]:
         """Empty parts, as many as a CPU has cores: one core for each is faster than all for one at this size."""
@@ -158,13 +158,13 @@ class TorchSampler:
         return [_Part(prefix, SlotCache(self.model, slots, longest - len(prefix)), [None] * slots) for _ in range(count)]
 
     @torch.inference_mode()
-    def _run(self, part: _Part) -> None:
+    def _run(self, part: _Part, entries: list[_Entry]) -> None:
         """Decode a part's rows: prefill as slots come free, one token a step for the active ones, leave when done."""
         cache, device, prefix = part.cache, self.model.device, len(part.prefix)
         if prefix and not cache.has_prefix:
             cache.prefix_pass()
             self.model.base_model(input_ids=torch.tensor([part.prefix], device=device), position_ids=torch.arange(prefix, device=device)[None], past_key_values=cache, use_cache=True)
-        waiting, active = part.arrange()[::-1], []  # waiting is popped from its end: first come, first served
+        waiting, active = part.arrange(entries)[::-1], []  # waiting is popped from its end
         while waiting or active:
             free = len(part.slots) - len(active)
             if waiting and (free >= max(1, len(part.slots) // 8) or free >= len(waiting)):  # few large prefills, not many small ones
@@ -277,6 +277,9 @@ class _Keys(NamedTuple):
     mask: Tensor  # added to scores over `own`: broadcasts to (B, 1, 1, T, L)
 
 
+_Entry = tuple[int | None, _Row]  # a row, and the slot that holds its beginning
+
+
 @dataclass(eq=False)
 class _Part:
     """Rows that one thread decodes: active rows hold the first slots. What a finished row leaves in its slot serves the next call."""
@@ -284,21 +287,20 @@ class _Part:
     prefix: list[int]
     cache: SlotCache
     slots: list[_Row | None]
-    entering: list[tuple[int | None, _Row]] = field(default_factory=list)
 
     def serves(self, rows: list[_Row], longest: int) -> bool:
         """Do all the rows begin with the prefix, and fit?"""
         return longest - len(self.prefix) <= self.cache.width and all(row.prompt[: len(self.prefix)] == self.prefix for row in rows)
 
-    def arrange(self) -> list[_Row]:
+    def arrange(self, entries: list[_Entry]) -> list[_Row]:
         """The rows that enter, those with a slot first and their slots at the front; within each kind the least work first."""
-        self.entering.sort(key=lambda entry: (entry[0] is None, len(entry[1].prompt) - entry[1].cached))
-        taken = [slot for slot, _ in self.entering if slot is not None]
+        entries = sorted(entries, key=lambda entry: (entry[0] is None, len(entry[1].prompt) - entry[1].cached))
+        taken = [slot for slot, _ in entries if slot is not None]
         if taken:
-            order = taken + [slot for slot in range(len(self.slots)) if slot not in set(taken)]
+            order = taken + sorted(set(range(len(self.slots))) - set(taken))
             self.cache.arrange(order)
             self.slots = [self.slots[slot] for slot in order]
-        return [row for _, row in self.entering]
+        return [row for _, row in entries]
 
     def leave(self, active: list[_Row]) -> list[_Row]:
         """Let finished rows change places with rows from the end, so that the active ones stay the first slots."""
@@ -336,20 +338,18 @@ class SlotCache(Cache):
 
     def own_pass(self, at: int, lengths: Tensor, counts: Tensor) -> None:
         """The next forward holds tokens for the slots from `at` on, right-padded: `counts` (R,) new ones behind `lengths` (R,) that are there."""
-        self._in_prefix, self._at = False, at
+        self._in_prefix, self._slots_used = False, slice(at, at + len(lengths))
         time, device = torch.arange(int(counts.max()), device=lengths.device), lengths.device
         self._used = int((lengths + counts).max())
         self._row, self._time = (time < counts[:, None]).nonzero(as_tuple=True)
-        self._column = lengths[self._row] + self._time
+        self._slot, self._column = at + self._row, lengths[self._row] + self._time
         last = (lengths[:, None] + time)[:, :, None]  # what a query may see last; a padded one sees its row's garbage, and nobody sees it
-        self._mask = torch.zeros((len(lengths), len(time), self._used), dtype=self._dtype, device=device)
-        self._mask.masked_fill_(torch.arange(self._used, device=device) > last, -torch.inf)
+        mask = torch.zeros((len(lengths), len(time), self._used), dtype=self._dtype, device=device)
+        self._mask = mask.masked_fill_(torch.arange(self._used, device=device) > last, -torch.inf)[:, None, None]
 
     def arrange(self, order: list[int]) -> None:
         """Put the slots into another order."""
-        index = torch.tensor(order)
-        for layer, buffers in self._own.items():
-            self._own[layer] = tuple(buffer[index.to(buffer.device)] for buffer in buffers)
+        self._own = {layer: tuple(buffer[order] for buffer in buffers) for layer, buffers in self._own.items()}
 
     def swap(self, one: list[int], other: list[int]) -> None:
         """Let slots change places, pair by pair."""
@@ -368,12 +368,12 @@ class SlotCache(Cache):
         if layer_idx not in self._own:  # zeros: a masked value of an unused position must still be finite
             shape = (self._slots, key.shape[1], self.width, key.shape[3])
             self._own[layer_idx] = tuple(torch.zeros(shape, dtype=key.dtype, device=key.device) for _ in range(2))
-        own, slots = [], slice(self._at, self._at + len(key))
+        own = []
         for buffer, new in zip(self._own[layer_idx], (key, value)):
-            buffer[self._at + self._row, :, self._column] = new[self._row, :, self._time]
-            own.append(buffer[slots, :, : self._used])
-        shared, mask = self._prefix.get(layer_idx, (None, None)), self._mask[:, None, None]
-        return _Keys(shared[0], own[0], mask), _Keys(shared[1], own[1], mask)
+            buffer[self._slot, :, self._column] = new[self._row, :, self._time]
+            own.append(buffer[self._slots_used, :, : self._used])
+        shared = self._prefix.get(layer_idx, (None, None))
+        return _Keys(shared[0], own[0], self._mask), _Keys(shared[1], own[1], self._mask)
 
 
 def slot_attention(module, query: Tensor, key: _Keys, value: _Keys, attention_mask=None, scaling: float | None = None, **_) -> tuple[Tensor, None]:
@@ -393,8 +393,8 @@ def slot_attention(module, query: Tensor, key: _Keys, value: _Keys, attention_ma
         out = torch.bmm(weights.view(batch * heads, group * time, length), value.own.flatten(0, 1))
     else:
         known = key.prefix.shape[1]
-        side_by_side = query.view(batch, heads, group * time, size).transpose(0, 1).reshape(heads, -1, size)
-        before = torch.bmm(side_by_side, key.prefix.transpose(1, 2)).view(heads, batch, group, time, known).transpose(0, 1)
+        together = query.view(batch, heads, group * time, size).transpose(0, 1).reshape(heads, -1, size)
+        before = torch.bmm(together, key.prefix.transpose(1, 2)).view(heads, batch, group, time, known).transpose(0, 1)
         weights = torch.cat([before, scores], -1).float().softmax(-1).to(query.dtype)
         out = torch.bmm(weights[..., known:].reshape(batch * heads, group * time, length), value.own.flatten(0, 1))
         seen = torch.bmm(weights[..., :known].transpose(0, 1).reshape(heads, -1, known), value.prefix)

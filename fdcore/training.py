@@ -20,8 +20,8 @@ import torch
 from tqdm import tqdm
 
 from fdcore.checkpoint import load_checkpoint, save_checkpoint, seed_of
-from fdcore.parallel import accumulate
 from fdcore.methods import Method, action_tokens
+from fdcore.parallel import accumulate
 from fdcore.profile import Training
 from fdcore.records import Problem, Trajectory, read_jsonl, write_text
 
