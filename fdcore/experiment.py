@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Callable
 
 import torch
 from tqdm import tqdm
+from transformers.utils.logging import disable_progress_bar
 
 from fdcore import problems as problem_sets
 from fdcore import warmup
@@ -47,6 +49,8 @@ class Experiment:
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS", self.profile.threads))))
+        if self.profile.model.source is None:
+            disable_progress_bar()  # a bar for each load of a model of a few megabytes says nothing
         self._problems  # read at once: a missing or faulty problem file should not be found out hours later
         self._claim_folder()
 
@@ -79,12 +83,14 @@ class Experiment:
         return problem_sets.load_problems(self.profile)
 
     def problems(self) -> dict[str, list[Problem]]:
-        """Problems by split. Reference proofs are checked by Lean once a run."""
+        """Problems by split. Reference proofs are checked by Lean once a run; problems that change within a run are an error."""
         stamp = self.folder / "problems" / "checked.json"
-        sizes = {split: len(found) for split, found in self._problems.items()}
+        found = {split: hashlib.sha256("".join(p.model_dump_json() for p in problems).encode()).hexdigest() for split, problems in self._problems.items()}
         if not stamp.exists():
-            problem_sets.verify_references(p for found in self._problems.values() for p in found)
-            write_text(stamp, json.dumps(sizes) + "\n")
+            problem_sets.verify_references(p for problems in self._problems.values() for p in problems)
+            write_text(stamp, json.dumps(found) + "\n")
+        elif json.loads(stamp.read_text()) != found:
+            raise ValueError(f"{self.folder} was begun with other problems than {problem_sets.ROOT} holds now; give another --out, or remove that folder")
         return self._problems
 
     def verifier(self) -> Verifier:

@@ -96,3 +96,13 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path)
     with pytest.raises(TrainingError, match="step 9: loss nan"):
         run._update(9, 1, 1e-3, {})
     assert torch.equal(model.weight, before)
+
+
+def test_problems_that_changed_within_a_run_are_refused(micro, undisturbed):
+    from fdcore.experiment import Experiment
+
+    experiment = Experiment(micro, seed=5, out=undisturbed[0])
+    experiment.problems()
+    experiment._problems["test"].pop()
+    with pytest.raises(ValueError, match="begun with other problems"):
+        experiment.problems()
