@@ -12,4 +12,5 @@ import Fd.Nat.Pow
 import Fd.List.Basic
 import Fd.List.Mem
 import Fd.Decide
+import Fd.AC
 /-! The core library: ordinary Lean 4 notation and tactics over logic, functions, natural numbers, options and lists. -/
