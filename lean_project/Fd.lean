@@ -13,4 +13,5 @@ import Fd.List.Basic
 import Fd.List.Mem
 import Fd.Decide
 import Fd.AC
+import Fd.Int.Order
 /-! The core library: ordinary Lean 4 notation and tactics over logic, functions, natural numbers, options and lists. -/
