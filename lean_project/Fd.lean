@@ -9,9 +9,11 @@ import Fd.Nat.Order
 import Fd.Nat.Sub
 import Fd.Nat.Dvd
 import Fd.Nat.Pow
+import Fd.Nat.Gcd
 import Fd.List.Basic
 import Fd.List.Mem
 import Fd.Decide
 import Fd.AC
-import Fd.Int.Order
+import Fd.Int.Div
+import Fd.Omega
 /-! The core library: ordinary Lean 4 notation and tactics over logic, functions, natural numbers, options and lists. -/
