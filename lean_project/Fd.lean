@@ -16,4 +16,5 @@ import Fd.Decide
 import Fd.AC
 import Fd.Int.Div
 import Fd.Omega
+import Fd.Algebra.Basic
 /-! The core library: ordinary Lean 4 notation and tactics over logic, functions, natural numbers, options and lists. -/

@@ -149,7 +149,6 @@ theorem subNatNat_eq {m n k l : Nat} (h : m + l = k + n) : subNatNat m n = subNa
   rw [← subNatNat_add_add m n l, h, Nat.add_comm n l, subNatNat_add_add]
 theorem subNatNat_zero (m : Nat) : subNatNat m 0 = ofNat m := by have h := subNatNat_add_left (m := 0) (n := m); rw [Nat.zero_add] at h; exact h
 theorem zero_subNatNat (m : Nat) : subNatNat 0 m = negOfNat m := by cases m <;> rfl
-/-- Every integer is a difference of two natural numbers. -/
 theorem exists_subNatNat (a : Int) : ∃ m n, a = subNatNat m n := by
   cases a with
   | ofNat n => exact ⟨n, 0, (subNatNat_zero n).symm⟩

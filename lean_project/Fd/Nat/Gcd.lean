@@ -13,7 +13,7 @@ theorem gcd.go_dvd (f m n : Nat) (h : m ≤ f) : gcd.go f m n ∣ m ∧ gcd.go f
       have d := Nat.dvd_add (Nat.dvd_mul_right_of_dvd t.2 (n / (k + 1))) t.1
       rw [div_add_mod] at d
       exact ⟨t.2, d⟩
-theorem gcd.dvd_go (k f m n : Nat) (h : m ≤ f) (hm : k ∣ m) (hn : k ∣ n) : k ∣ gcd.go f m n := by
+theorem gcd.go_of_dvd (k f m n : Nat) (h : m ≤ f) (hm : k ∣ m) (hn : k ∣ n) : k ∣ gcd.go f m n := by
   induction f generalizing m n with
   | zero => exact hn
   | succ f ih => cases m with
@@ -26,7 +26,7 @@ theorem gcd_dvd_left (m n : Nat) : gcd m n ∣ m := (gcd.go_dvd m m n (Nat.le_re
 /-- The greatest common divisor divides the second number. -/
 theorem gcd_dvd_right (m n : Nat) : gcd m n ∣ n := (gcd.go_dvd m m n (Nat.le_refl m)).2
 /-- A common divisor divides the greatest common divisor. -/
-theorem dvd_gcd {k m n : Nat} (hm : k ∣ m) (hn : k ∣ n) : k ∣ gcd m n := gcd.dvd_go k m m n (Nat.le_refl m) hm hn
+theorem dvd_gcd {k m n : Nat} (hm : k ∣ m) (hn : k ∣ n) : k ∣ gcd m n := gcd.go_of_dvd k m m n (Nat.le_refl m) hm hn
 /-- The divisors of the greatest common divisor are the common divisors. -/
 theorem dvd_gcd_iff {k m n : Nat} : k ∣ gcd m n ↔ k ∣ m ∧ k ∣ n :=
   ⟨fun h => ⟨Nat.dvd_trans h (gcd_dvd_left m n), Nat.dvd_trans h (gcd_dvd_right m n)⟩, fun h => dvd_gcd h.1 h.2⟩
