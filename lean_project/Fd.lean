@@ -12,9 +12,11 @@ import Fd.Nat.Pow
 import Fd.Nat.Gcd
 import Fd.List.Basic
 import Fd.List.Mem
+import Fd.List.Range
 import Fd.Decide
 import Fd.AC
 import Fd.Int.Div
 import Fd.Omega
+import Fd.Sum
 import Fd.Algebra.Basic
-/-! The core library: ordinary Lean 4 notation and tactics over logic, functions, natural numbers, options and lists. -/
+/-! The core library: ordinary Lean 4 notation and tactics over logic, functions, numbers, options, lists, sums and groups. -/

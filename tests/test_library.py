@@ -10,7 +10,7 @@ import pytest
 from fdcore.toolchain import LIBRARY_ROOT, PROJECT, build_library, declared, find_toolchain, library_theorems, modules
 
 HEADER = "prelude\nimport Fd\n\n"
-SETTING = "section\nvariable (p q r : Prop) (a b c n : Nat)\n"
+SETTING = "section\nvariable (p q r : Prop) (a b c n : Nat) (x y z : Int) {G : Type} [Group G] (g h' k' : G)\n"
 
 
 def lean(body, folder):
@@ -86,9 +86,37 @@ PROOFS = {
     "change": ": n + 0 = n := by change n = n; rfl",
     "symm": "(h : a = b) : b = a := by symm; exact h",
     "trivial": ": True := by trivial",
+    "trivial by assumption": "(h : p) : p := by trivial",
+    "ac_rfl": ": a + b + c = c + 0 + (b + a) := by ac_rfl",
+    "ac_rfl without commutativity": "(l k m : List Nat) : l ++ k ++ ([] ++ m) = l ++ (k ++ m) := by ac_rfl",
+    "ac_rfl on propositions": ": ((p ∧ q) ∧ p) = (q ∧ p) := by ac_rfl",
+    "ac_nf": "(h : a + b + c = n) : c + b + a = n := by ac_nf at h ⊢",
+    "omega": "(h : a < b) (k : 2 * b ≤ c) : 2 * a + 1 < c := by omega",
+    "omega splits": "(h : a ≠ b) (k : ¬(a < b ∧ c < 2)) (l : c = 1 ↔ n = n) : b < a := by omega",
+    "omega with remainders": "(h : a % 4 = 3) : a % 2 = 1 ∧ a / 4 * 4 + 3 = a := by omega",
+    "omega with divisibility": "(h : ¬2 ∣ a) : 4 ∣ 2 * a + 2 := by omega",
+    "omega with subtraction": "(h : a - b = 3) : b + 3 = a := by omega",
+    "omega with minimum and maximum": ": max a b + min a b = a + b := by omega",
+    "omega on integers": "(h : 3 * x + 5 * y = 4) (k : 0 ≤ x) (l : 0 ≤ y) : False := by omega",
+    "omega solves hard equations": "(h : 6 * x + 10 * y + 15 * z = 1) : z % 2 = 1 := by omega",
+    "omega with distances": "(h : x.natAbs < 3) (k : y.toNat = 0) : x - 2 ≤ -y := by omega",
     "rename_i": ": p → q → p := by intros; rename_i h _; exact h",
     "revert": "(h : a = b) : b = a := by revert h; intro h; exact h.symm",
     "exact?": "(h : a < b) : a ≤ b := by exact?",
+    "integer literals": ": (2 : Int) - 5 = -3 ∧ (-7 : Int) / 2 = -4 ∧ (-7 : Int) % 2 = 1 := by decide",
+    "integers by rfl": ": (2 : Int) + 3 = 5 := by rfl",
+    "integers by simp": ": x + 0 * y - -(2 - 5) = x + -3 := by simp; omega",
+    "integers by rw": ": (x - y) * (x - y) = x * x - 2 * (x * y) + y * y := by\n  rw [Int.sub_mul, Int.mul_sub, Int.mul_sub, Int.mul_comm y x, Int.two_mul]\n  omega",
+    "integers by cases": ": 0 ≤ x ∨ x < 0 := by cases x with | ofNat n => exact .inl (Int.natCast_nonneg n) | negSucc n => omega",
+    "casts": "(h : (a : Int) = b + 1) : b < a := by rw [← Int.natCast_one, ← Int.natCast_add, Int.natCast_inj] at h; rw [h]; exact Nat.lt_add_one b",
+    "calc on integers": "(h : x ≤ y) (k : y < z) : x < z := by\n  calc x ≤ y := h\n    _ < z := k",
+    "sums": ": 2 * sumRange (n + 1) (fun i => 3 * i) = 3 * (n * (n + 1)) := by\n  rw [← Finset.mul_sum, Nat.mul_left_comm, Finset.two_mul_sum_range_succ_id]",
+    "sums by induction": ": sumRange n (fun i => 2 * i + 1) = n * n := by\n  induction n with\n  | zero => rfl\n  | succ n ih => rw [Finset.sum_range_succ, ih, Nat.add_mul_add]; omega",
+    "sums by decide": ": sumRange 101 (fun i => i) = 5050 := by decide",
+    "groups": "(e : g * h' = k') : h' = g⁻¹ * k' := by rw [← e, inv_mul_cancel_left]",
+    "groups by simp": ": (g * h')⁻¹ * g * h' = 1 := by simp [mul_assoc]",
+    "laws of monoids on numbers": ": (a * b) ^ n * 1 = a ^ n * b ^ n ∧ x ^ (n + 1) = x * x ^ n := by rw [mul_one, mul_pow, pow_succ']; exact ⟨rfl, rfl⟩",
+    "ac_rfl in a monoid": "{M : Type} [CommMonoid M] (a b c : M) : a * (b * 1) * c = c * b * a := by ac_rfl",
     "match": "(h : p ∨ q) : q ∨ p := by\n  match h with\n  | .inl h => exact .inr h\n  | .inr h => exact .inl h",
     "nomatch": "(h : False) : p := nomatch h",
 }
@@ -133,7 +161,51 @@ FAILURES = {
     "induction": (": 0 + n = n := by induction n", ["case succ", "0 + n✝ = n✝", "0 + (n✝ + 1) = n✝ + 1"]),
     "left": (": p ∧ q := by left", ["left"]),
     "intro": (": p := by intro h", ["intro"]),
+    "intros": (": p → q := by intros h k; exact h", ["There are no additional binders"]),
+    "refine": (": p ∧ q := by refine ⟨?_, ?_⟩", ["unsolved goals", "⊢ p", "⊢ q"]),
+    "rcases": ("(h : p → q) : q := by rcases h with ⟨x, y⟩", ["`h : p → q` is not an inductive datatype"]),
+    "obtain": ("(h : p ∧ q) : r := by obtain ⟨u, v, w⟩ := h; exact w", ["`right✝ : q` is not an inductive datatype"]),
+    "rintro": (": p := by rintro ⟨u, v⟩", ["There are no additional binders"]),
+    "rw at": ("(h : a = b) : a = c := by rw [Nat.mul_comm] at h", ["Did not find an occurrence of the pattern\n  ?n * ?m\nin the target expression\n  a = b"]),
+    "simp_all": ("(h : a = b) : a = c := by simp_all", ["unsolved goals", "⊢ b = c"]),
+    "simpa": ("(h : a + 0 = b) : a = c := by simpa using h", ["a = b\nbut is expected to have type\n  a = c"]),
+    "have": (": p := by have k : q := r", ["has type\n  Prop", "expected to have type\n  q"]),
+    "show": (": p := by show q", ["pattern\n  q\nis not definitionally equal to target\n  p"]),
+    "suffices": (": p := by suffices k : q from k; assumption", ["expected to have type\n  p"]),
+    "exists": (": ∃ u : Nat, u + 1 = 3 := by exists 5", ["⊢ 5 + 1 = 3"]),
+    "exfalso": (": p := by exfalso", ["unsolved goals", "⊢ False"]),
+    "right": (": p ∧ q := by right", ["exactly 2 constructors"]),
+    "split": (": p := by split", ["Could not split an `if` or `match` expression"]),
+    "by_cases": (": p := by by_cases k : q", ["case pos", "k : q", "case neg", "k : ¬q"]),
+    "funext": (": a = b := by funext u", ["could not unify"]),
+    "ext": (": a = b := by ext u", ["No applicable extensionality theorem found for type\n  Nat"]),
+    "calc": ("(h : a ≤ b) (k : c < a) : a < c := by\n  calc a ≤ b := h\n    _ < c := k", ["has type\n  c < a", "expected to have type\n  b < c"]),
+    "conv": (": a + b = c := by conv => lhs; rw [Nat.mul_comm]", ["Did not find an occurrence", "| a + b"]),
+    "first": (": a = b := by first | contradiction | assumption", ["Tactic `assumption` failed"]),
+    "try": (": a = b := by try rfl", ["unsolved goals", "⊢ a = b"]),
+    "repeat": (": p ∧ q := by repeat constructor", ["case left", "case right"]),
+    "all_goals": (": p ∧ q := by constructor; all_goals assumption", ["case left", "case right", "⊢ q"]),
+    "any_goals": (": p ∧ q := by constructor; any_goals assumption", ["Tactic failed on all goals:\n  assumption"]),
+    "case": (": p ∧ q := by constructor; case foo => assumption", ["Case tag `foo` not found"]),
+    "next": (": p ∧ q := by constructor; next => skip", ["unsolved goals", "⊢ p"]),
+    "·": (": p ∧ q := by constructor; · skip", ["case left", "⊢ p"]),
+    "<;>": (": p ∧ q := by constructor <;> assumption", ["case left", "case right"]),
+    "specialize": ("(h : ∀ u : Nat, u = u → p) : p := by specialize h q; exact h", ["The argument\n  q", "expected to have type\n  Nat"]),
+    "generalize": (": a + b = c := by generalize a + b = d", ["⊢ d = c"]),
+    "subst": ("(h : a + 1 = b + 1) : b = a := by subst h", ["invalid equality proof"]),
+    "unfold": (": a = b := by unfold Function.const", ["failed to unfold `Function.const`"]),
+    "change": (": a = b := by change a = c", ["pattern\n  a = c\nis not definitionally equal to target\n  a = b"]),
+    "symm": (": p → q := by symm", ["Symmetry lemmas only apply to binary relations"]),
+    "trivial": (": p := by trivial", ["Tactic `assumption` failed"]),
+    "rename_i": (": p → q := by intros; rename_i u v w; exact w", ["too many variable names provided"]),
+    "exact?": (": a < b := by exact?", ["`exact?` could not close the goal"]),
+    "ac_rfl": (": a + b = a + c := by ac_rfl", ["⊢ a + b = a + c"]),
+    "omega": ("(h : a < b) : b < a := by omega", ["omega could not prove the goal", "a possible counterexample may satisfy the constraints"]),
+    "omega without arithmetic": ("(h : p) : q := by omega", ["No usable constraints found"]),
     "injection": ("(h : a = b) : p := by injection h", ["injection"]),
+    "integers print with notation": (": x - 2 ≤ -y ^ 2 ∨ ¬(a : Int) = x % 3 * -4 ∧ 5 ∣ y := by skip", ["⊢ x - 2 ≤ -y ^ 2 ∨ ¬↑a = x % 3 * -4 ∧ 5 ∣ y"]),
+    "groups print with notation": (": (g * h')⁻¹ ^ 2 = 1 := by skip", ["⊢ (g * h')⁻¹ ^ 2 = 1"]),
+    "a group need not be commutative": (": g * h' = h' * g := by ac_rfl", ["⊢ g * h' = h' * g"]),
     "an unknown tactic": (": p := by foo", ["unknown tactic"]),
     "goals print with notation": (
         ": (∃ x ∈ [a, b], x ≤ n ∧ ¬x = c) → (∀ y, a ∣ y ^ 2 ∨ y ≠ [1] ++ [2] |>.length) ↔ ((a, b), c).1.2 * 2 < n := by skip",
@@ -148,10 +220,10 @@ def failure_messages(tmp_path_factory):
     for name, (proof, _) in FAILURES.items():
         lines[text.count("\n") + 1] = name
         text += f"example {proof}\n"
-    found = {name: "" for name in FAILURES}
+    found, starts = {name: "" for name in FAILURES}, sorted(lines)
     for severity, line, said in lean(text + "end\n", tmp_path_factory.mktemp("failures")):
         if severity == "error":
-            found[lines[line]] += said + "\n"
+            found[lines[max(start for start in starts if start <= line)]] += said + "\n"
     return found
 
 
