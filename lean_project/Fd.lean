@@ -1,6 +1,7 @@
 prelude
 import Fd.Classical
 import Fd.Function
+import Fd.Function.Inverse
 import Fd.Bool
 import Fd.Option
 import Fd.Prod
@@ -10,6 +11,7 @@ import Fd.Nat.Sub
 import Fd.Nat.Dvd
 import Fd.Nat.Pow
 import Fd.Nat.Gcd
+import Fd.Nat.Parity
 import Fd.List.Basic
 import Fd.List.Mem
 import Fd.List.Range

@@ -190,21 +190,21 @@ theorem subNatNat_mul_subNatNat (a b c d : Nat) : subNatNat a b * subNatNat c d 
 /-- `ofNat n` is written `↑n`. -/
 theorem ofNat_eq_natCast (n : Nat) : ofNat n = (n : Int) := rfl
 /-- Numerals mean the same in both types. -/
-@[simp] theorem natCast_ofNat {n : Nat} : @Nat.cast Int instNatCastInt (no_index (OfNat.ofNat n)) = OfNat.ofNat n := rfl
+@[simp, norm_cast] theorem natCast_ofNat {n : Nat} : @Nat.cast Int instNatCastInt (no_index (OfNat.ofNat n)) = OfNat.ofNat n := rfl
 /-- The cast of zero. -/
-@[simp] theorem natCast_zero : ((0 : Nat) : Int) = 0 := rfl
+@[simp, norm_cast] theorem natCast_zero : ((0 : Nat) : Int) = 0 := rfl
 /-- The cast of one. -/
-@[simp] theorem natCast_one : ((1 : Nat) : Int) = 1 := rfl
+@[simp, norm_cast] theorem natCast_one : ((1 : Nat) : Int) = 1 := rfl
 /-- The cast of a sum. -/
-@[simp] theorem natCast_add (n m : Nat) : ((n + m : Nat) : Int) = n + m := rfl
+@[simp, norm_cast] theorem natCast_add (n m : Nat) : ((n + m : Nat) : Int) = n + m := rfl
 /-- The cast of a successor. -/
 theorem natCast_succ (n : Nat) : (Nat.succ n : Int) = n + 1 := rfl
 /-- The cast of a product. -/
-@[simp] theorem natCast_mul (n m : Nat) : ((n * m : Nat) : Int) = n * m := rfl
+@[simp, norm_cast] theorem natCast_mul (n m : Nat) : ((n * m : Nat) : Int) = n * m := rfl
 /-- Different natural numbers are different integers. -/
 theorem ofNat_inj {m n : Nat} : (m : Int) = n ↔ m = n := ⟨fun h => by injection h, congrArg _⟩
 /-- Casts are equal exactly when the numbers are. -/
-@[simp] theorem natCast_inj {m n : Nat} : (m : Int) = n ↔ m = n := ofNat_inj
+@[simp, norm_cast] theorem natCast_inj {m n : Nat} : (m : Int) = n ↔ m = n := ofNat_inj
 /-- The cast is zero only for zero. -/
 @[simp] theorem natCast_eq_zero {n : Nat} : (n : Int) = 0 ↔ n = 0 := ofNat_inj
 /-- `negSucc n` is `-(n + 1)`. -/
@@ -277,6 +277,10 @@ protected theorem add_right_cancel {a b c : Int} (h : a + b = c + b) : a = c := 
 @[simp] protected theorem add_left_inj {i j : Int} (k : Int) : i + k = j + k ↔ i = j := ⟨Int.add_right_cancel, fun h => by rw [h]⟩
 /-- Sums with the same right summand are equal exactly when the left ones are. -/
 @[simp] protected theorem add_right_inj {i j : Int} (k : Int) : k + i = k + j ↔ i = j := ⟨Int.add_left_cancel, fun h => by rw [h]⟩
+/-- Adding something leaves `a` unchanged exactly when it is zero. -/
+@[simp] protected theorem add_eq_left {a b : Int} : a + b = a ↔ b = 0 := ⟨fun h => Int.add_left_cancel (h.trans (Int.add_zero a).symm), fun h => by rw [h, Int.add_zero]⟩
+/-- Adding something on the left leaves `b` unchanged exactly when it is zero. -/
+@[simp] protected theorem add_eq_right {a b : Int} : a + b = b ↔ a = 0 := by rw [Int.add_comm]; exact Int.add_eq_left
 /-- Two negations cancel. -/
 @[simp] protected theorem neg_neg (a : Int) : - -a = a := by
   obtain ⟨i, j, rfl⟩ := exists_subNatNat a
@@ -333,7 +337,7 @@ protected theorem eq_of_sub_eq_zero {a b : Int} (h : a - b = 0) : a = b := Int.s
 protected theorem sub_eq_iff_eq_add {a b c : Int} : a - b = c ↔ a = c + b :=
   ⟨fun h => by rw [← h, Int.sub_add_cancel], fun h => by rw [h, Int.add_sub_cancel]⟩
 /-- A subtraction of natural numbers that does not stop at zero. -/
-theorem natCast_sub {m n : Nat} (h : m ≤ n) : ((n - m : Nat) : Int) = n - m := by
+@[norm_cast] theorem natCast_sub {m n : Nat} (h : m ≤ n) : ((n - m : Nat) : Int) = n - m := by
   obtain ⟨k, rfl⟩ := Nat.le.dest h
   rw [Nat.add_sub_cancel_left, natCast_add, Int.add_sub_cancel_left]
 
@@ -417,7 +421,7 @@ protected theorem pow_add (a : Int) (m n : Nat) : a ^ (m + n) = a ^ m * a ^ n :=
   | zero => rw [Nat.add_zero, Int.pow_zero, Int.mul_one]
   | succ n ih => rw [← Nat.add_assoc, Int.pow_succ, Int.pow_succ, ih, Int.mul_assoc]
 /-- The cast of a power. -/
-theorem natCast_pow (b n : Nat) : ((b ^ n : Nat) : Int) = (b : Int) ^ n := by
+@[simp, norm_cast] theorem natCast_pow (b n : Nat) : ((b ^ n : Nat) : Int) = (b : Int) ^ n := by
   induction n with
   | zero => rfl
   | succ n ih => rw [Nat.pow_succ, natCast_mul, ih]; rfl

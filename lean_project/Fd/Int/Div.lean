@@ -14,9 +14,9 @@ theorem subNatNat_eq_sub (m n : Nat) : subNatNat m n = (m : Int) - n := by
   | ofNat m => exact congrArg ofNat (Nat.div_zero m)
   | negSucc m => rfl
 /-- The quotient of two casts. -/
-@[simp] theorem natCast_ediv (m n : Nat) : ((m / n : Nat) : Int) = m / n := rfl
+@[simp, norm_cast] theorem natCast_ediv (m n : Nat) : ((m / n : Nat) : Int) = m / n := rfl
 /-- The remainder of two casts. -/
-@[simp] theorem natCast_emod (m n : Nat) : ((m % n : Nat) : Int) = m % n := rfl
+@[simp, norm_cast] theorem natCast_emod (m n : Nat) : ((m % n : Nat) : Int) = m % n := rfl
 /-- Negating the divisor negates the quotient. -/
 @[simp] protected theorem ediv_neg (a b : Int) : a / -b = -(a / b) := by
   cases a with
@@ -137,7 +137,7 @@ protected theorem dvd_mul_of_dvd_left {a b : Int} (h : a ∣ b) (c : Int) : a �
 /-- A divisor of the right factor divides the product. -/
 protected theorem dvd_mul_of_dvd_right {a b : Int} (h : a ∣ b) (c : Int) : a ∣ c * b := Int.dvd_trans h (Int.dvd_mul_left b c)
 /-- Casts divide each other exactly when the numbers do. -/
-theorem natCast_dvd_natCast {m n : Nat} : (m : Int) ∣ n ↔ m ∣ n :=
+@[norm_cast] theorem natCast_dvd_natCast {m n : Nat} : (m : Int) ∣ n ↔ m ∣ n :=
   ⟨fun ⟨c, e⟩ => ⟨natAbs c, by have k := congrArg natAbs e; rw [natAbs_mul] at k; exact k⟩, fun ⟨c, e⟩ => ⟨c, by rw [e]; rfl⟩⟩
 /-- A natural number divides an integer exactly when it divides its distance from zero. -/
 theorem natCast_dvd {m : Nat} {a : Int} : (m : Int) ∣ a ↔ m ∣ natAbs a := by

@@ -47,7 +47,7 @@ protected theorem le_total (a b : Int) : a ≤ b ∨ b ≤ a := by
   rw [subNatNat_le_subNatNat, subNatNat_le_subNatNat]
   exact Nat.le_total _ _
 /-- Casts keep the order. -/
-@[simp] theorem ofNat_le {m n : Nat} : (m : Int) ≤ n ↔ m ≤ n := by
+@[simp, norm_cast] theorem ofNat_le {m n : Nat} : (m : Int) ≤ n ↔ m ≤ n := by
   show ofNat m ≤ ofNat n ↔ _
   rw [← subNatNat_zero, ← subNatNat_zero, subNatNat_le_subNatNat]
   exact Iff.rfl
@@ -64,7 +64,7 @@ theorem add_one_le_of_lt {a b : Int} (h : a < b) : a + 1 ≤ b := h
 /-- If a number plus one is at most another, it is smaller. -/
 theorem lt_of_add_one_le {a b : Int} (h : a + 1 ≤ b) : a < b := h
 /-- Casts keep the strict order. -/
-@[simp] theorem ofNat_lt {m n : Nat} : (m : Int) < n ↔ m < n := ofNat_le (m := m + 1)
+@[simp, norm_cast] theorem ofNat_lt {m n : Nat} : (m : Int) < n ↔ m < n := ofNat_le (m := m + 1)
 
 /-! ## Order and addition -/
 /-- Add the same number on the left of `≤`. -/
