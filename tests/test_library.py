@@ -38,7 +38,7 @@ PROOFS = {
     "rintro": ": p ∧ q → q := by rintro ⟨_, h⟩; exact h",
     "induction": ": 0 + n = n := by induction n with | zero => rfl | succ n ih => rw [← Nat.add_assoc, ih]",
     "strong induction": "(p : Nat → Prop) (h : ∀ n, (∀ m, m < n → p m) → p n) : p n := by induction n using Nat.strong_induction_on with | h n ih => exact h n ih",
-    "induction from a start": "(h : 2 ≤ n) : n + 2 ≤ n * 2 := by\n  refine Nat.le_induction (m := 2) ?_ ?_ n h\n  · decide\n  · intro k l ih; omega",
+    "induction from a start": "(h : 2 ≤ n) : n + 2 ≤ n * 2 := by\n  refine Nat.le_induction ?_ ?_ n h\n  · decide\n  · intro k l ih; omega",
     "induction in two steps": ": n % 2 < 2 := by induction n using Nat.twoStepInduction with | zero => decide | one => decide | more n _ _ => exact Nat.mod_lt _ (by decide)",
     "rfl": ": 2 + 2 = 4 := by rfl",
     "rw": ": a + b = b + a := by rw [Nat.add_comm]",
