@@ -73,6 +73,7 @@ PROOFS = {
     "funext": "(f g : Nat → Nat) (h : ∀ x, f x = g x) : f = g := by funext x; exact h x",
     "ext": "(f g : Nat → Nat) (h : ∀ x, f x = g x) : f = g := by ext x; exact h x",
     "calc": "(h : a ≤ b) (k : b < c) : a < c := by\n  calc a ≤ b := h\n    _ < c := k",
+    "calc with divisibility": "(h : a ∣ b) (k : b ∣ c) : a ∣ c := by\n  calc a ∣ b := h\n    _ ∣ c := k",
     "conv": ": a + b + c = b + a + c := by conv => lhs; rw [Nat.add_comm a b]",
     "first": ": a = a := by first | contradiction | rfl",
     "try": ": a = a := by\n  try contradiction\n  rfl",
@@ -332,6 +333,18 @@ def test_what_the_kernel_computes_natively_is_what_the_library_defines(tmp_path)
 ])  # fmt: skip
 def test_operations_are_what_their_names_say(name, arguments, value, tmp_path):
     assert lean(f"example : Nat.{name} {arguments} = {value} := by decide +kernel\n", tmp_path) == []
+
+
+def test_integer_operations_are_what_their_names_say(tmp_path):
+    facts, numbers = [], range(-5, 6)
+    for x, y in itertools.product(numbers, numbers):
+        quotient = 0 if y == 0 else (x - x % abs(y)) // y
+        facts += [f"({x} : Int) + {y} = {x + y}", f"({x} : Int) - {y} = {x - y}", f"({x} : Int) * {y} = {x * y}"]
+        facts += [f"({x} : Int) / {y} = {quotient}", f"({x} : Int) % {y} = {x - y * quotient}", f"max ({x} : Int) ({y}) = {max(x, y)}"]
+        facts += [f"{'' if x <= y else '¬'}({x} : Int) ≤ {y}", f"{'' if x < y else '¬'}({x} : Int) < {y}", f"{'' if x == y else '¬'}({x} : Int) = {y}"]
+    facts += [f"Int.natAbs ({x}) = {abs(x)} ∧ Int.toNat ({x}) = {max(x, 0)} ∧ -({x} : Int) = {-x} ∧ ({x} : Int) ^ 3 = {x**3}" for x in numbers]
+    text = "".join(f"example : {fact} := by decide +kernel\n" for fact in facts)
+    assert [said for severity, _, said in lean(text, tmp_path) if severity == "error"] == []
 
 
 def test_different_strings_cannot_be_proved_equal(tmp_path):

@@ -108,6 +108,7 @@ protected theorem le_ediv_of_mul_le {a b c : Int} (hc : 0 < c) (h : c * a ≤ b)
 protected theorem dvd_trans {a b c : Int} (h₁ : a ∣ b) (h₂ : b ∣ c) : a ∣ c := by
   obtain ⟨d, rfl⟩ := h₁; obtain ⟨e, rfl⟩ := h₂
   exact ⟨d * e, Int.mul_assoc a d e⟩
+instance instTransDvd : Trans (α := Int) (β := Int) (γ := Int) Dvd.dvd Dvd.dvd Dvd.dvd := ⟨Int.dvd_trans⟩
 /-- Everything divides zero. -/
 @[simp] protected theorem dvd_zero (a : Int) : a ∣ 0 := ⟨0, (Int.mul_zero a).symm⟩
 /-- One divides everything. -/
