@@ -124,6 +124,8 @@ PROOFS = {
     "groups": "(e : g * h' = k') : h' = g⁻¹ * k' := by rw [← e, inv_mul_cancel_left]",
     "groups by simp": ": (g * h')⁻¹ * g * h' = 1 := by simp [mul_assoc]",
     "laws of monoids on numbers": ": (a * b) ^ n * 1 = a ^ n * b ^ n ∧ x ^ (n + 1) = x * x ^ n := by rw [mul_one, mul_pow, pow_succ']; exact ⟨rfl, rfl⟩",
+    "products of groups": "(u v : G × G) (e : u * v = 1) : v = u⁻¹ := by rw [← inv_mul_cancel_left u v, e, mul_one]",
+    "endomorphisms": "(u v : Function.End Nat) : u * 1 * v = Function.comp u v ∧ u ^ 2 = u * u := by rw [mul_one, pow_two]; exact ⟨rfl, rfl⟩",
     "ac_rfl in a monoid": "{M : Type} [CommMonoid M] (a b c : M) : a * (b * 1) * c = c * b * a := by ac_rfl",
     "match": "(h : p ∨ q) : q ∨ p := by\n  match h with\n  | .inl h => exact .inr h\n  | .inr h => exact .inl h",
     "nomatch": "(h : False) : p := nomatch h",
