@@ -29,9 +29,11 @@ from fdcore.evaluation import lemmas_in
 from fdcore.feedback import make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization
 from fdcore.model import build_student, load_model, load_tokenizer, save_model, train_tokenizer
+from fdcore.plots import label
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
 from fdcore.sampling import TorchSampler
+from fdcore.tokenview import TokenView, token_view
 from fdcore.toolchain import LIBRARY_ROOT, build_library, library_theorems
 from fdcore.tools import Tools
 from fdcore.training import Run
@@ -281,22 +283,48 @@ class Experiment:
 
     # -- for figures ---------------------------------------------------------------------------------------------
 
-    def token_view(self, arm: str = "fd"):
-        """Figure 1's data: of the first step's failed attempts, the one where the teacher moves most probability at one token.
+    def recorded(self, step: int, arm: str = "fd") -> list[tuple[Problem, Trajectory, Feedback]]:
+        """The attempts of a training step that wrote a Lean file, each with its problem and the feedback that the run has kept.
 
-        At the first step student and teacher have the same weights, the base's, so that every difference is the feedback's.
+        ValueError where the arm has recorded no such step, or no feedback (as GRPO).
         """
-        from fdcore.tokenview import token_view
-
         folder, by_id = self.folder / "arms" / arm, {p.id: p for p in self._problems["train"]}
-        attempts = [Trajectory.model_validate(row) for row in read_jsonl(folder / "trajectories.jsonl") if row["step"] == 1]
-        feedback = [Feedback.model_validate({k: v for k, v in row.items() if k != "step"}) for row in read_jsonl(folder / "feedback.jsonl") if row["step"] == 1]
-        failed = [(t, f) for t, f in zip(attempts, feedback) if not t.verdict.verified and t.source]
-        if not failed:
-            raise ValueError(f"{folder}: no failed attempt with feedback at step 1; train the arm {arm!r} first")
-        model = self._load(self.base())
-        views = [token_view(model, model, self.chat, by_id[t.problem_id], t, f.text) for t, f in failed]
-        return max(views, key=lambda view: sum(abs(option.teacher - option.student) for option in view.alternatives[view.focus]))
+        attempts = [Trajectory.model_validate(row) for row in read_jsonl(folder / "trajectories.jsonl") if row["step"] == step]
+        feedback = [Feedback.model_validate({k: v for k, v in row.items() if k != "step"}) for row in read_jsonl(folder / "feedback.jsonl") if row["step"] == step]
+        found = [(by_id[t.problem_id], t, f) for t, f in zip(attempts, feedback) if t.source]
+        if not found:
+            raise ValueError(f"{folder}: no attempt with feedback at step {step}; train the arm {arm!r} first (its feedback is needed)")
+        return found
+
+    def token_views(self) -> list[TokenView]:
+        """Figure 1's data and its like: an attempt of the first FD step and of the last FD checkpoint's, read by every model that the run has saved.
+
+        The first view is Figure 1: the base reads an attempt of the first step. Student and teacher always have the same weights, so
+        that every difference is the feedback's. `labels` name the attempt, and the arm and step of the weights.
+        """
+        readers, base = self._readers(), self._load(self.base())
+        picked = [self._telling(base, step) for step in sorted({1, max([1, *(step for name, step, _ in readers if name == "FD")])})]
+        views: list[list[TokenView]] = [[] for _ in picked]
+        for name, step, folder in readers:
+            model = self._load(folder)
+            for row, (problem, attempt, feedback) in zip(views, picked):
+                labels = {"attempt": f"step {attempt.step}, {problem.id}, {attempt.verdict.status}", "arm": name, "step": str(step)}
+                row.append(token_view(model, model, self.chat, problem, attempt, feedback.text, labels=labels))
+        return [view for row in views for view in row]
+
+    def _readers(self) -> list[tuple[str, int, Path]]:
+        """(arm, step from the base, folder) of every model that the run has saved."""
+        starts = {arm: self.start_step(arm) for arm in self.arms}
+        found = {("FD", step): self._fd_checkpoint(step) for step in self.profile.training.fd_checkpoints}
+        found |= {(label(arm, starts), starts[arm] + self.metrics(arm)[-1]["step"]): self.model_folder(arm) for arm in self.arms if self.model_folder(arm).exists()}
+        return [("base", 0, self.base()), *((*key, folder) for key, folder in found.items() if folder.exists())]
+
+    def _telling(self, model, step: int) -> tuple[Problem, Trajectory, Feedback]:
+        """Of an FD step's failed attempts (of all, where none failed), the one where the teacher moves most probability at one token."""
+        found = self.recorded(step)
+        failed = [item for item in found if not item[1].verdict.verified] or found
+        views = [token_view(model, model, self.chat, problem, attempt, feedback.text) for problem, attempt, feedback in failed]
+        return failed[max(range(len(views)), key=lambda i: sum(abs(option.teacher - option.student) for option in views[i].alternatives[views[i].focus]))]
 
     def publish(self) -> list[Path]:
         """Copy the run's figures into the repository's figures/ folder, when the profile says so."""

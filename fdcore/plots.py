@@ -1,31 +1,23 @@
 """The paper's figures from plain records, in one look: fonts embedded, colours that the colour-blind tell apart, one style an arm.
 
 Every figure function returns a matplotlib Figure; `save` writes PDF, PNG and the drawn data as CSV, the same bytes for the same
-records. Left out on purpose: reading runs (`fdcore.experiment`), statistics (`fdcore.evaluation`).
+records. Left out on purpose: reading runs (`fdcore.experiment`), statistics (`fdcore.evaluation`), Figure 1 (`fdcore.tokenfigure`).
 """
 from __future__ import annotations
 
 import csv
-import html
 import io
-import re
-import textwrap
-from functools import cache
 from pathlib import Path
 from typing import Literal, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
-from fdcore.records import Record, write_text
+from fdcore.records import write_text
 
 STYLE = {
     "pdf.fonttype": 42, "ps.fonttype": 42, "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "legend.fontsize": 7,
@@ -42,30 +34,6 @@ SERIES = {"fd": "Claude FD", "grpo": "GRPO", "grpo_from_fd_1": "GRPO over FD (10
 PANELS = (("test_accuracy", "test accuracy"), ("train_accuracy", "train accuracy"), ("entropy", "entropy (nats)"), ("holdout_accuracy", "hold-out accuracy"))
 PAPER_PANELS = ("test accuracy", "train accuracy", "entropy", "MiniF2F accuracy")
 WINDOW = 7  # steps of the trailing mean on noisy curves
-SCALE = 3.0  # Figure 1's colours end at −3 and +3 nats, as in the paper
-GAP = LinearSegmentedColormap.from_list("gap", ["#D55E00", "#FFFFFF", "#0072B2"])
-
-
-class Alternative(Record):
-    """One token that could stand at a place, with both models' probabilities."""
-
-    text: str
-    student: float
-    teacher: float
-
-
-class TokenView(Record):
-    """An attempt, token by token: log-probs (nats) of the taken token, 0.0 where action_mask is 0 (tool output)."""
-
-    statement: str
-    feedback: str
-    verdict: str
-    tokens: tuple[str, ...]
-    action_mask: tuple[int, ...]
-    student: tuple[float, ...]
-    teacher: tuple[float, ...]
-    alternatives: tuple[tuple[Alternative, ...], ...]
-    focus: int  # the token where the two distributions differ most (forward KL)
 
 
 def label(arm: str, starts: dict[str, int]) -> str:
@@ -286,160 +254,3 @@ def base_figure(rows: list[dict], ks: Sequence[int]) -> Figure:
     right.grid(axis="x", visible=False)
     _legend_above(figure)
     return figure
-
-
-# -- Figure 1 ----------------------------------------------------------------------------------------------------------
-
-COLUMNS, LINE = 104, 0.14  # characters a line, inches a line
-WIDTH, CELL = 7.0, 7.0 / COLUMNS  # inches: the text's width, a character's width
-TEXT = {"family": "DejaVu Sans Mono", "fontsize": 72 * CELL / 0.602, "va": "center"}  # this face is 0.602 em wide
-STUDENT, TEACHER, FAINT = "#D55E00", "#0072B2", "#8A8A8A"
-
-
-def gap(view: TokenView, index: int) -> float:
-    """log p_teacher − log p_student of a token, clipped to the colour scale."""
-    return max(-SCALE, min(SCALE, view.teacher[index] - view.student[index]))
-
-
-def shade(view: TokenView, index: int) -> tuple[float, float, float, float]:
-    return GAP((gap(view, index) + SCALE) / (2 * SCALE))
-
-
-def shown(token: str) -> str:
-    """A token as a page can show it: line ends kept, other unprintable characters replaced."""
-    return "".join(c if c.isprintable() or c == "\n" else "␣" if c == "\t" else "�" for c in token.replace("\r", ""))
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    return frozenset(get_font(findfont("DejaVu Sans Mono")).get_charmap())
-
-
-def drawn(token: str) -> str:
-    """A token as the figure can draw it: `shown`, with characters that the font lacks replaced."""
-    return "".join(c if c == "\n" or ord(c) in _glyphs() else "�" for c in shown(token))
-
-
-def layout(view: TokenView) -> list[tuple[int, int, int, str]]:
-    """(token, line, column, piece of text): the attempt laid out on lines of COLUMNS characters.
-
-    A line end that the student sampled is marked ↵, so that its colour shows; after an escaped one (\n in JSON) a new line starts too.
-    """
-    pieces, line, column = [], 0, 0
-    for index, token in enumerate(view.tokens):
-        for part in re.split(r"(?<=\n)|(?<=\\n)", drawn(token)):
-            text = part.replace("\n", "↵" if view.action_mask[index] else "")
-            while text:
-                if len(text) > COLUMNS - column and column and len(text) <= COLUMNS or column == COLUMNS:
-                    line, column = line + 1, 0
-                pieces.append((index, line, column, text[: COLUMNS - column]))
-                text, column = text[COLUMNS - column :], column + len(pieces[-1][3])
-            if part.endswith(("\n", "\\n")):
-                line, column = line + 1, 0
-    return pieces
-
-
-def _window(pieces: list[tuple[int, int, int, str]], focus: int, most: int) -> tuple[int, int]:
-    """The first and last line to draw: all, or `most` of them around the focus."""
-    last = max((line for _, line, _, _ in pieces), default=0)
-    middle = next((line for index, line, _, _ in pieces if index == focus), 0)
-    first = max(0, min(middle - most // 2, last - most + 1))
-    return first, min(last, first + most - 1)
-
-
-def _paragraph(name: str, text: str, most: int) -> list[str]:
-    """Wrapped lines, the name before the first; what is longer than `most` lines ends in an ellipsis."""
-    lines = [piece for line in drawn(text).splitlines() for piece in textwrap.wrap(line, COLUMNS - 11, subsequent_indent="   ") or [""]]
-    lines = lines if len(lines) <= most else [*lines[: most - 1], "…"]
-    return [f"{name if number == 0 else '':11}{line}" for number, line in enumerate(lines or [""])] + [""]
-
-
-@styled
-def figure_1(view: TokenView, *, max_lines: int = 46) -> Figure:
-    """Statement, feedback and the attempt, each of the student's tokens on the colour of log p_teacher − log p_student.
-
-    Of an attempt longer than `max_lines` the lines around the boxed token are drawn, and the figure says so.
-    """
-    pieces = layout(view)
-    first, last = _window(pieces, view.focus, max_lines)
-    head = _paragraph("statement", view.statement, 6) + _paragraph("feedback", view.feedback, 14)
-    hidden = "" if last - first + 1 > max((piece[1] for piece in pieces), default=0) else f"; {first} lines before and {pieces[-1][1] - last} after these are not drawn"
-    head += [f"attempt    Lean's verdict: {view.verdict}{hidden}"]
-    lines = len(head) + last - first + 1.3
-    height = LINE * lines + 1.75
-    figure = Figure(figsize=(WIDTH + 0.2, height))
-    FigureCanvasAgg(figure)
-    place = lambda x, y, width, high: figure.add_axes((x / (WIDTH + 0.2), y / height, width / (WIDTH + 0.2), high / height))
-    axes = place(0.1, 1.7, WIDTH, LINE * lines)
-    axes.set(xlim=(0, COLUMNS), ylim=(lines, 0))
-    axes.axis("off")
-    for row, words in enumerate(head):
-        axes.text(0, row + 0.5, words, **TEXT, color="#333333")
-    for index, line, column, words in pieces:
-        if first <= line <= last:
-            _piece(axes, view, index, column, line - first + len(head) + 0.2, words)
-    _bars(place(0.5, 0.4, 4.3, 1.0), view)
-    scale = figure.colorbar(ScalarMappable(Normalize(-SCALE, SCALE), GAP), cax=place(5.2, 0.85, 1.75, 0.1), orientation="horizontal", ticks=range(-3, 4))
-    scale.ax.set_title("log p(teacher) − log p(student), nats", fontsize=6.5)
-    scale.ax.set_xlabel("student likelier        teacher likelier", fontsize=6.5)
-    return figure
-
-
-def _piece(axes, view: TokenView, index: int, column: int, y: float, words: str) -> None:
-    """A token's text on its colour; tool output grey on nothing; the focus boxed."""
-    sampled = bool(view.action_mask[index])
-    if sampled:
-        edge = {"edgecolor": "black", "linewidth": 1.1, "zorder": 3} if index == view.focus else {"linewidth": 0}
-        axes.add_patch(Rectangle((column, y), len(words), 1, facecolor=shade(view, index), **edge))
-    special = re.fullmatch(r"<\|\w+\|>|↵", words)
-    for word in re.finditer(r"\S+", words):
-        axes.text(column + word.start(), y + 0.53, word[0], **TEXT, color="#000000" if sampled and not special else FAINT, zorder=4)
-
-
-def _bars(axes, view: TokenView) -> None:
-    """The two distributions at the boxed token: the five tokens that either model finds likeliest."""
-    options = view.alternatives[view.focus] if view.alternatives else ()
-    likeliest = sorted(options, key=lambda a: -max(a.student, a.teacher))[:5]
-    chosen = sorted(likeliest, key=lambda a: -a.teacher)
-    for shift, key, colour, hatch in ((-0.2, "student", STUDENT, ""), (0.2, "teacher", TEACHER, "////")):
-        heights = [getattr(a, key) for a in chosen]
-        name = "teacher, with feedback" if key == "teacher" else key
-        axes.bar(np.arange(len(chosen)) + shift, heights, width=0.38, color=colour, label=name, hatch=hatch, edgecolor="white", linewidth=0)
-        for place, height in enumerate(heights):
-            axes.text(place + shift, height + 0.03, f"{height:.1%}", ha="center", fontsize=5.5)
-    names = [drawn(a.text).replace("\n", "↵").replace(" ", "␣") for a in chosen]
-    axes.set_xticks(range(len(chosen)), [name if len(name) <= 13 else name[:12] + "…" for name in names], family="DejaVu Sans Mono")
-    axes.set(ylim=(0, 1.2), yticks=(0, 0.5, 1))
-    axes.set_title("probabilities at the boxed token", loc="left", pad=3)
-    axes.grid(axis="x", visible=False)
-    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2, borderaxespad=0, handlelength=1.2, fontsize=6)
-
-
-PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Token view</title>
-<style>.fdcore{{font:14px/1.5 system-ui,sans-serif;max-width:60em;margin:1em auto;padding:0 1em 5em;color:#222;background:#fff}}
-.fdcore pre{{font:13px/1.6 monospace;white-space:pre-wrap;overflow-wrap:anywhere;background:#fff;color:#111}}
-.fdcore .tool{{color:#767676}} .fdcore .focus{{outline:2px solid #000}} .fdcore .end{{color:#767676}}
-.fdcore span[title]:hover,.fdcore span[title]:focus{{outline:1px solid #555}}
-.fdcore span[title]:hover::after,.fdcore span[title]:focus::after{{content:attr(title);position:fixed;left:0;right:0;bottom:0;z-index:9;padding:.6em 1em;
-background:#222;color:#fff;white-space:pre-wrap;overflow-wrap:anywhere}} .fdcore span[title]:hover::after{{z-index:10}}</style>
-<div class="fdcore"><p>Each token that the student sampled, on the colour of log p(teacher) − log p(student): blue where the teacher, who has read the
-feedback, finds it likelier, orange where less likely; the scale ends at ±3 nats. Grey: tool output. Outlined: where the two differ most. Point at a
-token, or tap it, for both models' probabilities. Lean's verdict: {verdict}.</p>
-<pre>{statement}</pre><pre>{feedback}</pre><pre>{tokens}</pre></div>
-"""
-
-
-def figure_1_html(view: TokenView) -> str:
-    """Figure 1 as a page of its own: pointing at a token shows both probabilities and the likeliest alternatives. Escapes all text."""
-    spans = []
-    for index, token in enumerate(view.tokens):
-        text = html.escape(shown(token))
-        if not view.action_mask[index]:
-            spans.append(f'<span class="tool">{text}</span>')
-            continue
-        text = text.replace("\n", '<span class="end">↵</span>\n')
-        others = "".join(f"\n{shown(a.text)!r}: student {a.student:.1%}, teacher {a.teacher:.1%}" for a in view.alternatives[index][:5])
-        title = html.escape(f"{shown(token)!r}: student {np.exp(view.student[index]):.1%}, teacher {np.exp(view.teacher[index]):.1%}. Alternatives:{others}", quote=True)
-        focus, colour = ' class="focus"' if index == view.focus else "", matplotlib.colors.to_hex(shade(view, index))
-        spans.append(f'<span{focus} tabindex="-1" style="background:{colour}" title="{title}">{text}</span>')
-    return PAGE.format(verdict=html.escape(view.verdict), statement=html.escape(shown(view.statement)), feedback=html.escape(shown(view.feedback)), tokens="".join(spans))

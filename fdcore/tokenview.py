@@ -1,41 +1,121 @@
 """The paper's Figure 1 as data: what the teacher, who has read the feedback, thinks of each token of an attempt.
 
-Left out on purpose: drawing (`fdcore.plots`).
+Left out on purpose: drawing (`fdcore.tokenfigure`, `fdcore.tokenpage`), and which attempts are worth a look (`fdcore.experiment`).
 """
 from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from itertools import accumulate
+from typing import Sequence
 
 import torch
 
 from fdcore.chat import Chat
-from fdcore.plots import Alternative, TokenView
-from fdcore.policy import action_logits, action_values, token_logprobs
-from fdcore.records import Problem, Trajectory
+from fdcore.policy import action_logits, action_values, entropy, token_logprobs
+from fdcore.records import Problem, Record, Trajectory
+
+
+class Alternative(Record):
+    """One token that could stand at a place, with both models' probabilities."""
+
+    text: str
+    student: float
+    teacher: float
+
+
+class TokenView(Record):
+    """An attempt, token by token, as student and teacher see it. Nats; 0.0 where action_mask is 0 (tool output).
+
+    Numbers are rounded to 4 decimals (probabilities to 6), so that record, table and page hold the same ones.
+    """
+
+    labels: dict[str, str] = {}  # what tells this view from its neighbours, e.g. {"arm": "FD", "step": "40"}
+    problem_id: str
+    statement: str
+    feedback: str
+    verdict: str
+    source: str | None  # the Lean file that the attempt is judged by
+    tokens: tuple[str, ...]  # joined they are the response's text
+    action_mask: tuple[int, ...]
+    student: tuple[float, ...]  # log-prob of the token that was taken
+    teacher: tuple[float, ...]
+    student_entropy: tuple[float, ...]  # over the whole vocabulary
+    teacher_entropy: tuple[float, ...]
+    kl: tuple[float, ...]  # KL(teacher ‖ student) over the whole vocabulary: what the method makes smaller
+    alternatives: tuple[tuple[Alternative, ...], ...]  # the likeliest tokens of either model, the teacher's favourite first
+    focus: int  # the token of the largest KL
+
+    def rows(self) -> list[dict]:
+        """One row a token, for a table: text, action mask, and the five numbers."""
+        names = ("student", "teacher", "student_entropy", "teacher_entropy", "kl")
+        columns = zip(self.tokens, self.action_mask, *(getattr(self, name) for name in names))
+        return [dict(zip(("token", "action", *names), row)) for row in columns]
 
 
 @torch.no_grad()
-def token_view(student, teacher, chat: Chat, problem: Problem, trajectory: Trajectory, feedback: str, *, top: int = 5) -> TokenView:
-    """Log-probs (nats) of each response token under student and teacher, and both models' `top` likeliest tokens there.
+def token_view(
+    student, teacher, chat: Chat, problem: Problem, trajectory: Trajectory, feedback: str, *, top: int = 5, labels: dict[str, str] | None = None
+) -> TokenView:
+    """Both models' numbers at each token of `trajectory`'s response, and both models' `top` likeliest tokens there.
 
-    The teacher's context is the prompt with the feedback; the response tokens are the very same, aligned by index.
+    The teacher's context is the prompt with the feedback; the response tokens are the very same, aligned by index. For what feedback
+    alone does, give one model twice. ValueError: the student sampled no token.
     """
     start = trajectory.prompt_length
     response, mask = trajectory.token_ids[start:], trajectory.action_mask[start:]
     context = chat.prompt(problem, feedback)
-    ours = action_logits(student, [trajectory.token_ids], [trajectory.action_mask]).log_softmax(-1)
-    theirs = action_logits(teacher, [[*context, *response]], [[*[0] * len(context), *mask]]).log_softmax(-1)
+    ours = action_logits(student, [trajectory.token_ids], [trajectory.action_mask])
+    theirs = action_logits(teacher, [[*context, *response]], [[*[0] * len(context), *mask]])
     taken = action_values([response], [mask])
-    columns = {"student": token_logprobs(ours, taken).tolist(), "teacher": token_logprobs(theirs, taken).tolist()}
-    alternatives = [_alternatives(chat, p, q, top) for p, q in zip(ours.exp(), theirs.exp())]
-    places = [i for i, m in enumerate(mask) if m]
-    spread = lambda values, empty: tuple(dict(zip(places, values)).get(i, empty) for i in range(len(response)))
-    divergence = (theirs.exp() * (theirs - ours)).sum(-1)  # forward KL at each token: what the method makes smaller
+    log_q, log_p = ours.log_softmax(-1), theirs.log_softmax(-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    columns = {
+        "student": token_logprobs(ours, taken), "teacher": token_logprobs(theirs, taken),
+        "student_entropy": entropy(ours), "teacher_entropy": entropy(theirs), "kl": kl,
+    }
+    places = [place for place, sampled in enumerate(mask) if sampled]
+    spread = lambda values, empty: tuple(dict(zip(places, values)).get(place, empty) for place in range(len(response)))
     return TokenView(
-        statement=problem.statement, feedback=feedback, verdict=trajectory.verdict.status, tokens=tuple(chat.decode([t]) for t in response), action_mask=mask,
-        student=spread(columns["student"], 0.0), teacher=spread(columns["teacher"], 0.0), alternatives=spread(alternatives, ()), focus=places[int(divergence.argmax())],
+        labels=labels or {}, problem_id=problem.id, statement=problem.statement, feedback=feedback, verdict=trajectory.verdict.status, source=trajectory.source,
+        tokens=pieces(chat, response), action_mask=mask, **{name: spread([round(v, 4) + 0.0 for v in values.tolist()], 0.0) for name, values in columns.items()},
+        alternatives=spread([_alternatives(chat, q, p, top) for q, p in zip(log_q.exp(), log_p.exp())], ()), focus=places[int(kl.argmax())],
     )
 
 
 def _alternatives(chat: Chat, student: torch.Tensor, teacher: torch.Tensor, top: int) -> tuple[Alternative, ...]:
-    """The tokens that either model finds likeliest, the teacher's favourite first."""
     ids = sorted({*student.topk(top).indices.tolist(), *teacher.topk(top).indices.tolist()}, key=lambda i: -teacher[i].item())
-    return tuple(Alternative(text=chat.decode([i]), student=student[i].item(), teacher=teacher[i].item()) for i in ids)
+    return tuple(Alternative(text=chat.decode([i]), student=round(student[i].item(), 6), teacher=round(teacher[i].item(), 6)) for i in ids)
+
+
+def pieces(chat: Chat, token_ids: Sequence[int]) -> tuple[str, ...]:
+    """Each token's share of `chat.decode(token_ids)`: joined they are that text.
+
+    A character of several bytes may be spread over tokens; it belongs to the one that completes it, and the others' share is empty.
+    """
+    found, first, given = [], 0, 0  # tokens from `first` on are decoded together; `given` characters of their text are shared out
+    for place in range(len(token_ids)):
+        text = chat.decode(token_ids[first : place + 1])
+        cut = text.endswith("\ufffd") and place + 1 < len(token_ids)  # perhaps the beginning of a character: wait for the next token
+        end = len(text) - cut
+        found.append(text[given:end])
+        first, given = (first, end) if cut else (place + 1, 0)
+    return tuple(found)
+
+
+def line_ends(tokens: Sequence[str]) -> list[list[int]]:
+    """For each token the offsets behind which a reader expects a new line: after a line end, and after an escaped one in a tool call's JSON.
+
+    >>> line_ends(["<tool_call>", '"by', "\\\\n  simp\\n", "ok"])
+    [[], [], [2, 9], []]
+    """
+    text = "".join(tokens)
+    ends = [match.end() for match in re.finditer("\n", text)]
+    for call in re.finditer(r"<tool_call>.*?(?:</tool_call>|\Z)", text, re.DOTALL):
+        ends += [call.start() + pair.end() for pair in re.finditer(r"\\(.)", call[0]) if pair[1] == "n"]
+    stops = list(accumulate(map(len, tokens)))
+    found: list[list[int]] = [[] for _ in tokens]
+    for end in sorted(ends):
+        place = bisect_left(stops, end)
+        found[place].append(end - (stops[place] - len(tokens[place])))
+    return found

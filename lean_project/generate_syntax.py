@@ -59,7 +59,7 @@ FOREIGN_CATEGORIES = {"grind_filter", "grind", "grind_mod", "grind_ref", "json",
 MODULE_ORDER = "Notation BinderPredicates Tactics NotationExtra TacticsExtra RCases Core SimpLemmas Classical ByCases Conv Ext Coe PropLemmas MetaTypes WFTactics GetElem".split()
 # Constants of this library whose applications are printed with notation.
 PRINTED = set(
-    "Eq Ne And Or Not Iff HAdd.hAdd HSub.hSub HMul.hMul HDiv.hDiv HMod.hMod HPow.hPow HAppend.hAppend LE.le LT.lt GE.ge GT.gt Dvd.dvd Neg.neg "
+    "Eq Ne And Or Not Iff HAdd.hAdd HSub.hSub HMul.hMul HDiv.hDiv HMod.hMod HPow.hPow HAppend.hAppend LE.le LT.lt GE.ge GT.gt Dvd.dvd Neg.neg Inv.inv "
     "Membership.mem BEq.beq bne Bool.and Bool.or Bool.not List.nil List.cons Exists Function.comp Prod Prod.mk Sum Sigma PSigma Subtype HEq "
     "Unit.unit ite dite Eq.ndrec Eq.rec sorryAx".split()
 )

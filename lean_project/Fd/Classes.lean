@@ -55,6 +55,12 @@ class Append (α : Type u) where
 /-- `-a`. -/
 class Neg (α : Type u) where
   neg : α → α
+/-- `a⁻¹`. -/
+class Inv (α : Type u) where
+  inv : α → α
+/-- `1`. -/
+class One (α : Type u) where
+  one : α
 /-- `a ∣ b`. -/
 class Dvd (α : Type u) where
   dvd : α → α → Prop
@@ -91,6 +97,7 @@ class Membership (α : outParam (Type u)) (γ : Type v) where
 @[reducible] instance instPowNat {α : Type u} [NatPow α] : Pow α Nat := ⟨NatPow.pow⟩
 @[reducible] instance instHAppendOfAppend {α : Type u} [Append α] : HAppend α α α := ⟨Append.append⟩
 @[default_instance high] instance instPowDefault {α : Type u} [NatPow α] : Pow α Nat := instPowNat
+instance One.toOfNat1 {α : Type u} [One α] : OfNat α (nat_lit 1) := ⟨One.one⟩
 attribute [match_pattern] Add.add HAdd.hAdd
 attribute [default_instance] instHAdd instHSub instHMul instHDiv instHMod instHPow instHAppendOfAppend
 

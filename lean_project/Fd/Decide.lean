@@ -32,6 +32,11 @@ noncomputable instance instDecidableEqChar : DecidableEq Char := fun x y =>
   decidable_of_iff (x.toNat = y.toNat) ⟨fun h => by cases x; cases y; exact congrArg Char.ofNat h, congrArg Char.toNat⟩
 noncomputable instance instDecidableEqString : DecidableEq String := fun x y =>
   decidable_of_iff (x.toList = y.toList) ⟨fun h => by cases x; cases y; exact congrArg String.ofList h, congrArg String.toList⟩
+/-- A property of both truth values is decided one by one. -/
+instance Bool.decidableForall (p : Bool → Prop) [DecidablePred p] : Decidable (∀ b, p b) := decidable_of_iff (p false ∧ p true) Bool.forall_bool.symm
+/-- Whether some truth value has a property is decided one by one. -/
+instance Bool.decidableExists (p : Bool → Prop) [DecidablePred p] : Decidable (∃ b, p b) :=
+  decidable_of_iff (p false ∨ p true) ⟨fun h => h.elim (fun k => ⟨false, k⟩) (fun k => ⟨true, k⟩), fun ⟨b, k⟩ => by cases b; exact .inl k; exact .inr k⟩
 namespace List
 /-- Membership is decided element by element. -/
 instance instDecidableMem [DecidableEq α] (a : α) : (l : List α) → Decidable (a ∈ l)

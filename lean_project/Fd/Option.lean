@@ -66,4 +66,43 @@ theorem bind_assoc (x : Option α) (f : α → Option β) (g : β → Option γ)
 @[simp] theorem isSome_map (f : α → β) (x : Option α) : (x.map f).isSome = x.isSome := by cases x <;> rfl
 /-- Having no value is not having one. -/
 theorem not_isSome (x : Option α) : (!x.isSome) = x.isNone := by cases x <;> rfl
+/-- There is a value exactly when the option is `some` of it. -/
+theorem isSome_iff_exists {x : Option α} : x.isSome = true ↔ ∃ a, x = some a := by
+  cases x with
+  | none => exact ⟨nofun, fun ⟨_, h⟩ => absurd h (none_ne_some _)⟩
+  | some a => exact ⟨fun _ => ⟨a, rfl⟩, fun _ => rfl⟩
+/-- Having no value is being `none`. -/
+theorem isNone_iff_eq_none {x : Option α} : x.isNone = true ↔ x = none := by
+  cases x with
+  | none => exact ⟨fun _ => rfl, fun _ => rfl⟩
+  | some a => exact ⟨nofun, nofun⟩
+/-- Mapping gives `none` only of `none`. -/
+@[simp] theorem map_eq_none_iff {x : Option α} {f : α → β} : x.map f = none ↔ x = none := by
+  cases x with
+  | none => exact ⟨fun _ => rfl, fun _ => rfl⟩
+  | some a => exact ⟨nofun, nofun⟩
+/-- Mapping gives `some b` exactly when a value is mapped to `b`. -/
+theorem map_eq_some_iff {x : Option α} {f : α → β} {b : β} : x.map f = some b ↔ ∃ a, x = some a ∧ f a = b := by
+  cases x with
+  | none => exact ⟨nofun, fun ⟨_, h, _⟩ => absurd h (none_ne_some _)⟩
+  | some a => exact ⟨fun h => ⟨a, rfl, some_inj.1 h⟩, fun ⟨c, h, e⟩ => by rw [some_inj.1 h]; exact congrArg some e⟩
+/-- Going on gives `some b` exactly when there is a value from which it does. -/
+theorem bind_eq_some_iff {x : Option α} {f : α → Option β} {b : β} : x.bind f = some b ↔ ∃ a, x = some a ∧ f a = some b := by
+  cases x with
+  | none => exact ⟨nofun, fun ⟨_, h, _⟩ => absurd h (none_ne_some _)⟩
+  | some a => exact ⟨fun h => ⟨a, rfl, h⟩, fun ⟨c, h, e⟩ => by rw [some_inj.1 h]; exact e⟩
+/-- Mapping is going on with `some` of the value. -/
+theorem map_eq_bind {f : α → β} {x : Option α} : x.map f = x.bind (some ∘ f) := by cases x <;> rfl
+/-- Mapping an injective function is injective. -/
+theorem map_injective {f : α → β} (h : Function.Injective f) : Function.Injective (Option.map f) := fun x y e => by
+  cases x with
+  | none => exact (map_eq_none_iff.1 e.symm).symm
+  | some a => obtain ⟨b, rfl, k⟩ := map_eq_some_iff.1 e.symm; rw [h k]
+/-- Options are equal when they have the same values. -/
+theorem ext {x y : Option α} (h : ∀ a, x = some a ↔ y = some a) : x = y := by
+  cases x with
+  | none => cases y with
+    | none => rfl
+    | some b => exact absurd ((h b).2 rfl) (none_ne_some b)
+  | some a => exact ((h a).1 rfl).symm
 end Option

@@ -51,6 +51,8 @@ attribute [app_unexpander HMul.hMul] «_aux_Init_Notation___unexpand_HMul_hMul_1
 attribute [app_unexpander HPow.hPow] «_aux_Init_Notation___unexpand_HPow_hPow_1»
 @[extern "n"] axiom «_aux_Init_Notation___unexpand_HSub_hSub_1» : Lean.PrettyPrinter.Unexpander
 attribute [app_unexpander HSub.hSub] «_aux_Init_Notation___unexpand_HSub_hSub_1»
+@[extern "n"] axiom «_aux_Init_Notation___unexpand_Inv_inv_1» : Lean.PrettyPrinter.Unexpander
+attribute [app_unexpander Inv.inv] «_aux_Init_Notation___unexpand_Inv_inv_1»
 @[extern "n"] axiom «_aux_Init_Notation___unexpand_LE_le_1» : Lean.PrettyPrinter.Unexpander
 attribute [app_unexpander LE.le] «_aux_Init_Notation___unexpand_LE_le_1»
 @[extern "n"] axiom «_aux_Init_Notation___unexpand_LE_le_2» : Lean.PrettyPrinter.Unexpander

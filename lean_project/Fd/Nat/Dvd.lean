@@ -13,6 +13,7 @@ theorem dvd_of_eq_mul_right {a b c : Nat} (h : b = a * c) : a ∣ b := ⟨c, h�
 @[simp, refl] protected theorem dvd_refl (a : Nat) : a ∣ a := ⟨1, (Nat.mul_one a).symm⟩
 /-- Divisibility is transitive. -/
 protected theorem dvd_trans {a b c : Nat} (h₁ : a ∣ b) (h₂ : b ∣ c) : a ∣ c := by obtain ⟨d, hd⟩ := h₁; obtain ⟨e, he⟩ := h₂; exact ⟨d * e, by rw [he, hd, Nat.mul_assoc]⟩
+instance instTransDvd : Trans (α := Nat) (β := Nat) (γ := Nat) Dvd.dvd Dvd.dvd Dvd.dvd := ⟨Nat.dvd_trans⟩
 /-- Everything divides zero. -/
 @[simp] protected theorem dvd_zero (a : Nat) : a ∣ 0 := ⟨0, rfl⟩
 /-- One divides everything. -/
