@@ -53,8 +53,8 @@ class Experiment:
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS", self.profile.threads))))
         if self.profile.model.source is None:
             disable_progress_bar()  # a bar for each load of a model of a few megabytes says nothing
-        self._problems  # read at once: a missing or faulty problem file should not be found out hours later
         self._claim_folder()
+        self._problems  # read at once: a missing or faulty problem file should not be found out hours later
 
     def _claim_folder(self) -> None:
         """A run's folder belongs to one profile and seed: mixing two would spoil both."""
@@ -82,7 +82,7 @@ class Experiment:
 
     @cached_property
     def _problems(self) -> dict[str, list[Problem]]:
-        return problem_sets.load_problems(self.profile)
+        return problem_sets.load_problems(self.profile, self.folder / "problems")
 
     def problems(self) -> dict[str, list[Problem]]:
         """Problems by split. Reference proofs are checked by Lean once a run; problems that change within a run are an error."""
@@ -92,11 +92,13 @@ class Experiment:
             problem_sets.verify_references(p for problems in self._problems.values() for p in problems)
             write_text(stamp, json.dumps(found) + "\n")
         elif json.loads(stamp.read_text()) != found:
-            raise ValueError(f"{self.folder} was begun with other problems than {problem_sets.ROOT} holds now; give another --out, or remove that folder")
+            raise ValueError(f"{self.folder} was begun with other problems than the profile's sources hold now; give another --out, or remove that folder")
         return self._problems
 
     def verifier(self) -> Verifier:
         lean = self.profile.lean
+        if lean.library == "mathlib":
+            raise ValueError(f"profile {self.profile.name}: proofs over Mathlib cannot be verified in this version yet; its problems were loaded, and {self.folder}/problems/split.json records the draw")
         return Verifier(
             header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb,
             heartbeats=lean.heartbeats, workers=lean.workers, cache_dir=self.folder / "verdicts",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -54,13 +54,37 @@ class Warmup(Section):
     matrix_learning_rate: float = Field(gt=0)  # Muon's, for matrices
 
 
-class Problems(Section):
+class CoreProblems(Section):
+    """The tiny world's."""
+
+    source: Literal["core"]
     train: str  # a JSON-lines file under lean_project/problems
     test: str
     holdout: str
     max_train: int | None
     max_test: int | None
     max_holdout: int | None
+
+
+class DataFile(Section):
+    """Published problems: a data set of the hub, or a file or folder (relative to the repository), or a file's URL."""
+
+    name: str
+    file: str | None  # one file of the hub's data set; None: what the hub shows
+    revision: str | None  # the hub's commit; None where the name says it all
+    split: str  # as `datasets` names it: train where there is only one
+
+
+class MathlibProblems(Section):
+    """Train and test drawn from Lean Workbook's proved theorems, MiniF2F's test split held out."""
+
+    source: Literal["mathlib"]
+    lean_workbook: tuple[DataFile, ...] = Field(min_length=1)  # the first that proves a theorem gives its proof
+    minif2f: DataFile
+    train: int = Field(gt=0)  # how many
+    test: int = Field(gt=0)
+    holdout: int = Field(gt=0)
+    seed: int = Field(ge=0)  # of the draw; the same for every run of the profile
 
 
 class Lean(Section):
@@ -145,7 +169,7 @@ class Profile(Section):
     publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
     model: Model
     warmup: Warmup | None
-    problems: Problems
+    problems: Annotated[CoreProblems | MathlibProblems, Field(discriminator="source")]
     lean: Lean
     sampler: Sampler
     episode: Episode

@@ -12,6 +12,8 @@ from typing import Iterable, Iterator, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from fdcore.lean_source import SourceError, theorem_name
+
 
 class Record(BaseModel):
     """Base of all records: immutable, and an unknown field is an error."""
@@ -26,9 +28,9 @@ class Problem(Record):
     header: str  # "prelude\nimport Fd\n\n" in the tiny world, "import Mathlib\n..." in the paper's
     statement: str  # "theorem NAME (binders) : TYPE := by"
     split: Literal["train", "test", "holdout"]
-    tier: int = 1  # 1 (one lemma) .. 5 (several steps)
+    tier: int = 1  # 1 (one lemma) .. 5 (several steps); Mathlib's problems are not graded: all 1
     informal: str | None = None
-    proof: str | None = None  # reference proof: what follows `:= by`, starting with a newline
+    proof: str | None = None  # reference proof: what follows `:= by`, starting with a newline; None: none is known
     lemmas: tuple[str, ...] = ()  # library lemmas that the reference proof names
     source: str = ""
 
@@ -43,10 +45,10 @@ class Problem(Record):
     @property
     def name(self) -> str:
         """The declared theorem's name, as written."""
-        match = re.search(r"\b(?:theorem|lemma)\s+([^\s:({\[]+)", self.statement)
-        if not match:
-            raise ValueError(f"problem {self.id}: the statement declares no theorem")
-        return match[1]
+        try:
+            return theorem_name(self.statement)
+        except SourceError as error:
+            raise ValueError(f"problem {self.id}: {error}") from None
 
 
 class LeanMessage(Record):
