@@ -102,7 +102,7 @@ class Distillation(Section):
     learning_rate: float = Field(gt=0)
     direction: Literal["forward", "reverse", "jsd", "sampled"]
     beta: float = Field(gt=0, lt=1)
-    top_k: int | None = Field(gt=0)
+    top_k: int | None = Field(gt=0)  # not used by sampled
     ema_alpha: float = Field(ge=0, le=1)  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
     ema_every: int = Field(gt=0)
     temperature: float = Field(1.0, gt=0)  # of both distributions
