@@ -9,8 +9,10 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Mapping
 
 import torch
+from torch import Tensor
 
 
 def seed_of(*parts) -> int:
@@ -39,6 +41,15 @@ def load_checkpoint(folder: Path) -> tuple[int, dict] | None:
         return None
     step = int(re.search(r"(\d+)\.pt$", found[-1].name)[1])
     return step, torch.load(found[-1], map_location="cpu", weights_only=True)
+
+
+def check_weights(mine: Mapping[str, Tensor], other: Mapping[str, Tensor], whose: str) -> None:
+    """ValueError when `other` is another model's: different names or shapes. To be asked before anything is loaded, since torch's
+    `load_state_dict` copies what fits before it complains."""
+    here, there = ({name: tuple(weight.shape) for name, weight in weights.items()} for weights in (mine, other))
+    wrong = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+    if wrong:
+        raise ValueError(f"{whose} is another model: {len(wrong)} weights differ in name or shape, first {wrong[0]} ({here.get(wrong[0])} here, {there.get(wrong[0])} there)")
 
 
 def _whole(folder: Path) -> list[Path]:

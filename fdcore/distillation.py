@@ -1,16 +1,17 @@
-"""Feedback Distillation's formulas: the per-token divergence between teacher and student, and the EMA teacher.
+"""Feedback Distillation's formulas: how far the student is from the teacher at each token of the student's own trajectory.
 
 The loss of arXiv 2605.30861: the teacher π_μ(· | x, feedback, y_<t) is matched by the student π_θ(· | x, y_<t) on every token of the
 student's own trajectory y, by forward KL, trained as the cross-entropy on the teacher's K = 25 likeliest tokens. Beside it: the full
-vocabulary, reverse KL, and the generalized Jensen-Shannon divergence of GKD (arXiv 2306.13649, section 2).
+vocabulary, reverse KL, the generalized Jensen-Shannon divergence of GKD (arXiv 2306.13649, section 2), a tail bucket for what lies
+outside the top K (SDPO, arXiv 2601.20802), the cap on single vocabulary entries of OPSD (arXiv 2601.18734, section 3.2), and the
+estimate from the sampled token alone.
 
-Left out on purpose: prompts, forward passes and the optimizer. Nothing here knows where the logits came from.
+Left out on purpose: prompts, forward passes, the teacher's weights and the optimizer. Nothing here knows where the logits came from.
 """
 from __future__ import annotations
 
-import copy
 import math
-from typing import Literal, Mapping
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,27 +19,26 @@ from torch import Tensor
 Direction = Literal["forward", "reverse", "jsd"]
 
 
+class Target(NamedTuple):
+    """The teacher's side of the divergence. No gradient flows into it."""
+
+    log_p: Tensor  # (..., V) log-probs in nats; or (..., K) of its likeliest tokens; or (..., K + 1), the last for all other tokens
+    indices: Tensor | None = None  # (..., K) those tokens; None: the whole vocabulary, in order
+
+
 def token_kl(
-    student_logits: Tensor, teacher_logits: Tensor, action_mask: Tensor, *, direction: Direction = "forward", beta: float = 0.5, top_k: int | None = None,
+    student_logits: Tensor, teacher_logits: Tensor, action_mask: Tensor, *, direction: Direction = "forward", beta: float = 0.5,
+    top_k: int | None = None, tail: bool = False, clip: float | None = None, temperature: float = 1.0,
 ) -> Tensor:
     """Divergence between teacher and student, averaged over action tokens. A scalar in nats; no gradient reaches the teacher.
 
     student_logits, teacher_logits: (B, T, V), row t predicts token t; action_mask: (B, T), nonzero on the tokens that the student
-    sampled. Any leading shape will do as long as the mask has it, so `policy.action_logits`' (N, V) with a mask of N ones fits too.
-    With p = π_μ (teacher) and q = π_θ (student), for one token:
-
-    - "forward":  KL(p ‖ q) = Σ_a p(a) (log p(a) − log q(a))
-    - "reverse":  KL(q ‖ p)
-    - "jsd":      β KL(p ‖ m) + (1 − β) KL(q ‖ m) with m = β p + (1 − β) q   (GKD, arXiv 2306.13649, eq. 1)
-
-    `top_k` (forward only) is the paper's loss: the sum runs over the K tokens that the teacher finds likeliest, p and q are not
-    renormalised (both keep the normaliser of the whole vocabulary), and there is no tail bucket:
-    Σ_{a ∈ topK(p)} p(a) (log p(a) − log q(a)). Its gradient is that of the cross-entropy −Σ_{a ∈ topK(p)} p(a) log q(a), because the
-    teacher's term is a constant; taking it off makes the value 0 where the student agrees, and KL itself at K = V. Where the student
-    puts more mass on these tokens than the teacher does, the value can be negative, down to log of the teacher's mass on them.
+    sampled. Any leading shape will do as long as the mask has it. Both logits are divided by `temperature` first (as in GKD and TRL,
+    without Hinton's factor T²). What is summed at a token, `direction`, `beta` and `clip`: see `divergence`; `top_k` and `tail`: see
+    `teacher_target`.
 
     Logits are raised to float32 (float64 stays). ValueError: shapes or vocabularies differ, the mask is empty, a logit of an action
-    token is not finite (others are never read), top_k < 1 or not forward, beta outside (0, 1).
+    token is not finite (others are never read), or a setting that `check_divergence` refuses.
 
     One token, three words: the teacher is sure, the student is even.
 
@@ -48,21 +48,11 @@ def token_kl(
     >>> round(token_kl(torch.zeros(1, 1, 3), teacher, torch.ones(1, 1), direction="jsd").item(), 4)
     0.3183
     """
-    _check_arguments(student_logits, teacher_logits, action_mask, direction, beta, top_k)
+    check_divergence(direction, beta, top_k, tail, clip, temperature)
+    _check_shapes(student_logits, teacher_logits, action_mask)
     chosen = action_mask.bool()
-    student, teacher = _wide(student_logits[chosen]), _wide(teacher_logits.detach()[chosen])  # (N, V)
-    if top_k is not None:
-        value = _top_k_kl(student, teacher, top_k)
-    else:
-        log_q, log_p = student.log_softmax(-1), teacher.log_softmax(-1)
-        if direction == "forward":
-            value = (log_p.exp() * (log_p - log_q)).sum(-1)
-        elif direction == "reverse":
-            value = (log_q.exp() * (log_q - log_p)).sum(-1)
-        else:
-            log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
-            value = beta * (log_p.exp() * (log_p - log_m)).sum(-1) + (1 - beta) * (log_q.exp() * (log_q - log_m)).sum(-1)
-    mean = value.mean()
+    student, teacher = _wide(student_logits[chosen]) / temperature, _wide(teacher_logits.detach()[chosen]) / temperature  # (N, V)
+    mean = divergence(student, teacher_target(teacher, top_k, tail), direction=direction, beta=beta, clip=clip).mean()
     if not torch.isfinite(mean):
         for name, logits in (("student", student), ("teacher", teacher)):
             bad = int((~torch.isfinite(logits)).any(-1).sum())
@@ -71,19 +61,99 @@ def token_kl(
     return mean
 
 
-def _top_k_kl(student: Tensor, teacher: Tensor, top_k: int) -> Tensor:
-    """Σ over the teacher's K likeliest tokens, (N, V) -> (N,). Gathers before it normalises: no (N, V) log-probs of the student are kept."""
-    top = teacher.topk(min(top_k, teacher.shape[-1]), dim=-1)
-    log_p = top.values - teacher.logsumexp(-1, keepdim=True)
-    log_q = student.gather(-1, top.indices) - student.logsumexp(-1, keepdim=True)
-    return (log_p.exp() * (log_p - log_q)).sum(-1)
+@torch.no_grad()
+def teacher_target(logits: Tensor, top_k: int | None = None, tail: bool = False) -> Target:
+    """What the student is to match, from the teacher's (..., V) logits.
+
+    `top_k` is the paper's: the K tokens that the teacher finds likeliest, not renormalised (they keep the normaliser of the whole
+    vocabulary). `tail` adds one outcome, "any other token", so that what is compared are distributions (SDPO, arXiv 2601.20802; TRL).
+
+    >>> teacher_target(torch.log(torch.tensor([[0.5, 0.125, 0.375]])), top_k=1, tail=True).log_p.exp()
+    tensor([[0.5000, 0.5000]])
+    """
+    if top_k is None:
+        return Target(logits.log_softmax(-1))
+    top = logits.topk(min(top_k, logits.shape[-1]), dim=-1)
+    log_p = top.values - logits.logsumexp(-1, keepdim=True)
+    if tail and top_k < logits.shape[-1]:
+        log_p = torch.cat([log_p, _log_tail(logits, top.indices)], -1)
+    return Target(log_p, top.indices)
+
+
+def divergence(student: Tensor, target: Target, *, direction: Direction = "forward", beta: float = 0.5, clip: float | None = None) -> Tensor:
+    """The divergence at each token: (..., V) student logits -> (...), in nats. With p = π_μ (teacher) and q = π_θ (student):
+
+    - "forward":  KL(p ‖ q) = Σ_a p(a) (log p(a) − log q(a))   (arXiv 2605.30861; GKD, arXiv 2306.13649, section 2)
+    - "reverse":  KL(q ‖ p)   (MiniLLM, arXiv 2306.08543, eq. 1)
+    - "jsd":      β KL(p ‖ m) + (1 − β) KL(q ‖ m) with m = β p + (1 − β) q   (GKD, eq. 1)
+
+    On a top-K target without a tail (forward only) this is the paper's loss, Σ_{a ∈ topK(p)} p(a) (log p(a) − log q(a)). Its gradient is
+    that of the cross-entropy −Σ_{a ∈ topK(p)} p(a) log q(a), because the teacher's term is a constant; taking it off makes the value 0
+    where the student agrees, and KL itself at K = V. Where the student puts more mass on these tokens than the teacher does, the
+    value can be negative, down to log of the teacher's mass on them. With a tail it is the KL of the two distributions over K + 1
+    outcomes: never negative, and at most the full KL.
+
+    `clip` caps what a single vocabulary entry adds to the sum, min(·, clip); a capped entry gives no gradient (OPSD, arXiv 2601.18734,
+    section 3.2: a few words of style would else drown the rest).
+    """
+    log_p, log_q = target.log_p, _student_log_probs(student, target)
+    if direction == "forward":
+        value = log_p.exp() * (log_p - log_q)
+    elif direction == "reverse":
+        value = log_q.exp() * (log_q - log_p)
+    else:
+        log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+        value = beta * (log_p.exp() * (log_p - log_m)) + (1 - beta) * (log_q.exp() * (log_q - log_m))
+    return (value if clip is None else value.clamp_max(clip)).sum(-1)
+
+
+def sampled_kl(logprobs: Tensor, teacher_logprobs: Tensor) -> Tensor:
+    """Reverse KL at each token from the sampled token y alone, for teachers whose logits do not fit or cannot be had: (...) -> (...).
+
+    Log-probs of y in nats under student and teacher. The value is log q(y) − log p(y), unbiased for KL(q ‖ p) when y ~ q; the gradient is
+    the policy gradient (log q(y) − log p(y)) ∇ log q(y), unbiased for ∇ KL(q ‖ p) at this token: REINFORCE (MiniLLM, arXiv 2306.08543,
+    eq. 2) with −(log q − log p) as the advantage of y, as in "On-Policy Distillation" (Thinking Machines, 2025) and SDPO (arXiv
+    2601.20802).
+
+    >>> sampled_kl(torch.log(torch.tensor([0.5])), torch.log(torch.tensor([0.25])))  # log 2
+    tensor([0.6931])
+    """
+    estimate = (logprobs - teacher_logprobs).detach()
+    return estimate * (1 + logprobs - logprobs.detach())
+
+
+def check_divergence(direction: str, beta: float, top_k: int | None, tail: bool, clip: float | None, temperature: float) -> None:
+    """ValueError for settings that define no divergence."""
+    if direction not in ("forward", "reverse", "jsd"):
+        raise ValueError(f"token_kl: direction must be forward, reverse or jsd, got {direction!r}")
+    if direction == "jsd" and not 0 < beta < 1:
+        raise ValueError(f"token_kl: beta must lie between 0 and 1, got {beta}; at 0 and 1 the divergence is 0, take forward or reverse instead")
+    if top_k is not None and (top_k < 1 or direction != "forward" and not tail):
+        raise ValueError(f"token_kl: top_k must be at least 1 and, without a tail, is defined for direction='forward'; got top_k={top_k}, direction={direction!r}")
+    if (clip is not None and clip <= 0) or temperature <= 0:
+        raise ValueError(f"token_kl: clip and temperature must be positive, got clip={clip}, temperature={temperature}")
+
+
+def _student_log_probs(student: Tensor, target: Target) -> Tensor:
+    """The student's log-probs of the target's outcomes. Gathers before it normalises: no (..., V) log-probs are kept for a top-K target."""
+    if target.indices is None:
+        return student.log_softmax(-1)
+    log_q = student.gather(-1, target.indices) - student.logsumexp(-1, keepdim=True)
+    if target.log_p.shape[-1] > target.indices.shape[-1]:
+        log_q = torch.cat([log_q, _log_tail(student, target.indices)], -1)
+    return log_q
+
+
+def _log_tail(logits: Tensor, indices: Tensor) -> Tensor:
+    """Log of the mass outside `indices`, (..., 1); from the other logits themselves, since 1 − Σ loses all digits when the top K hold nearly all."""
+    return logits.scatter(-1, indices, -torch.inf).logsumexp(-1, keepdim=True) - logits.logsumexp(-1, keepdim=True)
 
 
 def _wide(logits: Tensor) -> Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def _check_arguments(student: Tensor, teacher: Tensor, mask: Tensor, direction: str, beta: float, top_k: int | None) -> None:
+def _check_shapes(student: Tensor, teacher: Tensor, mask: Tensor) -> None:
     if student.shape[-1] != teacher.shape[-1]:
         raise ValueError(f"token_kl: the student's vocabulary has {student.shape[-1]} tokens, the teacher's {teacher.shape[-1]}; both must come from one tokenizer")
     if student.shape != teacher.shape or student.shape[:-1] != mask.shape:
@@ -92,75 +162,3 @@ def _check_arguments(student: Tensor, teacher: Tensor, mask: Tensor, direction: 
         )
     if not mask.any():
         raise ValueError("token_kl: the action mask is empty: no token of this batch was sampled by the student")
-    if direction not in ("forward", "reverse", "jsd"):
-        raise ValueError(f"token_kl: direction must be forward, reverse or jsd, got {direction!r}")
-    if direction == "jsd" and not 0 < beta < 1:
-        raise ValueError(f"token_kl: beta must lie between 0 and 1, got {beta}; at 0 and 1 the divergence is 0, take forward or reverse instead")
-    if top_k is not None and (top_k < 1 or direction != "forward"):
-        raise ValueError(f"token_kl: top_k must be at least 1 and is defined for direction='forward', got top_k={top_k}, direction={direction!r}")
-
-
-class EMATeacher:
-    """The teacher's weights: μ ← α μ + (1 − α) θ at every `every`-th optimizer step (arXiv 2605.30861, section 3; α = 0.9, every 5).
-
-    α is the share that is *kept*: α = 1 is a frozen teacher, α = 0 copies the student. (Other code names the other share: test yours.)
-    The average is accumulated in float32 even where the model is bfloat16, whose 8 bits would swallow small steps, and then rounded
-    into `model`. Buffers follow the student. `model` is in eval mode and needs no gradient.
-
-    >>> student = torch.nn.Linear(1, 1, bias=False)
-    >>> _ = torch.nn.init.constant_(student.weight, 0.0)
-    >>> teacher = EMATeacher(student, alpha=0.9, every=5)
-    >>> _ = torch.nn.init.constant_(student.weight, 1.0)
-    >>> teacher.update(student, step=4), teacher.update(student, step=5)
-    (False, True)
-    >>> round(teacher.model.weight.item(), 4)  # 0.9 · 0 + 0.1 · 1
-    0.1
-    """
-
-    def __init__(self, student: torch.nn.Module, *, alpha: float = 0.9, every: int = 5):
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"EMATeacher: alpha is the share of the teacher that is kept and must lie in [0, 1], got {alpha}")
-        if every < 1:
-            raise ValueError(f"EMATeacher: every must be at least 1 step, got {every}")
-        self.alpha, self.every = alpha, every
-        self.model = copy.deepcopy(student).eval().requires_grad_(False)
-        self._average = {name: weight if weight.dtype in (torch.float32, torch.float64) else weight.float() for name, weight in self._weights(self.model)}
-
-    @staticmethod
-    def _weights(model: torch.nn.Module) -> list[tuple[str, Tensor]]:
-        return [(name, parameter.data) for name, parameter in model.named_parameters()]
-
-    @torch.no_grad()
-    def update(self, student: torch.nn.Module, step: int) -> bool:
-        """Call after optimizer step `step` (the first is 1). True when this was a step at which the teacher moved."""
-        if step < 1 or step % self.every:
-            return False
-        weights = dict(self._weights(student))
-        self._check(weights, "the student")
-        for name, weight in self._weights(self.model):
-            average = self._average[name]
-            average.lerp_(weights[name].to(average), 1 - self.alpha)
-            if average.data_ptr() != weight.data_ptr():
-                weight.copy_(average)
-        for mine, theirs in zip(self.model.buffers(), student.buffers()):
-            mine.copy_(theirs)
-        return True
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The averages by parameter name, at the precision at which they are accumulated: fit for safetensors."""
-        return {name: average.clone() for name, average in self._average.items()}
-
-    @torch.no_grad()
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore what `state_dict` gave. ValueError when the state is another model's; the teacher is then untouched."""
-        self._check(state, "the saved teacher")
-        for name, weight in self._weights(self.model):
-            self._average[name].copy_(state[name])
-            weight.copy_(self._average[name])
-
-    def _check(self, weights: Mapping[str, Tensor], whose: str) -> None:
-        mine = {name: tuple(average.shape) for name, average in self._average.items()}
-        other = {name: tuple(weight.shape) for name, weight in weights.items()}
-        if mine != other:
-            wrong = sorted(name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name))
-            raise ValueError(f"EMATeacher: {whose} is another model: {len(wrong)} weights differ in name or shape, first {wrong[0]} ({mine.get(wrong[0])} here, {other.get(wrong[0])} there)")

@@ -1,7 +1,7 @@
 """GRPO's formulas: advantages within a group of attempts at one problem, the clipped policy loss, and the penalty to a reference.
 
-Sources: GRPO (DeepSeekMath, arXiv 2402.03300, eq. 3 and 4), DAPO (arXiv 2503.14476: separate clip bounds, mean over all tokens),
-Dr. GRPO (arXiv 2503.20783: no standard deviation, a constant length), PPO's clip (arXiv 1707.06347, eq. 7).
+Sources: GRPO (DeepSeekMath, arXiv 2402.03300, eq. 3 and 4), DAPO (arXiv 2503.14476: separate clip bounds, mean over all tokens,
+soft punishment of over-long answers), Dr. GRPO (arXiv 2503.20783: no standard deviation, a constant length), PPO's clip (arXiv 1707.06347, eq. 7).
 
 Left out on purpose: sampling, rewards and the optimizer.
 """
@@ -19,8 +19,8 @@ NO_SPREAD = 1e-6  # rewards of a group that differ by less are equal up to round
 def group_advantages(rewards: Tensor | Sequence[float], group_ids: Tensor | Sequence[int], *, scale: bool) -> Tensor:
     """How much better each attempt is than the mean of its group: (N,) rewards, (N,) group ids in any order -> (N,).
 
-    With `scale` divided by the group's standard deviation (n − 1 in the denominator, as TRL and verl compute it; GRPO); without, as in
-    Dr. GRPO. A group without spread gives zeros: it teaches nothing. Integer rewards become float32.
+    With `scale` divided by the group's standard deviation (n − 1 in the denominator, as TRL and verl compute it, but exactly: TRL adds
+    1e-4 to it; GRPO); without, as in Dr. GRPO. A group without spread gives zeros: it teaches nothing. Integer rewards become float32.
     ValueError: lengths differ, a reward is not finite, or a group has one member (its advantage would always be 0).
 
     >>> group_advantages([1.0, 0.0, 0.0, 0.0, 1.0, 1.0], [7, 7, 7, 7, 3, 3], scale=False)
@@ -45,21 +45,42 @@ def zero_spread_groups(rewards: Tensor | Sequence[float], group_ids: Tensor | Se
     >>> zero_spread_groups([1, 0, 1, 1], [0, 0, 1, 1])
     1
     """
-    rewards, names, group, _ = _groups(rewards, group_ids)
-    low = torch.full((len(names),), torch.inf, dtype=rewards.dtype, device=rewards.device).scatter_reduce_(0, group, rewards, "amin")
-    high = torch.full_like(low, -torch.inf).scatter_reduce_(0, group, rewards, "amax")
-    return int((high - low < NO_SPREAD).sum())
+    return int((_spread(rewards, group_ids)[0] < NO_SPREAD).sum())
+
+
+def has_spread(rewards: Tensor | Sequence[float], group_ids: Tensor | Sequence[int]) -> Tensor:
+    """For each attempt whether its group's attempts earned different rewards: (N,) booleans (DAPO, arXiv 2503.14476, eq. 11).
+
+    >>> has_spread([1, 0, 1, 1], [0, 0, 1, 1])
+    tensor([ True,  True, False, False])
+    """
+    spread, group = _spread(rewards, group_ids)
+    return (spread >= NO_SPREAD)[group]
+
+
+def overlong_punishment(lengths: Tensor | Sequence[int], *, limit: int, cache: int) -> Tensor:
+    """What DAPO adds to the reward of a long answer (arXiv 2503.14476, eq. 13): (N,) lengths in tokens -> (N,), between −1 and 0.
+
+    0 up to `limit` − `cache` tokens, then falling on a straight line to −1 at `limit`. ValueError: cache not in [1, limit].
+
+    >>> overlong_punishment([60, 80, 90, 100], limit=100, cache=20)
+    tensor([ 0.0000,  0.0000, -0.5000, -1.0000])
+    """
+    if not 1 <= cache <= limit:
+        raise ValueError(f"overlong_punishment: cache must lie between 1 and the limit of {limit} tokens, got {cache}")
+    return ((limit - cache - torch.as_tensor(lengths).float()) / cache).clamp(-1, 0)
 
 
 def policy_loss(
     logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, action_mask: Tensor, *,
-    clip_low: float, clip_high: float, normalization: Normalization = "token", length: int | None = None,
+    clip_low: float, clip_high: float, normalization: Normalization = "token", length: int | None = None, weights: Tensor | None = None,
 ) -> Tensor:
     """The clipped policy-gradient loss, a scalar to minimise.
 
     logprobs, old_logprobs: (B, T) log-probs in nats of the sampled tokens now and when they were sampled; advantages: (B,), one a
     sequence, or (B, T); action_mask: (B, T), nonzero on the student's tokens. With r = exp(new − old), a token's loss is
-    −min(r A, clip(r, 1 − clip_low, 1 + clip_high) A). The sum over tokens is divided
+    −min(r A, clip(r, 1 − clip_low, 1 + clip_high) A), times its weight where (B, T) `weights` are given (`fdcore.importance`). The sum
+    over tokens is divided
 
     - "token":     by the number of action tokens of the batch (DAPO, eq. 8),
     - "sequence":  within each sequence by its number of action tokens, then by B (GRPO, eq. 3),
@@ -81,6 +102,8 @@ def policy_loss(
         raise ValueError(f"policy_loss: clip bounds must not be negative, got clip_low={clip_low}, clip_high={clip_high}")
     mask, ratio, advantages = _ratio("policy_loss", logprobs, old_logprobs, advantages, action_mask)
     loss = -torch.minimum(ratio * advantages, ratio.clamp(1 - clip_low, 1 + clip_high) * advantages)
+    if weights is not None:
+        loss = loss * torch.where(mask, weights.to(loss), torch.zeros_like(loss))
     return average(loss, mask, normalization, length)
 
 
@@ -120,6 +143,14 @@ def average(values: Tensor, mask: Tensor, normalization: Normalization, length: 
     if normalization == "constant":
         return total.sum() / (mask.shape[0] * (length or mask.shape[1]))
     raise ValueError(f"normalization must be token, sequence or constant, got {normalization!r}")
+
+
+def _spread(rewards, group_ids) -> tuple[Tensor, Tensor]:
+    """Largest minus smallest reward of each group, and each attempt's group index."""
+    rewards, names, group, _ = _groups(rewards, group_ids)
+    low = torch.full((len(names),), torch.inf, dtype=rewards.dtype, device=rewards.device).scatter_reduce_(0, group, rewards, "amin")
+    high = torch.full_like(low, -torch.inf).scatter_reduce_(0, group, rewards, "amax")
+    return high - low, group
 
 
 def _groups(rewards, group_ids) -> tuple[Tensor, Tensor, Tensor, Tensor]:

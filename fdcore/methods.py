@@ -4,22 +4,28 @@ A new method is a new class here and a formula in a file of its own; the trainer
 """
 from __future__ import annotations
 
-from typing import Protocol, Sequence
+from typing import Callable, Protocol, Sequence
 
 import torch
 from torch import Tensor
 
 from fdcore.chat import Chat
-from fdcore.distillation import EMATeacher, token_kl
+from fdcore.checkpoint import check_weights
+from fdcore.distillation import Target, check_divergence, divergence, sampled_kl, teacher_target
 from fdcore.feedback import Producer
-from fdcore.grpo import group_advantages, policy_loss, reference_kl, zero_spread_groups
-from fdcore.policy import action_logits, action_values, by_sequence, entropy, token_logprobs
+from fdcore.grpo import clip_fraction, group_advantages, has_spread, overlong_punishment, policy_loss, reference_kl, zero_spread_groups
+from fdcore.importance import importance_weights, logprob_mismatch
+from fdcore.policy import ActionLogits, action_values, by_sequence, deferred_logits, entropy, token_logprobs
 from fdcore.profile import GRPO as GRPOSettings
 from fdcore.profile import Distillation as DistillationSettings
 from fdcore.records import Feedback, Problem, Trajectory
+from fdcore.teacher import EMATeacher
 
 
 class Method(Protocol):
+    updates: int  # optimizer steps on a batch
+    trajectories: Sequence[Trajectory]  # what `prepare` left of the batch to learn from
+
     def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:
         """Take in a batch; returns metrics of it."""
 
@@ -38,7 +44,11 @@ def action_tokens(trajectory: Trajectory) -> int:
 class FeedbackDistillation:
     """Per-token KL from an EMA teacher that has read feedback on the attempt (arXiv 2605.30861)."""
 
+    updates = 1
+
     def __init__(self, settings: DistillationSettings, model, chat: Chat, producer: Producer, *, autocast: bool):
+        if settings.direction != "sampled":
+            check_divergence(settings.direction, settings.beta, settings.top_k, settings.tail, settings.clip, settings.temperature)
         self.settings, self.chat, self.producer, self.autocast = settings, chat, producer, autocast
         self.teacher = EMATeacher(model, alpha=settings.ema_alpha, every=settings.ema_every)
         self.feedback: list[Feedback] = []
@@ -51,15 +61,41 @@ class FeedbackDistillation:
         return {"feedback_tokens": sum(map(len, self.contexts)) / len(self.contexts) - sum(t.prompt_length for t in trajectories) / len(trajectories)}
 
     def loss(self, model: torch.nn.Module, rows: range) -> tuple[Tensor, dict]:
-        picked = [self.trajectories[i] for i in rows]
-        student = action_logits(model, [t.token_ids for t in picked], [t.action_mask for t in picked], autocast=self.autocast)
+        picked, settings = [self.trajectories[i] for i in rows], self.settings
+        sequences, masks = [t.token_ids for t in picked], [t.action_mask for t in picked]
+        student = deferred_logits(model, sequences, masks, autocast=self.autocast, temperature=settings.temperature)
         with torch.no_grad():
-            teacher = action_logits(self.teacher.model, *self._with_feedback(rows), autocast=self.autocast)
-        everywhere = torch.ones(1, len(student))
+            teacher = deferred_logits(self.teacher.model, *self._with_feedback(rows), autocast=self.autocast, temperature=settings.temperature)
+        if student.vocabulary != teacher.vocabulary:
+            raise ValueError(f"Feedback Distillation: the student's vocabulary has {student.vocabulary} tokens, the teacher's {teacher.vocabulary}; both must come from one tokenizer")
+        taken = action_values(sequences, masks).to(student.hidden.device)
+        measure = self._measure(teacher, taken)
+        with_logprobs = settings.importance_cap is not None
+        values, entropies, *logprobs = student.map(lambda logits, part: (
+            measure(logits, part), entropy(logits.detach()), *([token_logprobs(logits.detach(), taken[part])] if with_logprobs else [])
+        ))
+        if not torch.isfinite(values).all():
+            who = "student" if not torch.isfinite(entropies).all() else "teacher"
+            raise ValueError(f"Feedback Distillation: the {who}'s logits are not finite on {int((~torch.isfinite(values)).sum())} of {len(values)} action tokens; stop before the weights are spoilt")
+        share = len(values) / self.tokens
+        parts = {"kl": values.mean().item() * share, "entropy": entropies.sum().item() / self.tokens}
+        if with_logprobs:
+            values, report = corrected(values, logprobs[0], action_values([t.logprobs for t in picked], masks), settings.importance_cap)
+            parts |= {name: value * share for name, value in report.items()}
+        return values.mean() * share, parts
+
+    def _measure(self, teacher: ActionLogits, taken: Tensor) -> Callable[[Tensor, slice], Tensor]:
+        """The function from a chunk of the student's logits to divergences. What it needs of the teacher, if small, is computed once, here."""
         settings = self.settings
-        kl = token_kl(student[None], teacher[None], everywhere, direction=settings.direction, beta=settings.beta, top_k=settings.top_k)
-        share = len(student) / self.tokens
-        return kl * share, {"kl": kl.item() * share, "entropy": entropy(student.detach()).sum().item() / self.tokens}
+        how = {"direction": settings.direction, "beta": settings.beta, "clip": settings.clip}
+        with torch.no_grad():
+            if settings.direction == "sampled":
+                (theirs,) = teacher.map(lambda logits, part: (token_logprobs(logits, taken[part]),))
+                return lambda logits, part: sampled_kl(token_logprobs(logits, taken[part]), theirs[part])
+            if settings.top_k is not None:
+                top = Target(*teacher.map(lambda logits, part: teacher_target(logits, settings.top_k, settings.tail)))
+                return lambda logits, part: divergence(logits, Target(top.log_p[part], top.indices[part]), **how)
+        return lambda logits, part: divergence(logits, teacher_target(teacher[part]), **how)
 
     def _with_feedback(self, rows: range) -> tuple[list, list]:
         """The same response tokens behind the teacher's prompt: aligned by index within the response."""
@@ -80,38 +116,65 @@ class FeedbackDistillation:
         self.teacher.load_state_dict(state)
 
 
+def corrected(values: Tensor, logprobs: Tensor, sampler_logprobs: Tensor, cap: float) -> tuple[Tensor, dict]:
+    """Tokens' losses with their importance weights, and what is reported of the mismatch."""
+    sampler_logprobs = sampler_logprobs.to(logprobs)
+    return values * importance_weights(logprobs, sampler_logprobs, cap=cap), logprob_mismatch(logprobs, sampler_logprobs)
+
+
 class GroupRelativePolicyOptimization:
-    """GRPO on the verifier's binary reward (arXiv 2402.03300). One optimizer step a batch, so the ratio starts at 1."""
+    """GRPO on the verifier's binary reward (arXiv 2402.03300), and by its settings DAPO and Dr. GRPO (see `fdcore.grpo`).
+
+    The old log-probs are the trainer's own before the first of the batch's `updates`, and then frozen. Left out of the loss and its
+    denominators, by setting: groups without spread, and attempts cut off at the token limit. A batch of which nothing is left goes
+    through whole with advantages of 0.
+    """
 
     def __init__(self, settings: GRPOSettings, reference, *, max_tokens: int, autocast: bool):
-        self.settings, self.reference, self.autocast = settings, reference, autocast
+        self.settings, self.reference, self.autocast, self.updates = settings, reference, autocast, settings.updates
+        self.max_tokens = max_tokens
         self.averaging = {"normalization": settings.normalization, "length": max_tokens}  # one length for all micro-batches
 
     def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:
-        ids: dict[str, int] = {}
+        settings, ids = self.settings, {}
         groups = [ids.setdefault(problem.id, len(ids)) for problem in problems]
-        rewards = [t.reward for t in trajectories]
-        self.advantages = group_advantages(rewards, groups, scale=self.settings.scale)
-        self.trajectories = trajectories
-        self.tokens = sum(map(action_tokens, trajectories))
-        return {"zero_spread_groups": zero_spread_groups(rewards, groups), "groups": len(ids)}
+        rewards = torch.tensor([t.reward for t in trajectories])
+        if settings.overlong_cache:
+            rewards += overlong_punishment([action_tokens(t) for t in trajectories], limit=self.max_tokens, cache=settings.overlong_cache)
+        advantages = group_advantages(rewards, groups, scale=settings.scale)
+        found = {"zero_spread_groups": zero_spread_groups(rewards, groups), "groups": len(ids)}
+        kept = has_spread(rewards, groups) if settings.skip_zero_spread else torch.ones(len(rewards), dtype=torch.bool)
+        if settings.mask_overlong:
+            cut = torch.tensor([t.stop_reason == "length" for t in trajectories])
+            kept, found["overlong"] = kept & ~cut, int(cut.sum())
+        if not kept.any():
+            kept, advantages = torch.ones_like(kept), torch.zeros_like(advantages)
+        self.trajectories, self.advantages = [t for t, keep in zip(trajectories, kept) if keep], advantages[kept]
+        self.tokens = sum(map(action_tokens, self.trajectories))
+        self.old: dict[int, Tensor] = {}
+        return found
 
     def loss(self, model: torch.nn.Module, rows: range) -> tuple[Tensor, dict]:
         picked, settings = [self.trajectories[i] for i in rows], self.settings
         sequences, masks = [t.token_ids for t in picked], [t.action_mask for t in picked]
-        taken = action_values(sequences, masks)
-        logits = action_logits(model, sequences, masks, autocast=self.autocast)
-        flat = token_logprobs(logits, taken)
-        logprobs, mask = by_sequence(flat, masks)
+        student = deferred_logits(model, sequences, masks, autocast=self.autocast)
+        taken = action_values(sequences, masks).to(student.hidden.device)
+        flat, entropies = student.map(lambda logits, part: (token_logprobs(logits, taken[part]), entropy(logits.detach())))
+        old = self.old.setdefault(rows.start, flat.detach())
+        (logprobs, mask), old_logprobs, advantages = by_sequence(flat, masks), by_sequence(old, masks)[0], self.advantages[rows.start : rows.stop].to(flat.device)
         share = len(flat) / self.tokens if settings.normalization == "token" else len(picked) / len(self.trajectories)
-        loss = policy_loss(
-            logprobs, logprobs.detach(), self.advantages[rows.start : rows.stop], mask,
-            clip_low=settings.clip_low, clip_high=settings.clip_high, **self.averaging,
-        )
-        parts = {"policy_loss": loss.item() * share, "entropy": entropy(logits.detach()).sum().item() / self.tokens}
+        clip, parts, weights = {"clip_low": settings.clip_low, "clip_high": settings.clip_high}, {}, None
+        if settings.importance_cap is not None:
+            ratios, report = corrected(torch.ones_like(old), old, action_values([t.logprobs for t in picked], masks), settings.importance_cap)
+            weights, parts = by_sequence(ratios, masks)[0], {name: value * len(flat) / self.tokens for name, value in report.items()}
+        loss = policy_loss(logprobs, old_logprobs, advantages, mask, **clip, **self.averaging, weights=weights)
+        parts |= {"policy_loss": loss.item() * share, "entropy": entropies.sum().item() / self.tokens}
+        if self.updates > 1:
+            parts["clip_fraction"] = clip_fraction(logprobs, old_logprobs, advantages, mask, **clip) * len(flat) / self.tokens
         if settings.kl_coefficient:
             with torch.no_grad():
-                reference = token_logprobs(action_logits(self.reference, sequences, masks, autocast=self.autocast), taken)
+                theirs = deferred_logits(self.reference, sequences, masks, autocast=self.autocast)
+                (reference,) = theirs.map(lambda logits, part: (token_logprobs(logits, taken[part]),))
             kl = reference_kl(logprobs, by_sequence(reference, masks)[0], mask, **self.averaging)
             loss, parts["kl"] = loss + settings.kl_coefficient * kl, kl.item() * share
         return loss * share, parts
@@ -123,4 +186,5 @@ class GroupRelativePolicyOptimization:
         return {"reference": self.reference.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
+        check_weights(self.reference.state_dict(), state["reference"], "GRPO: the saved reference")
         self.reference.load_state_dict(state["reference"])

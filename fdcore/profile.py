@@ -1,6 +1,7 @@
 """A profile: every setting of a run in one YAML file, validated. The only thing that differs between `tiny` and `paper`.
 
-Left out on purpose: defaults that hide a choice. A setting that shapes a result must stand in the YAML file, beside its source.
+Left out on purpose: defaults that hide a choice. A setting that shapes a result must stand in the YAML file, beside its source. The few
+that have a default are variants of a method, off unless a file asks for them.
 """
 from __future__ import annotations
 
@@ -123,11 +124,15 @@ class Distillation(Section):
     prompts: int = Field(gt=0)
     samples: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
-    direction: Literal["forward", "reverse", "jsd"]
+    direction: Literal["forward", "reverse", "jsd", "sampled"]
     beta: float = Field(gt=0, lt=1)
-    top_k: int | None = Field(gt=0)
-    ema_alpha: float = Field(ge=0, le=1)
+    top_k: int | None = Field(gt=0)  # not used by sampled
+    ema_alpha: float = Field(ge=0, le=1)  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
     ema_every: int = Field(gt=0)
+    temperature: float = Field(1.0, gt=0)  # of both distributions
+    tail: bool = False  # one more outcome for all tokens outside the top k
+    clip: float | None = Field(None, gt=0)  # cap in nats on what one vocabulary entry adds
+    importance_cap: float | None = Field(None, ge=1)  # weigh tokens by trainer over sampler probability, up to this
 
 
 class GRPO(Section):
@@ -139,6 +144,11 @@ class GRPO(Section):
     clip_high: float = Field(gt=0)
     normalization: Literal["token", "sequence", "constant"]
     kl_coefficient: float = Field(ge=0)
+    updates: int = Field(1, gt=0)  # optimizer steps on each batch
+    skip_zero_spread: bool = False  # leave groups without spread out of loss and denominators
+    mask_overlong: bool = False  # the same for attempts cut off at the token limit (DAPO)
+    overlong_cache: int = Field(0, ge=0)  # tokens before the limit over which the reward falls by 1 (DAPO); 0: it does not
+    importance_cap: float | None = Field(None, ge=1)  # as in `Distillation`
 
 
 class Training(Section):
@@ -181,7 +191,8 @@ class Profile(Section):
 
     @property
     def hash(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """Of the settings as they stand; a variant that is off counts as not there, so that new ones leave older runs readable."""
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:12]
 
 
 def profile_names() -> list[str]:

@@ -19,7 +19,7 @@ from typing import Callable, Iterator, Sequence
 import torch
 from tqdm import tqdm
 
-from fdcore.checkpoint import load_checkpoint, save_checkpoint, seed_of
+from fdcore.checkpoint import check_weights, load_checkpoint, save_checkpoint, seed_of
 from fdcore.methods import Method, action_tokens
 from fdcore.parallel import accumulate
 from fdcore.profile import Training
@@ -82,10 +82,12 @@ class Run:
         with self._timed("sample"):
             trajectories = sample(picked, seeds, step)
         with self._timed("prepare"):
-            parts = Counter(self.method.prepare(picked, trajectories))
+            prepared = self.method.prepare(picked, trajectories)
         rate = self.learning_rate * min(1.0, step / max(1, self.settings.warmup_steps))
         with self._timed("train"):
-            loss, norm = self._update(step, len(picked), rate, parts)
+            for _ in range(self.method.updates):
+                parts = Counter(prepared)  # of several updates, the last is written down
+                loss, norm = self._update(step, len(self.method.trajectories), rate, parts)
         self.method.after_step(self.model, step)
         batch_tokens = sum(map(action_tokens, trajectories))
         self.tokens_sampled += batch_tokens
@@ -131,9 +133,10 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         step, state = load_checkpoint(self.folder / "checkpoints") or (0, None)
         if state is not None:
+            check_weights(self.model.state_dict(), state["model"], f"{self.folder}: the model of the checkpoint of step {step}")
+            self.method.load_state_dict(state["method"])
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.method.load_state_dict(state["method"])
             self.tokens_sampled, self.lemmas = state["tokens_sampled"], set(state["lemmas"])
         for name in ("metrics", "timing", "trajectories", "feedback"):
             path = self.folder / f"{name}.jsonl"

@@ -1,4 +1,4 @@
-"""The divergence between teacher and student, and the EMA teacher: against formulas written out here, in float64."""
+"""The divergence between teacher and student: against formulas written out here, in float64."""
 import doctest
 
 import pytest
@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdcore import distillation
-from fdcore.distillation import EMATeacher, token_kl
-from fdcore.model import build_student
+from fdcore.distillation import sampled_kl, teacher_target, token_kl
 
 
 def logits_and_mask(seed: int, batch: int = 2, time: int = 5, vocabulary: int = 7):
@@ -76,7 +75,10 @@ def test_forward_gradient_is_student_minus_teacher_probabilities():
     assert torch.allclose(grad, expected, atol=1e-12)
 
 
-@given(st.integers(0, 10**6), st.sampled_from([dict(direction="forward"), dict(direction="reverse"), dict(direction="jsd"), dict(top_k=3)]))
+VARIANTS = [dict(), dict(direction="reverse"), dict(direction="jsd"), dict(top_k=3), dict(top_k=3, tail=True, direction="jsd"), dict(clip=0.1), dict(temperature=2.0)]
+
+
+@given(st.integers(0, 10**6), st.sampled_from(VARIANTS))
 @settings(max_examples=30, deadline=None)
 def test_padding_and_order_change_nothing(seed, how):
     student, teacher, mask = logits_and_mask(seed)
@@ -94,10 +96,64 @@ def test_divergence_is_never_negative_and_zero_where_both_agree(seed, direction)
     assert abs(token_kl(student, student + 2.0, mask, direction=direction)) < 1e-12
 
 
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 6), st.sampled_from(VARIANTS))
+@settings(max_examples=30, deadline=None)
+def test_a_batch_is_the_mean_of_its_tokens(seed, batch, time, how):
+    student, teacher, mask = logits_and_mask(seed, batch, time)
+    alone = [token_kl(student[row, t], teacher[row, t], torch.tensor(1), **how) for row in range(batch) for t in range(time) if mask[row, t]]
+    assert torch.isclose(token_kl(student, teacher, mask, **how), torch.stack(alone).mean(), atol=1e-12)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "jsd"])
+@pytest.mark.parametrize("top_k", [1, 3, 6])
+def test_a_tail_makes_it_the_divergence_over_the_top_tokens_and_all_others(direction, top_k):
+    student, teacher, mask = logits_and_mask(4)
+    indices = teacher.topk(top_k).indices
+
+    def lumped(logits):
+        kept = logits.softmax(-1).gather(-1, indices)
+        return torch.cat([kept, 1 - kept.sum(-1, keepdim=True)], -1).log()
+
+    how = dict(direction=direction, beta=0.3)
+    ours = token_kl(student, teacher, mask, top_k=top_k, tail=True, **how)
+    theirs = token_kl(lumped(student), lumped(teacher), mask, **how)
+    assert torch.isclose(ours, theirs, atol=1e-10)
+    assert torch.allclose(torch.autograd.grad(ours, student)[0], torch.autograd.grad(theirs, student)[0], atol=1e-8)
+    assert 0 <= ours <= token_kl(student, teacher, mask, **how) + 1e-12
+
+
+def test_a_tail_keeps_its_digits_where_the_top_tokens_hold_nearly_all():
+    logits = torch.tensor([[0.0, -30.0, -31.0]])  # 1 - 1 would be log 0 in float32
+    assert torch.allclose(teacher_target(logits, 1, tail=True).log_p[0, 1], torch.logaddexp(torch.tensor(-30.0), torch.tensor(-31.0)))
+
+
+@pytest.mark.parametrize("clip", [0.01, 0.2, 100.0])
+def test_a_clip_caps_what_one_word_adds_and_stops_its_gradient(clip):
+    student, teacher, mask = logits_and_mask(3)
+    ours, theirs = token_kl(student, teacher, mask, clip=clip), by_hand(student, teacher, mask, lambda p, q: torch.clamp_max(p * (p / q).log(), clip))
+    assert torch.isclose(ours, theirs, atol=1e-12)
+    assert torch.allclose(torch.autograd.grad(ours, student)[0], torch.autograd.grad(theirs, student)[0], atol=1e-12)
+
+
+def test_temperature_divides_both_logits():
+    student, teacher, mask = logits_and_mask(5)
+    assert torch.isclose(token_kl(student, teacher, mask, temperature=2.0), token_kl(student / 2, teacher / 2, mask))
+
+
+def test_the_sampled_tokens_estimate_is_unbiased_for_reverse_kl_and_its_gradient():
+    student, teacher, _ = logits_and_mask(6, 1, 1)
+    log_q, log_p = student.log_softmax(-1), teacher.log_softmax(-1)
+    estimates = sampled_kl(log_q, log_p)  # every word once: weigh by the student's probability
+    expected = token_kl(student, teacher, torch.ones(1, 1), direction="reverse")
+    mean = (log_q.exp().detach() * estimates).sum()
+    assert torch.isclose(mean, expected, atol=1e-12)
+    assert torch.allclose(torch.autograd.grad(mean, student)[0], torch.autograd.grad(expected, student)[0], atol=1e-12)
+
+
 def test_no_gradient_reaches_the_teacher():
     student, teacher, mask = logits_and_mask(0)
     teacher.requires_grad_()
-    for how in (dict(), dict(direction="reverse"), dict(direction="jsd"), dict(top_k=2)):
+    for how in VARIANTS:
         token_kl(student, teacher, mask, **how).backward()
     assert teacher.grad is None and student.grad is not None
 
@@ -128,92 +184,7 @@ def test_bad_tensors_are_named(change, message):
         token_kl(*change(*logits_and_mask(0)))
 
 
-@pytest.mark.parametrize("how", [dict(direction="sideways"), dict(direction="jsd", beta=0.0), dict(direction="jsd", beta=1.0), dict(top_k=0), dict(top_k=2, direction="reverse")])
+@pytest.mark.parametrize("how", [dict(direction="sideways"), dict(direction="jsd", beta=0.0), dict(direction="jsd", beta=1.0), dict(top_k=0), dict(top_k=2, direction="reverse"), dict(clip=0.0), dict(temperature=0.0)])
 def test_bad_settings_are_refused(how):
     with pytest.raises(ValueError, match="token_kl"):
         token_kl(*logits_and_mask(0), **how)
-
-
-def line(value: float, dtype=torch.float32) -> torch.nn.Linear:
-    layer = torch.nn.Linear(1, 1, bias=False, dtype=dtype)
-    torch.nn.init.constant_(layer.weight, value)
-    return layer
-
-
-@pytest.mark.parametrize("alpha, expected", [(1.0, 0.0), (0.9, 0.1), (0.25, 0.75), (0.0, 1.0)])
-def test_alpha_is_the_share_that_the_teacher_keeps(alpha, expected):
-    teacher = EMATeacher(line(0.0), alpha=alpha, every=1)
-    teacher.update(line(1.0), 1)
-    assert teacher.model.weight.item() == pytest.approx(expected)
-
-
-def test_the_teacher_moves_at_every_fifth_step_only():
-    teacher = EMATeacher(line(0.0), alpha=0.5, every=5)
-    moved = [step for step in range(0, 16) if teacher.update(line(1.0), step)]
-    assert moved == [5, 10, 15]
-    assert teacher.model.weight.item() == pytest.approx(1 - 0.5**3)
-
-
-def test_a_frozen_teacher_stays_bit_for_bit():
-    student = build_tiny(0)
-    teacher = EMATeacher(student, alpha=1.0, every=1)
-    teacher.update(build_tiny(1), 1)
-    assert all(torch.equal(a, b) for a, b in zip(teacher.model.parameters(), student.parameters()))
-
-
-def test_small_steps_are_not_lost_in_bfloat16():
-    teacher = EMATeacher(line(1.0, torch.bfloat16), alpha=0.999, every=1)
-    for step in range(1, 1001):
-        teacher.update(line(2.0, torch.bfloat16), step)
-    assert teacher.model.weight.dtype == torch.bfloat16
-    assert teacher.model.weight.item() == pytest.approx(2 - 0.999**1000, rel=0.01)
-
-
-def test_the_teacher_is_a_copy_in_eval_mode_without_gradient():
-    student = build_tiny(0).train()
-    teacher = EMATeacher(student)
-    assert not teacher.model.training and student.training
-    assert not any(p.requires_grad for p in teacher.model.parameters()) and all(p.requires_grad for p in student.parameters())
-    assert teacher.model.lm_head.weight is teacher.model.model.embed_tokens.weight  # tied as in the student
-    assert teacher.model.lm_head.weight is not student.lm_head.weight
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_restored_teacher_goes_on_as_the_saved_one(dtype):
-    teacher = EMATeacher(build_tiny(0).to(dtype), alpha=0.9, every=1)
-    teacher.update(build_tiny(1).to(dtype), 1)
-    restored = EMATeacher(build_tiny(5).to(dtype), alpha=0.9, every=1)
-    restored.load_state_dict(teacher.state_dict())
-    for one in (teacher, restored):
-        one.update(build_tiny(2).to(dtype), 2)
-    assert all(torch.equal(teacher.state_dict()[name], value) for name, value in restored.state_dict().items())
-    assert all(torch.equal(a, b) for a, b in zip(teacher.model.parameters(), restored.model.parameters()))
-
-
-def test_a_saved_state_does_not_change_with_the_teacher():
-    teacher = EMATeacher(line(0.0), alpha=0.5, every=1)
-    state = teacher.state_dict()
-    teacher.update(line(1.0), 1)
-    assert state["weight"].item() == 0.0
-
-
-def test_another_models_weights_are_refused_and_nothing_changes():
-    teacher = EMATeacher(build_tiny(0))
-    before = teacher.state_dict()
-    other = build_tiny(0, hidden_size=32)
-    with pytest.raises(ValueError, match="another model"):
-        teacher.update(other, 5)
-    with pytest.raises(ValueError, match="another model"):
-        teacher.load_state_dict(EMATeacher(other).state_dict())
-    assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
-
-
-@pytest.mark.parametrize("how", [dict(alpha=-0.1), dict(alpha=1.1), dict(every=0)])
-def test_impossible_schedules_are_refused(how):
-    with pytest.raises(ValueError, match="EMATeacher"):
-        EMATeacher(line(0.0), **how)
-
-
-def build_tiny(seed: int, **changes):
-    shape = dict(hidden_size=16, layers=2, heads=2, kv_heads=1, head_dim=8, intermediate_size=32, vocab_size=50, max_positions=64)
-    return build_student(**{**shape, **changes}, seed=seed)

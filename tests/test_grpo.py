@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdcore import grpo
-from fdcore.grpo import clip_fraction, group_advantages, policy_loss, reference_kl, zero_spread_groups
+from fdcore.grpo import clip_fraction, group_advantages, has_spread, overlong_punishment, policy_loss, reference_kl, zero_spread_groups
 
 groups = st.lists(st.lists(st.sampled_from([0.0, 1.0, 0.5]), min_size=2, max_size=6), min_size=1, max_size=5)
 
@@ -34,6 +34,27 @@ def test_a_group_without_spread_teaches_nothing_even_when_rounding_disagrees():
     rewards = torch.full((7,), 0.1)
     assert torch.equal(group_advantages(rewards, torch.zeros(7, dtype=torch.long), scale=True), torch.zeros(7))
     assert zero_spread_groups(rewards, torch.zeros(7, dtype=torch.long)) == 1
+
+
+@given(groups)
+def test_groups_with_spread_are_those_with_advantages(rewards):
+    values, ids = [r for group in rewards for r in group], [i for i, group in enumerate(rewards) for _ in group]
+    found = has_spread(values, ids)
+    assert found.tolist() == [len(set(rewards[i])) > 1 for i in ids]
+    assert len({i for i, spread in zip(ids, found) if not spread}) == zero_spread_groups(values, ids)
+
+
+@given(st.integers(1, 50), st.integers(51, 200))
+def test_punishment_falls_on_a_straight_line_over_the_cache(cache, limit):
+    values = overlong_punishment(range(limit + 10), limit=limit, cache=cache)
+    assert (values[: limit - cache + 1] == 0).all() and (values[limit:] == -1).all()
+    assert torch.allclose(values[limit - cache : limit].diff(), torch.tensor(-1 / cache), atol=1e-5)
+
+
+@pytest.mark.parametrize("cache", [0, 101])
+def test_an_impossible_cache_is_refused(cache):
+    with pytest.raises(ValueError, match="between 1 and the limit of 100 tokens"):
+        overlong_punishment([1], limit=100, cache=cache)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +140,17 @@ def test_advantages_may_differ_from_token_to_token():
     new, old, advantages, mask = batch(0)
     how = dict(clip_low=0.2, clip_high=0.2)
     assert torch.isclose(policy_loss(new, old, advantages, mask, **how), policy_loss(new, old, advantages[:, None].expand(4, 6), mask, **how))
+
+
+def test_weights_multiply_each_tokens_loss():
+    new, old, advantages, mask = batch(0)
+    how = dict(clip_low=0.2, clip_high=0.2, normalization="constant", length=10)
+    weights = torch.rand(4, 6, dtype=torch.float64)
+    alone = [policy_loss(new, old, advantages, mask * torch.zeros(4, 6).index_put((torch.tensor(r), torch.tensor(t)), torch.tensor(1.0)), **how)
+             for r in range(4) for t in range(6) if mask[r, t]]
+    ours = policy_loss(new, old, advantages, mask, weights=weights.masked_fill(mask == 0, float("nan")), **how)
+    assert torch.isclose(ours, (torch.stack(alone) * weights[mask.bool()]).sum())
+    assert torch.isfinite(torch.autograd.grad(ours, new)[0]).all()
 
 
 def test_the_reference_penalty_is_unbiased_over_the_policys_own_tokens():

@@ -5,11 +5,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import GemmaConfig, GemmaForCausalLM, MistralConfig, MistralForCausalLM
+from peft import LoraConfig, get_peft_model
+from transformers import Gemma2Config, Gemma2ForCausalLM, GemmaConfig, GemmaForCausalLM, MistralConfig, MistralForCausalLM
 
 from fdcore import policy
 from fdcore.model import build_student
-from fdcore.policy import action_logits, action_positions, action_values, by_sequence, common_prefix, entropy, token_logprobs
+from fdcore.parallel import accumulate
+from fdcore.policy import action_logits, action_positions, action_values, by_sequence, common_prefix, deferred_logits, entropy, token_logprobs
 
 VOCABULARY = 60
 
@@ -132,6 +134,87 @@ def test_gradient_checkpointing_takes_the_plain_path_and_gives_the_same(student)
         student.gradient_checkpointing_disable()
         student.eval()
     assert (actual - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+def in_chunks(model, sequences, masks, chunk: int, **how):
+    """Log-probs and entropies of the actions, and the gradient of a sum over the log-probs, with `chunk` logits at once."""
+    taken = action_values(sequences, masks)
+    logits = deferred_logits(model, sequences, masks, chunk=chunk, **how)
+    logprobs, entropies = logits.map(lambda part, rows: (token_logprobs(part, taken[rows]), entropy(part.detach())))
+    gradients = torch.autograd.grad((logprobs * torch.linspace(-1, 1, len(logprobs))).sum(), [p for p in model.parameters() if p.requires_grad], allow_unused=True)
+    return logprobs, entropies, torch.cat([g.flatten() for g in gradients if g is not None])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 30))
+@settings(max_examples=10)
+def test_the_size_of_a_chunk_changes_nothing(student, seed, tokens):
+    sequences, masks = sequences_and_masks(seed, 5)
+    for whole, parts in zip(in_chunks(student, sequences, masks, 10**9), in_chunks(student, sequences, masks, tokens * VOCABULARY)):
+        assert torch.allclose(whole, parts, atol=1e-5)
+
+
+def test_in_double_precision_chunks_agree_to_ten_digits():
+    model = build_student(hidden_size=16, layers=1, heads=2, kv_heads=1, head_dim=8, intermediate_size=16, vocab_size=VOCABULARY, max_positions=64).double()
+    sequences, masks = sequences_and_masks(0, 5)
+    for whole, parts in zip(in_chunks(model, sequences, masks, 10**9), in_chunks(model, sequences, masks, 3 * VOCABULARY)):
+        assert whole.dtype == torch.float64 and torch.allclose(whole, parts, atol=1e-10)
+
+
+def test_no_more_logits_than_a_chunk_are_ever_computed_at_once(student):
+    sequences, masks = sequences_and_masks(0, 5)
+    rows = []
+    hook = student.lm_head.register_forward_hook(lambda module, inputs, output: rows.append(output[..., 0].numel()))
+    in_chunks(student, sequences, masks, 4 * VOCABULARY)
+    hook.remove()
+    assert max(rows) == 4 and sum(rows) >= 2 * sum(map(sum, masks))  # every row forward and again backward
+
+
+def test_chunks_side_by_side_give_the_gradient_of_one_after_the_other(student):
+    sequences, masks = sequences_and_masks(0, 5)
+
+    def part(row):
+        def loss():
+            logits = deferred_logits(student, sequences[row : row + 1], masks[row : row + 1], chunk=2 * VOCABULARY)
+            return logits.map(lambda some, _: (some.logsumexp(-1),))[0].sum(), None
+
+        return loss
+
+    found, threads = [], torch.get_num_threads()
+    for count in (1, 2):
+        student.zero_grad()
+        torch.set_num_threads(count)
+        try:
+            accumulate(student, [part(row) for row in range(4)])
+        finally:
+            torch.set_num_threads(threads)
+        found.append(torch.cat([p.grad.flatten() for p in student.parameters()]))
+    assert torch.allclose(*found, atol=1e-5)
+
+
+def test_a_model_that_caps_its_logits_behind_the_head_is_not_deferred():
+    config = Gemma2Config(
+        vocab_size=VOCABULARY, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=8,
+        max_position_embeddings=64, final_logit_softcapping=0.05,
+    )
+    model = Gemma2ForCausalLM(config).eval()
+    sequences, masks = sequences_and_masks(0, 5)
+    logits = deferred_logits(model, sequences, masks, chunk=VOCABULARY)
+    assert logits.head is None and logits[:].abs().max() <= 0.05
+    assert torch.allclose(logits[:], one_by_one(model, sequences, masks), atol=1e-5)
+
+
+def test_with_adapters_the_logits_are_those_of_every_sequence_alone():
+    model = build_student(hidden_size=32, layers=2, heads=2, kv_heads=1, head_dim=16, intermediate_size=32, vocab_size=VOCABULARY, max_positions=128)
+    adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
+    sequences, masks = sequences_and_masks(0, 20)
+    expected = one_by_one(adapted, sequences, masks)
+    assert torch.allclose(action_logits(adapted, sequences, masks), expected, atol=1e-5)
+    assert torch.allclose(in_chunks(adapted, sequences, masks, 3 * VOCABULARY)[0], token_logprobs(expected, action_values(sequences, masks)), atol=1e-5)
+
+
+def test_a_sequence_beyond_the_models_positions_is_named(student):
+    with pytest.raises(ValueError, match="sequence 1 has 129 tokens, the model takes 128"):
+        action_logits(student, [[1, 2], [1] * 129], [[0, 1], [0] * 128 + [1]])
 
 
 @pytest.mark.parametrize(

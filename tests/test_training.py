@@ -98,6 +98,30 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path)
     assert torch.equal(model.weight, before)
 
 
+@pytest.mark.parametrize("part, message", [("model", "the model of the checkpoint of step 3 is another model"), ("method", "EMATeacher: the saved teacher is another model")])
+def test_another_models_checkpoint_is_refused_and_nothing_is_loaded(tmp_path, part, message):
+    import torch
+
+    from fdcore.checkpoint import save_checkpoint
+    from fdcore.profile import load_profile
+    from fdcore.teacher import EMATeacher
+    from fdcore.training import Run
+
+    def run_of(width):
+        model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, width))  # the first weights fit, and would be loaded
+        return Run(tmp_path, "fd", 0, model, EMATeacher(model), load_profile("smoke").training, learning_rate=1e-3, prompts=1, samples=1)
+
+    run, other = run_of(2), run_of(3)
+    state = {name: (other if name == part else run_of(2)) for name in ("model", "method")}
+    save_checkpoint(tmp_path / "checkpoints", 3, {
+        "model": state["model"].model.state_dict(), "method": state["method"].method.state_dict(), "optimizer": run.optimizer.state_dict(), "tokens_sampled": 1, "lemmas": [],
+    })
+    before = [weight.clone() for weight in (*run.model.parameters(), *run.method.model.parameters())]
+    with pytest.raises(ValueError, match=message):
+        run._resume()
+    assert all(torch.equal(a, b) for a, b in zip(before, (*run.model.parameters(), *run.method.model.parameters())))
+
+
 def test_problems_that_changed_within_a_run_are_refused(micro, undisturbed):
     from fdcore.experiment import Experiment
 

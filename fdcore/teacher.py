@@ -1,0 +1,86 @@
+"""The EMA teacher: an exponential moving average of the student's weights, full or only of what is trained (LoRA).
+
+Left out on purpose: what the teacher reads and how the student follows it (`fdcore.distillation`, `fdcore.methods`).
+"""
+from __future__ import annotations
+
+import copy
+from typing import Mapping
+
+import torch
+from torch import Tensor
+
+from fdcore.checkpoint import check_weights
+
+
+def shared_copy(model: torch.nn.Module) -> torch.nn.Module:
+    """A copy of the model with weights of its own where they are trained; frozen ones are the same tensors in both.
+
+    For a `peft` model this is a second set of adapters on one base, with no switching between them. A model whose weights all
+    need a gradient is copied whole. In eval mode, without gradient.
+    """
+    frozen = {id(parameter): parameter for parameter in model.parameters() if not parameter.requires_grad}
+    return copy.deepcopy(model, frozen).eval().requires_grad_(False)
+
+
+class EMATeacher:
+    """The teacher's weights: μ ← α μ + (1 − α) θ at every `every`-th optimizer step (arXiv 2605.30861, section 3; α = 0.9, every 5).
+
+    α is the share that is *kept*: α = 1 is a frozen teacher, α = 0 copies the student. (Other code names the other share: test yours.)
+    The average is accumulated in float32 even where the model is bfloat16, whose 8 bits would swallow small steps, and then rounded
+    into `model`. Buffers follow the student. `model` is in eval mode and needs no gradient. Weights that are frozen in the student
+    (the base under LoRA adapters) are shared with it: neither copied, averaged nor saved.
+
+    >>> student = torch.nn.Linear(1, 1, bias=False)
+    >>> _ = torch.nn.init.constant_(student.weight, 0.0)
+    >>> teacher = EMATeacher(student, alpha=0.9, every=5)
+    >>> _ = torch.nn.init.constant_(student.weight, 1.0)
+    >>> teacher.update(student, step=4), teacher.update(student, step=5)
+    (False, True)
+    >>> round(teacher.model.weight.item(), 4)  # 0.9 · 0 + 0.1 · 1
+    0.1
+    """
+
+    def __init__(self, student: torch.nn.Module, *, alpha: float = 0.9, every: int = 5):
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"EMATeacher: alpha is the share of the teacher that is kept and must lie in [0, 1], got {alpha}")
+        if every < 1:
+            raise ValueError(f"EMATeacher: every must be at least 1 step, got {every}")
+        self.alpha, self.every = alpha, every
+        self.model = shared_copy(student)
+        mine = dict(self.model.named_parameters())
+        self._weights = {name: mine[name].data for name in trained(student)}
+        self._average = {name: weight if weight.dtype in (torch.float32, torch.float64) else weight.float() for name, weight in self._weights.items()}
+
+    @torch.no_grad()
+    def update(self, student: torch.nn.Module, step: int) -> bool:
+        """Call after optimizer step `step` (the first is 1). True when this was a step at which the teacher moved."""
+        if step < 1 or step % self.every:
+            return False
+        weights = trained(student)
+        check_weights(self._average, weights, "EMATeacher: the student")
+        for name, weight in self._weights.items():
+            average = self._average[name]
+            average.lerp_(weights[name].to(average), 1 - self.alpha)
+            if average.data_ptr() != weight.data_ptr():
+                weight.copy_(average)
+        for mine, theirs in zip(self.model.buffers(), student.buffers()):
+            mine.copy_(theirs)
+        return True
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averages by parameter name, at the precision at which they are accumulated: fit for safetensors."""
+        return {name: average.clone() for name, average in self._average.items()}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restore what `state_dict` gave. ValueError when the state is another model's; the teacher is then untouched."""
+        check_weights(self._average, state, "EMATeacher: the saved teacher")
+        for name, weight in self._weights.items():
+            self._average[name].copy_(state[name])
+            weight.copy_(self._average[name])
+
+
+def trained(model: torch.nn.Module) -> dict[str, Tensor]:
+    """The weights that are trained, by name."""
+    return {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
