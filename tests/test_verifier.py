@@ -189,7 +189,7 @@ def test_a_proof_that_never_ends_is_a_timeout_and_one_that_eats_memory_is_a_reso
 
 def test_a_lean_process_that_is_killed_is_a_verdict_or_is_asked_again(verifier):
     verifier.check(problem(), COMM + "\n  exact killed")
-    victims = [p for p in psutil.Process().children(recursive=True) if "--worker" in p.cmdline() or "keep" in p.cmdline()]
+    victims = [p for p in psutil.Process().children(recursive=True) if {"--worker", "keep"} & set(p.cmdline()) or "leancore" in " ".join(p.cmdline())]
     assert victims
     for victim in victims:
         victim.kill()
