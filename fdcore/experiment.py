@@ -32,6 +32,7 @@ from fdcore.model import build_student, load_model, load_tokenizer, save_model, 
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
 from fdcore.sampling import TorchSampler
+from fdcore.sandbox import active_protections, require_protection
 from fdcore.toolchain import LIBRARY_ROOT, build_library, library_theorems
 from fdcore.tools import Tools
 from fdcore.training import Run
@@ -103,6 +104,10 @@ class Experiment:
     @cached_property
     def _verifier(self) -> Verifier:
         build_library()
+        protections = active_protections()
+        print(f"Lean runs with: {', '.join(protections) or 'no protection at all'}", flush=True)
+        if self.profile.lean.library == "mathlib":
+            require_protection(protections)
         return self.verifier()
 
     def tools(self, problem: Problem) -> Tools:

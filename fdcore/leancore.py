@@ -319,6 +319,7 @@ def serve(role: str, library: str, header: str, heartbeats: int, oleans: list[st
     os.dup2(2, 1)
     lean = Lean(library, header, heartbeats)
     judge = Judge(lean, oleans) if role == "judge" else None
+    print("ready", file=answers, flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         try:
@@ -329,5 +330,4 @@ def serve(role: str, library: str, header: str, heartbeats: int, oleans: list[st
                 answer = {"messages": messages, "written": written}
         except (LeanError, OSError) as error:
             answer = {"error": str(error)}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        print(json.dumps(answer), file=answers, flush=True)

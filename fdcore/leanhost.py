@@ -15,6 +15,7 @@ from fdcore.leanserver import MAX_ANSWER, WarmLeanFailed, WarmProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 START = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import json; from fdcore.leancore import serve; serve(*json.loads(sys.argv[1]))"
+START_SECONDS = 60  # half a second on a machine that has nothing else to do
 
 
 class Judgement(NamedTuple):
@@ -28,6 +29,10 @@ class _Host(WarmProcess):
         oleans = sorted(map(str, library.rglob("*.olean"))) if role == "judge" else []
         argv = [sys.executable, "-I", "-S", "-c", START, json.dumps([role, str(shared), header, heartbeats, oleans])]
         super().__init__(argv, env | {"LEAN_PATH": str(library)}, folder, memory_mb=memory_mb, seconds=seconds)
+
+    def _greet(self) -> None:
+        """Wait until the header is imported: that is not the next request's time."""
+        self._until(b"\n", time.monotonic() + START_SECONDS, [MAX_ANSWER])
 
     def _ask(self, **request) -> dict:
         try:
