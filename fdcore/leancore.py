@@ -45,7 +45,8 @@ class Lean:
     def _import(self, header: str) -> int:
         """The environment behind the header, made by the same function as in `lean FILE`."""
         none, empty = NOTHING, [self.call("lean_array_mk", NOTHING) for _ in range(2)]
-        arguments = [self.string(header), self.options, self.string("Main.lean"), self.name(("_stdin",)), NOTHING, none, none, NOTHING, *empty, NOTHING, none, none, none, none]
+        arguments = [self.string(header), self.options, self.string("Main.lean"), self.name(("_stdin",)), NOTHING, none, none, NOTHING]
+        arguments += [*empty, NOTHING, none, none, none, none]
         self.call("lean_mark_persistent", self.options, result=None)
         found = self.value(self.call("l_Lean_Elab_runFrontend___boxed", *arguments))
         if found == none:

@@ -194,7 +194,8 @@ class _Bench:
         self.server = self.elaborator = self.judged = None
         brief = {"heartbeats": owner.heartbeats, "memory_mb": owner.memory_mb, "seconds": min(5.0, owner.timeout_seconds)}  # what takes longer is left to a fresh process
         if shared is not None:
-            self.judged = Judge(shared, library, self.env, owner.header, folder / "judge", **brief | {"heartbeats": 10 * owner.heartbeats, "seconds": self.limits["wall_seconds"]})
+            patient = brief | {"heartbeats": 10 * owner.heartbeats, "seconds": self.limits["wall_seconds"]}
+            self.judged = Judge(shared, library, self.env, owner.header, folder / "judge", **patient)
             self.elaborator = Elaborator(shared, library, self.env, owner.header, folder / "warm", **brief) if owner.warm else None
         elif owner.warm:
             self.server = WarmLean(list(toolchain.argv), self.env | {"LEAN_PATH": str(library)}, owner.header, folder / "warm", **brief)
@@ -438,10 +439,10 @@ def _parse(stdout: str) -> tuple[list[RawMessage], bool]:
 
 def _rows(rows: list[dict], above: int = 0) -> list[RawMessage]:
     """Messages from Lean's JSON; `above` is the number of lines that stand above the text."""
+    shown, short = [row for row in rows if not row.get("isSilent")], {"information": "info"}
     return [
-        RawMessage(row["pos"]["line"] + above, row["pos"]["column"], {"information": "info"}.get(row["severity"], row["severity"]), row["data"], row.get("kind") == "hasSorry")
-        for row in rows
-        if not row.get("isSilent")
+        RawMessage(row["pos"]["line"] + above, row["pos"]["column"], short.get(row["severity"], row["severity"]), row["data"], row.get("kind") == "hasSorry")
+        for row in shown
     ]
 
 

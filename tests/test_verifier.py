@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fdcore.leanhost import Elaborator
+from fdcore.leanserver import WarmLean
 from fdcore.olean import Olean, OleanError, Terms
 from fdcore.records import Problem, Verdict
 from fdcore.screen import declares, screen, tokens
-from fdcore.verifier import StatementError, Verifier, check_command, normalize, split_header
+from fdcore.toolchain import find_toolchain
+from fdcore.verifier import StatementError, Verifier, _rows, check_command, normalize, split_header
 from tests.attacks import COMM, FALSE, FAMILIES, HONEST, table
 from tests.benchmarks.soak import soak
 
@@ -286,6 +288,20 @@ def test_the_warm_way_and_the_clean_way_give_the_same_verdicts_and_words(verifie
     warm = dict(zip(order, verifier.check_many([(problem(), s) for s in order])))
     for source, clean in zip(sources, fresh.check_many([(problem(), s) for s in sources])):
         assert (warm[source].status, warm[source].messages, warm[source].detail) == (clean.status, clean.messages, clean.detail), source
+
+
+def test_the_official_server_says_the_same_as_the_frontend_called_directly(verifier, library, tmp_path):
+    toolchain, bench = find_toolchain(), verifier._all[0]
+    server = WarmLean(
+        list(toolchain.argv), dict(toolchain.env) | {"LEAN_PATH": str(library)}, HEADER, tmp_path / "server", heartbeats=20000, memory_mb=2048, seconds=60
+    )
+    try:
+        for source in [HONEST, COMM + " sorry", "\n-- 𝓝\n" + COMM + "\n  exact (𝓝 : foo)\n", *mixed_sources(12, seed=4)]:
+            rows = _rows(bench.elaborator.elaborate(source + "\n")[0], HEADER.count("\n"))
+            said = server.messages(source + "\n")
+            assert bench._messages(rows, 0) == bench._messages(said, 0) and [m.sorry for m in rows] == [m.sorry for m in said], source
+    finally:
+        server.close()
 
 
 # -- many at once, and the cache ---------------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ from tests.attacks import COMM, FALSE, FAMILIES, HEADER, HONEST
 
 SETTINGS = dict(header=HEADER, axioms=("propext", "Quot.sound", "Classical.choice"), timeout_seconds=3, memory_mb=400, heartbeats=20000, cache_dir=None)
 RARE = {  # each costs seconds, so there are few
-    "hanging": (COMM + "\n  repeat (have h : 0 = 0 := rfl)", {"timeout", "resource"}),
-    "crashing": (COMM + "\n  exact " + "(" * 10_000 + "rfl" + ")" * 10_000, {"failed", "crash", "resource"}),
-    "memory-hungry": (COMM + "\n  have h : 0 = 0 := rfl\n  iterate 100000 (have h2 := And.intro h h; have h := h2)\n  exact foo", {"failed", "timeout", "resource", "crash"}),
+    "hanging": COMM + "\n  repeat (have h : 0 = 0 := rfl)",
+    "crashing": COMM + "\n  exact " + "(" * 10_000 + "rfl" + ")" * 10_000,
+    "memory-hungry": COMM + "\n  have h : 0 = 0 := rfl\n  iterate 100000 (have h2 := And.intro h h; have h := h2)\n  exact foo",
 }
 
 
@@ -32,15 +32,14 @@ def requests(count: int, seed: int, rare: float = 0.002):
     for number in range(count):
         note, kind = f"\n-- {number}", rng.random()
         if kind < rare:
-            source, right = rng.choice(list(RARE.values()))
-            yield source + note, COMM, right
+            yield rng.choice(list(RARE.values())) + note, COMM, {"failed", "timeout", "resource", "crash"}  # which of them, the machine's load decides
         elif kind < 0.35:
             yield rng.choice([HONEST, *(family.honest for family in FAMILIES.values())]) + note, COMM, {"verified"}
         elif kind < 0.65:
             yield COMM + f"\n  {rng.choice(['exact', 'rw', 'simp', 'apply'])} lemma_{number}" + note, COMM, {"failed"}
         elif kind < 0.85:
             status, source = rng.choice(attacks)
-            yield source + (note if "\x00" not in source else ""), COMM if "b = b + a" in source else FALSE, {status, "forbidden"}
+            yield source + (note if "\x00" not in source else ""), COMM if "b = b + a" in source else FALSE, {status, "forbidden", "timeout", "resource"}
         else:
             junk = bytes(rng.randrange(256) for _ in range(rng.randrange(200))).decode("utf-8", "surrogateescape")
             yield COMM + junk + note, COMM, {"failed", "forbidden", "sorry"}
