@@ -33,6 +33,7 @@ from fdcore.plots import label
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
 from fdcore.sampling import TorchSampler
+from fdcore.sandbox import active_protections, require_protection
 from fdcore.tokenview import TokenView, token_view
 from fdcore.toolchain import LIBRARY_ROOT, build_library, library_theorems
 from fdcore.tools import Tools
@@ -107,6 +108,10 @@ class Experiment:
     @cached_property
     def _verifier(self) -> Verifier:
         build_library()
+        protections = active_protections()
+        print(f"Lean runs with: {', '.join(protections) or 'no protection at all'}", flush=True)
+        if self.profile.lean.library == "mathlib":
+            require_protection(protections)
         return self.verifier()
 
     def tools(self, problem: Problem) -> Tools:

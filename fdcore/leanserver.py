@@ -1,6 +1,6 @@
-"""A warm Lean: the official server's file worker, which keeps the header imported and elaborates one text after another.
+"""Warm processes, and one of them: the official server's file worker, which keeps the header imported and elaborates text after text.
 
-It answers in the tenth part of the time of a fresh process, and its word counts only against a proof: what it finds no fault
+It serves where Lean's library is not called directly (`fdcore.leanhost`): with a Lean from elan. It answers in the tenth part of the time of a fresh process, and its word counts only against a proof: what it finds no fault
 with is checked again from nothing (`fdcore.verifier`). Each text stands one line lower or higher than the one before, so
 that the worker keeps the header but no part of the earlier text, and the answer does not depend on what came before.
 
@@ -20,7 +20,7 @@ from fdcore import sandbox
 
 URI = "file:///Main.lean"
 MAX_ANSWER = 4 << 20  # bytes; more is left to a fresh process and its limits
-MAX_TEXTS = 1000  # a worker is replaced after so many
+MAX_TEXTS = 4000  # a process is replaced after so many
 SEVERITIES = {1: "error", 2: "warning", 3: "info", 4: "info"}
 
 
@@ -38,69 +38,43 @@ class WarmLeanFailed(RuntimeError):
     """No answer: the worker died, hung or said too much. Says nothing about the text."""
 
 
-class WarmLean:
-    """One file worker in the sandbox. Not thread-safe. A failed one starts anew at the next text."""
+class WarmProcess:
+    """One process in the sandbox that answers requests. Not thread-safe. One that failed starts anew at the next request."""
 
-    def __init__(self, argv: list[str], env: dict[str, str], header: str, folder: Path, *, heartbeats: int, memory_mb: int, seconds: float):
-        """`folder` is the only place where the worker may write, `seconds` the longest wait for an answer."""
-        self.argv = [*argv, "--worker", "-Dserver.reportDelayMs=0", f"-DmaxHeartbeats={heartbeats}", URI]
-        self.env, self.header, self.folder, self.memory_mb, self.seconds = env, header, folder, memory_mb, seconds
+    def __init__(self, argv: list[str], env: dict[str, str], folder: Path, *, memory_mb: int, seconds: float):
+        """`folder` is the only place where the process may write, `seconds` the longest wait for an answer."""
+        self.argv, self.env, self.folder, self.memory_mb, self.seconds = argv, env, folder, memory_mb, seconds
         self._process: subprocess.Popen | None = None
-        self._buffer, self._version = b"", 0
+        self._buffer, self._asked = b"", 0
 
-    def messages(self, body: str) -> list[RawMessage]:
-        """Lean's messages on header + body. Raises WarmLeanFailed."""
-        try:
-            if self._process is None or self._version > MAX_TEXTS or self.resident_mb() > self.memory_mb / 2:
-                self._start()
-            self._version += 1
-            shift = self._version % 2
-            text = self.header + "\n" * shift + body
-            self._send("textDocument/didChange", {"textDocument": {"uri": URI, "version": self._version}, "contentChanges": [{"text": text}]})
-            return self._read_diagnostics(text, self.header.count("\n"), shift)
-        except (OSError, ValueError, KeyError, WarmLeanFailed) as error:
+    def ready(self) -> None:
+        """Start the process where there is none, or where it died, has grown, or answered much."""
+        if self._process is None or self._process.poll() is not None or self._asked > MAX_TEXTS or self.resident_mb() > self.memory_mb / 2:
             self.close()
-            raise WarmLeanFailed(str(error)) from None
+            self.folder.mkdir(parents=True, exist_ok=True)
+            command = sandbox.inside(self.argv, self.folder, memory_mb=self.memory_mb)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env, start_new_session=True
+            )
+            self._buffer, self._asked = b"", 1
+            self._greet()
+        self._asked += 1
 
-    def _start(self) -> None:
-        self.close()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        command = sandbox.inside(self.argv, self.folder, memory_mb=self.memory_mb)
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env, start_new_session=True
-        )
-        self._buffer, self._version = b"", 1
-        self._send("initialize", {"processId": None, "rootUri": None, "capabilities": {}}, number=0)
-        self._send("textDocument/didOpen", {"textDocument": {"uri": URI, "languageId": "lean", "version": 1, "text": self.header}})
+    def _greet(self) -> None:
+        """What is said first."""
 
-    def _read_diagnostics(self, text: str, header_lines: int, shift: int) -> list[RawMessage]:
-        self._send("textDocument/waitForDiagnostics", {"uri": URI, "version": self._version}, number=self._version)
-        deadline, budget, found = time.monotonic() + self.seconds, [MAX_ANSWER], []
-        while True:
-            answer = self._receive(deadline, budget)
-            if answer.get("method") == "textDocument/publishDiagnostics" and answer["params"].get("version") == self._version:
-                found = answer["params"]["diagnostics"]
-            if answer.get("id") == self._version and "method" not in answer:
-                if "result" not in answer:
-                    raise WarmLeanFailed(f"the worker answered {answer.get('error')}")
-                break
-        lines = text.split("\n")
-        return [_message(diagnostic, lines, header_lines, shift) for diagnostic in found if not diagnostic.get("isSilent")]
-
-    def _send(self, method: str, params: dict, number: int | None = None) -> None:
-        message = {"jsonrpc": "2.0", "method": method, "params": params} | ({} if number is None else {"id": number})
-        content = json.dumps(message).encode()
-        self._process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(content) + content)
+    def _write(self, content: bytes) -> None:
+        self._process.stdin.write(content)
         self._process.stdin.flush()
 
-    def _receive(self, deadline: float, budget: list[int]) -> dict:
-        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+    def _until(self, end: bytes, deadline: float, budget: list[int]) -> bytes:
+        """What the process says up to `end`."""
+        start = 0
+        while (found := self._buffer.find(end, start)) < 0:
+            start = max(0, len(self._buffer) - len(end))
             self._fill(deadline, budget)
-        length = int(next(line.split(b":")[1] for line in self._buffer[:end].split(b"\r\n") if line.lower().startswith(b"content-length")))
-        while len(self._buffer) < end + 4 + length:
-            self._fill(deadline, budget)
-        content, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
-        return json.loads(content)
+        said, self._buffer = self._buffer[:found], self._buffer[found + len(end) :]
+        return said
 
     def _fill(self, deadline: float, budget: list[int]) -> None:
         wait = min(0.25, deadline - time.monotonic())
@@ -138,6 +112,57 @@ class WarmLean:
                 except OSError:
                     pass
             process.wait()
+
+
+class WarmLean(WarmProcess):
+    """One worker of the official server: for a Lean whose library we do not call ourselves."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], header: str, folder: Path, *, heartbeats: int, memory_mb: int, seconds: float):
+        super().__init__([*argv, "--worker", "-Dserver.reportDelayMs=0", f"-DmaxHeartbeats={heartbeats}", URI], env, folder, memory_mb=memory_mb, seconds=seconds)
+        self.header = header
+
+    def messages(self, body: str) -> list[RawMessage]:
+        """Lean's messages on header + body. Raises WarmLeanFailed."""
+        try:
+            self.ready()
+            shift = self._asked % 2
+            text = self.header + "\n" * shift + body
+            self._send("textDocument/didChange", {"textDocument": {"uri": URI, "version": self._asked}, "contentChanges": [{"text": text}]})
+            return self._read_diagnostics(text, self.header.count("\n"), shift)
+        except (OSError, ValueError, KeyError, WarmLeanFailed) as error:
+            self.close()
+            raise WarmLeanFailed(str(error)) from None
+
+    def _greet(self) -> None:
+        self._send("initialize", {"processId": None, "rootUri": None, "capabilities": {}}, number=0)
+        self._send("textDocument/didOpen", {"textDocument": {"uri": URI, "languageId": "lean", "version": 1, "text": self.header}})
+
+    def _read_diagnostics(self, text: str, header_lines: int, shift: int) -> list[RawMessage]:
+        self._send("textDocument/waitForDiagnostics", {"uri": URI, "version": self._asked}, number=self._asked)
+        deadline, budget, found = time.monotonic() + self.seconds, [MAX_ANSWER], []
+        while True:
+            answer = self._receive(deadline, budget)
+            if answer.get("method") == "textDocument/publishDiagnostics" and answer["params"].get("version") == self._asked:
+                found = answer["params"]["diagnostics"]
+            if answer.get("id") == self._asked and "method" not in answer:
+                if "result" not in answer:
+                    raise WarmLeanFailed(f"the worker answered {answer.get('error')}")
+                break
+        lines = text.split("\n")
+        return [_message(diagnostic, lines, header_lines, shift) for diagnostic in found if not diagnostic.get("isSilent")]
+
+    def _send(self, method: str, params: dict, number: int | None = None) -> None:
+        message = {"jsonrpc": "2.0", "method": method, "params": params} | ({} if number is None else {"id": number})
+        content = json.dumps(message).encode()
+        self._write(b"Content-Length: %d\r\n\r\n" % len(content) + content)
+
+    def _receive(self, deadline: float, budget: list[int]) -> dict:
+        head = self._until(b"\r\n\r\n", deadline, budget)
+        length = int(next(line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")))
+        while len(self._buffer) < length:
+            self._fill(deadline, budget)
+        content, self._buffer = self._buffer[:length], self._buffer[length:]
+        return json.loads(content)
 
 
 def _message(diagnostic: dict, lines: list[str], header_lines: int, shift: int) -> RawMessage:

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Sequence
 
 NEW_USER, NEW_NETWORK, NEW_IPC, NEW_HOST = 0x10000000, 0x40000000, 0x08000000, 0x04000000
 POLL_SECONDS = 0.05  # how often a child's memory is looked at
@@ -97,6 +98,16 @@ def active_protections() -> list[str]:
     with tempfile.TemporaryDirectory(prefix="fdcore-") as folder:
         done = subprocess.run([sys.executable, "-I", "-S", __file__, "probe", folder], capture_output=True, text=True, env={})
     return json.loads(done.stdout) if done.returncode == 0 else []
+
+
+def require_protection(protections: Sequence[str]) -> None:
+    """Raises SandboxError where text of a model could reach the network or files of ours (FD_SANDBOX=none takes that upon oneself)."""
+    missing = [what for what in ("network", "folder") if not any(what in each for each in protections)]
+    if missing and os.environ.get("FD_SANDBOX") != "none":
+        raise SandboxError(
+            f"this machine cannot keep Lean from the {' and the '.join(missing)} (active: {', '.join(protections) or 'nothing'}); allow user namespaces and"
+            " Landlock (Linux 5.13 or newer), or set FD_SANDBOX=none to run model-written proofs on Mathlib without them"
+        )
 
 
 def _read(path: Path) -> str:

@@ -1,10 +1,16 @@
-"""The judge: does this file prove this problem? Only Lean's kernel, in a clean process, can say yes.
+"""The judge: does this file prove this problem? Only Lean's kernel, in a process that runs no candidate, can say yes.
 
-`verified` means: Lean compiled the file; a second, clean Lean imported the result beside the statement compiled from the
-problem alone, and its kernel accepted `theorem fdAccept : type_of% STATEMENT := THE FILE'S THEOREM`; and that theorem depends
-on allowed axioms only. No exit code and no text of the file decides. Everything before that step can only say no:
+`verified` means: Lean compiled the file without an error or a sorry; a process that runs no candidate built the theorem's term,
+and all that it rests on, anew from the compiled file's bytes, and its kernel accepted every declaration; the theorem's type is
+the statement, elaborated there from the problem alone; and it depends on allowed axioms only. No exit code and no text of the
+file decides. Everything before that step can only say no:
 
-    text -> screen -> warm Lean (rejections, fast) -> fresh Lean compiles the file -> fresh Lean accepts
+    text -> screen -> warm Lean elaborates ------------------------> the kernel judges        fault: rejected; no fault, same type: verified
+                      no settled answer, or another type:
+                      a fresh Lean compiles the file -> the kernel judges -> a fresh Lean compares by definitional equality
+
+lean_project/VERIFIER.md says why this is sound, and lists the attacks. With a Lean from elan, whose library is not called
+directly, the judge is the last step alone.
 
 Left out on purpose: Lake projects and more than one machine.
 """
@@ -20,6 +26,7 @@ import shutil
 import tempfile
 import textwrap
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -28,13 +35,14 @@ from typing import Sequence
 
 from pydantic import ValidationError
 
+from fdcore.leanhost import Elaborator, Judge, Judgement
 from fdcore.leanserver import RawMessage, WarmLean, WarmLeanFailed
 from fdcore.records import LeanMessage, Problem, Verdict
 from fdcore.sandbox import Finished, Sandbox, SandboxError
 from fdcore.screen import declares, screen
 from fdcore.toolchain import build_library, find_toolchain
 
-RULES = 1  # raised when a change here could change a verdict: part of every cache key
+RULES = 2  # raised when a change here could change a verdict: part of every cache key
 MAX_MESSAGES, MAX_MESSAGE_CHARS = 30, 1500
 STANDARD_AXIOMS = ("propext", "Quot.sound", "Classical.choice")
 PRISTINE, CANDIDATE, ACCEPT = "FdPristine", "FdCandidate", "FdAccept"
@@ -181,38 +189,70 @@ class _Bench:
         self.limits = {"cpu_seconds": owner.timeout_seconds, "wall_seconds": 3 * owner.timeout_seconds, "memory_mb": owner.memory_mb}
         self.owner, self.folder, self.library, self.env = weakref.proxy(owner), folder, library, dict(toolchain.env)
         self.options = ["--json", "-j", "1"]
-        self.sandbox = Sandbox(list(toolchain.argv), library=_shared_library(toolchain))
-        self.server = None
-        if owner.warm:
-            self.server = WarmLean(
-                list(toolchain.argv), self.env | {"LEAN_PATH": str(library)}, owner.header, folder / "warm",
-                heartbeats=owner.heartbeats, memory_mb=owner.memory_mb, seconds=min(5.0, owner.timeout_seconds),  # what takes longer is left to a fresh process
-            )
+        shared = _shared_library(toolchain)
+        self.sandbox = Sandbox(list(toolchain.argv), library=shared)
+        self.server = self.elaborator = self.judged = None
+        brief = {"heartbeats": owner.heartbeats, "memory_mb": owner.memory_mb, "seconds": min(5.0, owner.timeout_seconds)}  # what takes longer is left to a fresh process
+        if shared is not None:
+            patient = brief | {"heartbeats": 10 * owner.heartbeats, "seconds": self.limits["wall_seconds"]}
+            self.judged = Judge(shared, library, self.env, owner.header, folder / "judge", **patient)
+            self.elaborator = Elaborator(shared, library, self.env, owner.header, folder / "warm", **brief) if owner.warm else None
+        elif owner.warm:
+            self.server = WarmLean(list(toolchain.argv), self.env | {"LEAN_PATH": str(library)}, owner.header, folder / "warm", **brief)
 
     def judge(self, problem: Problem, body: str, dropped: int) -> tuple[Verdict, bool]:
         """(verdict, whether it would come out the same again) of a file that passed the screen."""
-        rejection = self._warm_rejection(body, dropped)
-        if rejection is not None:
-            return rejection, True
+        verdict = self._warm(problem, body, dropped)
+        if verdict is not None:
+            return verdict, True
         ended = self._lean(CANDIDATE, self.owner.header + body + "\n", self._fresh("candidate"), self.owner.heartbeats)
         verdict, lasting = self._read(ended, dropped)
         if verdict is not None:
             return verdict, lasting
         if not declares(body, problem.name):
-            return Verdict(status="failed", seconds=ended.seconds, detail=f"the file does not state the theorem {problem.name}"), True
+            return self._not_stated(problem, ended.seconds), True
+        self.owner.statement(problem, self)  # a defective problem is found out first
+        if self.judged is not None:
+            try:
+                refused = self._judgement(problem, self.folder / "candidate" / f"{CANDIDATE}.olean").refused
+            except WarmLeanFailed as error:
+                return Verdict(status="timeout" if "within" in str(error) else "crash", seconds=ended.seconds, detail=f"the judge gave no answer: {error}"), False
+            if refused:
+                return Verdict(status="failed", messages=self._messages(_parse(ended.stdout)[0], dropped), seconds=ended.seconds, detail=refused), True
         return self._accept(problem, ended, dropped)
 
-    def _warm_rejection(self, body: str, dropped: int) -> Verdict | None:
-        """A verdict against the file from the warm Lean, or None: no fault found, or no settled answer."""
-        if self.server is None:
+    def _warm(self, problem: Problem, body: str, dropped: int) -> Verdict | None:
+        """The verdict of warm processes: against the file from the elaborator, for it from the judge. None where neither is settled."""
+        if self.elaborator is None and self.server is None:
             return None
+        started, olean = time.monotonic(), None
         try:
-            raw = self.server.messages(body + "\n")
+            if self.elaborator is not None:
+                rows, olean = self.elaborator.elaborate(body + "\n")
+                raw = _rows(rows, self.owner.header.count("\n"))
+            else:
+                raw = self.server.messages(body + "\n")
+            if any(UNSETTLED.search(message.text) for message in raw):
+                return None
+            messages = self._messages(raw, dropped)
+            rejection = _rejection(messages, any(m.sorry for m in raw), 0.0)
+            if rejection is not None or olean is None:
+                return rejection
+            if not declares(body, problem.name):
+                return self._not_stated(problem, 0.0)
+            found = self._judgement(problem, olean)
         except WarmLeanFailed:
             return None
-        if any(UNSETTLED.search(message.text) for message in raw):
+        if found.refused or not found.same or not self.owner.axioms.issuperset(found.axioms):
             return None
-        return _rejection(self._messages(raw, dropped), any(m.sorry for m in raw), 0.0)
+        return Verdict(status="verified", messages=messages, axioms=found.axioms, seconds=round(time.monotonic() - started, 4))
+
+    def _judgement(self, problem: Problem, olean: Path) -> Judgement:
+        """Raises WarmLeanFailed."""
+        return self.judged.judge(_stated(problem), pristine_name(problem), problem.name, olean)
+
+    def _not_stated(self, problem: Problem, seconds: float) -> Verdict:
+        return Verdict(status="failed", seconds=seconds, detail=f"the file does not state the theorem {problem.name}")
 
     def _accept(self, problem: Problem, compiled: Finished, dropped: int) -> tuple[Verdict, bool]:
         """The step that can say yes: statement and candidate, both compiled, meet in a clean process."""
@@ -239,9 +279,8 @@ class _Bench:
 
     def compile_statement(self, problem: Problem) -> Path:
         """A new folder with FdPristine.olean. Raises StatementError with Lean's message, SandboxError where Lean did not end well."""
-        stated = re.sub(r"\b(?:theorem|lemma)\s+" + re.escape(problem.name), lambda _: f"theorem {pristine_name(problem)}", problem.statement, count=1)
         folder = self._fresh("statement")
-        ended = self._lean(PRISTINE, f"{self.owner.header}{stated} sorry\n", folder, 10 * self.owner.heartbeats)
+        ended = self._lean(PRISTINE, self.owner.header + _stated(problem), folder, 10 * self.owner.heartbeats)
         messages, _ = _parse(ended.stdout)
         errors = [m.text for m in messages if m.severity == "error"]
         if errors:
@@ -282,9 +321,9 @@ class _Bench:
         return folder
 
     def close(self) -> None:
-        self.sandbox.close()
-        if self.server is not None:
-            self.server.close()
+        for each in (self.sandbox, self.server, self.elaborator, self.judged):
+            if each is not None:
+                each.close()
 
 
 class VerdictCache:
@@ -359,6 +398,11 @@ def pristine_name(problem: Problem) -> str:
     return problem.name.rpartition(".")[0] + ("." if "." in problem.name else "") + "fdPristine"
 
 
+def _stated(problem: Problem) -> str:
+    """The statement alone, under the name of `pristine_name`, with a sorry for its proof."""
+    return re.sub(r"\b(?:theorem|lemma)\s+" + re.escape(problem.name), lambda _: f"theorem {pristine_name(problem)}", problem.statement, count=1) + " sorry\n"
+
+
 def scratch_folder() -> tuple[Path, int]:
     """A new temporary folder and the lock that marks it as in use. Folders of killed processes, whose lock is free, are removed."""
     for old in Path(tempfile.gettempdir()).glob("fdcore-verifier-*/lock"):
@@ -386,16 +430,20 @@ def _parse(stdout: str) -> tuple[list[RawMessage], bool]:
     """(messages of `lean --json`, whether every line could be read)."""
     found = []
     for line in stdout.splitlines():
-        if not line.strip():
-            continue
         try:
-            row = json.loads(line)
-            severity = {"information": "info"}.get(row["severity"], row["severity"])
-            if not row.get("isSilent"):
-                found.append(RawMessage(row["pos"]["line"], row["pos"]["column"], severity, row["data"], row.get("kind") == "hasSorry"))
+            found += _rows([json.loads(line)] if line.strip() else [])
         except (ValueError, KeyError, TypeError):
             return found, False
     return found, True
+
+
+def _rows(rows: list[dict], above: int = 0) -> list[RawMessage]:
+    """Messages from Lean's JSON; `above` is the number of lines that stand above the text."""
+    shown, short = [row for row in rows if not row.get("isSilent")], {"information": "info"}
+    return [
+        RawMessage(row["pos"]["line"] + above, row["pos"]["column"], short.get(row["severity"], row["severity"]), row["data"], row.get("kind") == "hasSorry")
+        for row in shown
+    ]
 
 
 def _rejection(messages: tuple[LeanMessage, ...], sorry: bool, seconds: float) -> Verdict | None:

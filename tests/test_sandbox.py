@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fdcore.sandbox import Sandbox, active_protections
+from fdcore.sandbox import Sandbox, SandboxError, active_protections, require_protection
 
 LIMITS = dict(env={"WORD": "kept"}, cpu_seconds=20, wall_seconds=20, memory_mb=512, file_mb=4)
 
@@ -32,6 +32,15 @@ def needs(protection: str) -> None:
 
 def test_the_active_protections_are_reported():
     assert any("limits" in protection for protection in active_protections())
+
+
+def test_mathlib_is_refused_where_nothing_keeps_lean_in(monkeypatch):
+    monkeypatch.delenv("FD_SANDBOX", raising=False)
+    require_protection(["no network (namespace)", "writing only in a private folder (Landlock)"])
+    with pytest.raises(SandboxError, match="cannot keep Lean from the folder .*FD_SANDBOX=none"):
+        require_protection(["no network (namespace)"])
+    monkeypatch.setenv("FD_SANDBOX", "none")
+    require_protection([])
 
 
 def test_a_process_runs_in_its_folder_with_a_clean_environment(python, tmp_path):

@@ -12,17 +12,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fdcore.leanhost import Elaborator
+from fdcore.leanserver import WarmLean
+from fdcore.olean import UNREADABLE, Olean, OleanError, Terms
 from fdcore.records import Problem, Verdict
 from fdcore.screen import declares, screen, tokens
-from fdcore.verifier import StatementError, Verifier, check_command, normalize, split_header
+from fdcore.toolchain import find_toolchain
+from fdcore.verifier import StatementError, Verifier, _rows, check_command, normalize, split_header
+from tests.attacks import COMM, FALSE, FAMILIES, HONEST, table
+from tests.benchmarks.soak import soak
 
 HEADER = "prelude\nimport Fd\n\n"
 SETTINGS = dict(
     header=HEADER, axioms=("propext", "Quot.sound", "Classical.choice"), timeout_seconds=20, memory_mb=2048, heartbeats=20000, workers=2, cache_dir=None
 )
-COMM = "theorem t (a b : Nat) : a + b = b + a := by"
-FALSE = "theorem t (a b : Nat) : a + b = a := by"
-HONEST = COMM + "\n  rw [Nat.add_comm]\n"
 
 
 def problem(statement: str = COMM, **fields) -> Problem:
@@ -74,95 +77,15 @@ def test_an_honest_proof_is_verified(verifier, statement, source):
 
 # -- what does not -----------------------------------------------------------------------------------------------------
 
-ATTACKS = {
-    # the proof is not there
-    "sorry": ("sorry", FALSE + " sorry"),
-    "sorry in a lemma": ("sorry", "theorem aux (a b : Nat) : a + b = a := sorry\n" + FALSE + "\n  exact aux a b"),
-    "sorry in a lemma that is not used": ("sorry", "theorem aux : 1 = 2 := sorry\n" + HONEST),
-    "admit": ("sorry", FALSE + "\n  admit"),
-    "stop": ("sorry", FALSE + "\n  stop\n  rfl"),
-    "sorryAx by name": ("forbidden", FALSE + "\n  exact sorryAx _ false"),
-    "lcProof by name": ("forbidden", FALSE + "\n  exact lcProof"),
-    "an empty file": ("failed", ""),
-    "another theorem": ("failed", "theorem s : 1 = 1 := rfl"),
-    "the theorem in a comment": ("failed", "/- " + HONEST + " -/"),
-    "an example": ("failed", "example (a b : Nat) : a + b = b + a := Nat.add_comm a b"),
-    # the statement is another one
-    "a weaker statement": ("failed", "theorem t : True := by\n  trivial"),
-    "one more hypothesis": ("failed", "theorem t (a b : Nat) (h : a + b = a) : a + b = a := by\n  exact h"),
-    "a hypothesis that is never true": ("failed", "theorem t (a b : Nat) (h : False) : a + b = a := by\n  exact h.elim"),
-    "other types": ("failed", "theorem t (a b : Prop) : (a ∧ b) = (a ∧ b) := by\n  rfl"),
-    "the theorem as a definition of data": ("failed", "def t (a b : Nat) : Nat := a\n"),
-    "the name in a namespace of its own": ("forbidden", "namespace X\n" + HONEST + "end X"),
-    "the statement shadowed by a variable": ("forbidden", "variable (h : False)\ntheorem t (a b : Nat) : a + b = a := by exact h.elim"),
-    "a local instance of addition": ("forbidden", "local instance : Add Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl"),
-    "a definition that takes the place of equality": ("forbidden", "def Eq (a b : Nat) : Prop := True\n" + FALSE + "\n  trivial"),
-    "a definition in the library's namespace": ("forbidden", "def Nat.gcd (a b : Nat) : Nat := 0\n" + FALSE + "\n  rfl"),
-    "a lemma in the root namespace": ("forbidden", "theorem _root_.Nat.bad : 1 = 1 := rfl\n" + HONEST),
-    "notation for a false equality": ("forbidden", 'notation a " = " b => True\n' + FALSE + "\n  trivial"),
-    "infix notation": ("forbidden", 'local infixl:65 " + " => fun a b => a\n' + FALSE + "\n  rfl"),
-    "a macro for the statement's terms": ("forbidden", "macro_rules | `($a = $b) => `(True)\n" + FALSE + "\n  trivial"),
-    "a macro tactic": ("forbidden", 'macro "win" : tactic => `(tactic| sorry)\n' + FALSE + "\n  win"),
-    "syntax": ("forbidden", 'syntax "win" : tactic\n' + HONEST),
-    "an elaborator": ("forbidden", 'elab "win" : tactic => pure ()\n' + HONEST),
-    "an open namespace": ("forbidden", "open Nat in\n" + HONEST),
-    "a section": ("forbidden", "section\n" + HONEST + "end"),
-    "auto-bound names taken by a definition": ("failed", "def n : Nat := 0\ntheorem t : n + n = n := rfl"),
-    # new ground to stand on
-    "an axiom": ("forbidden", "axiom cheat (a b : Nat) : a + b = a\n" + FALSE + "\n  exact cheat a b"),
-    "an axiom behind a doc comment": ("forbidden", "/-- fine -/ axiom cheat : False\n" + FALSE + "\n  exact cheat.elim"),
-    "an opaque constant": ("forbidden", "opaque cheat : 1 = 2\n" + HONEST),
-    "a constant as in Lean 3": ("forbidden", "constant cheat : False\n" + HONEST),
-    "an unsafe definition": ("forbidden", "unsafe def cheat : False := cheat\n" + HONEST),
-    "a partial definition": ("forbidden", "partial def cheat (n : Nat) : n = 0 := cheat n\n" + HONEST),
-    "extern": ("forbidden", '@[extern "lean_nat_add"] def cheat (a b : Nat) : Nat := a\n' + HONEST),
-    "implemented_by": ("forbidden", "@[implemented_by Nat.add] def cheat (a b : Nat) : Nat := a\n" + HONEST),
-    "attribute on a library theorem": ("forbidden", "attribute [-simp] Nat.add_zero\n" + HONEST),
-    "a simp attribute": ("forbidden", "@[simp] theorem aux : 1 = 1 := rfl\n" + HONEST),
-    "an instance": ("forbidden", "instance : Add Prop := ⟨And⟩\n" + HONEST),
-    "an inductive type": ("forbidden", "inductive Bad where | mk : Bad\n" + HONEST),
-    "deriving": ("forbidden", "structure S where\n  x : Nat\nderiving Repr\n" + HONEST),
-    "native_decide": ("forbidden", "theorem t (a b : Nat) : a + b = a := by\n  native_decide"),
-    # the checks turned off, code run, files read
-    "set_option": ("forbidden", "set_option debug.skipKernelTC true in\n" + HONEST),
-    "set_option in a tactic block": ("forbidden", COMM + "\n  set_option maxHeartbeats 0 in\n  rw [Nat.add_comm]"),
-    "#exit before the theorem": ("forbidden", "#exit\n" + HONEST),
-    "#eval": ("forbidden", "#eval 1\n" + HONEST),
-    "run_cmd": ("forbidden", "run_cmd pure ()\n" + HONEST),
-    "run_tac": ("forbidden", COMM + "\n  run_tac pure ()"),
-    "initialize": ("forbidden", "initialize pure ()\n" + HONEST),
-    "by_elab": ("forbidden", "theorem t (a b : Nat) : a + b = a := by_elab default"),
-    "include_str": ("forbidden", 'def s := include_str "/etc/passwd"\n' + HONEST),
-    "another import": ("forbidden", "import Lean\n" + HONEST),
-    "an import after the header": ("forbidden", HEADER + "import Evil\n" + HONEST),
-    # text that two readers could read in two ways
-    "a comment that is never closed": ("forbidden", HONEST + "/- "),
-    "a doc comment opened as a closed one": ("forbidden", "/--/ axiom cheat : False -/ axiom more : False\n" + HONEST),
-    "an operator that looks like a comment": ("forbidden", "theorem aux : 4 //- 2 = 2 := by axiom -/ rfl\n" + HONEST),
-    "a string that hides code": ("forbidden", 'def s := "\n' + "axiom cheat : False\n" + 'def r := "\n' + HONEST),
-    "a quotation": ("forbidden", "def q := `(axiom cheat : False)\n" + HONEST),
-    "a word after a number": ("forbidden", "def n := 0b1axiom cheat : False\n" + HONEST),
-    "a quoted name": ("forbidden", "theorem «t» (a b : Nat) : a + b = a := by rfl\n" + HONEST),
-    "a right-to-left override": ("forbidden", "theorem t (a b : Nat) : a + b = \u202ea := by rfl"),
-    "a zero-width space": ("forbidden", "ax\u200biom cheat : False\n" + HONEST),
-    "a no-break space": ("forbidden", HONEST.replace(" ", "\u00a0")),
-    "a null character": ("forbidden", HONEST + "\0"),
-    "half a surrogate pair": ("forbidden", HONEST + "\ud800"),
-    "a Cyrillic look-alike": ("failed", "theorem t (а b : Nat) : а + b = b + а := by\n  rw [Nat.add_comm]"),
-    "a file of a megabyte": ("forbidden", HONEST + "-" * 1_000_000),
-    "ten thousand brackets": ("failed", COMM + "\n  exact " + "(" * 10_000 + "rfl" + ")" * 10_000),
-    # the judge's own names
-    "the judge's name for the statement": ("forbidden", "theorem fdPristine : False := sorry\n" + HONEST),
-    "the judge's theorem": ("forbidden", "theorem fdAccept : 1 = 1 := rfl\n" + HONEST),
-}
+ATTACKS = [pytest.param(family, status, source, id=f"{family}: {name}") for family, found in FAMILIES.items() for name, (status, source) in found.attacks.items()]
 
 
-@pytest.mark.parametrize("status, source", ATTACKS.values(), ids=ATTACKS)
-def test_an_attack_is_not_verified(verifier, status, source):
-    goal = COMM if "b = b + a" in source else FALSE
-    verdict = verifier.check(problem(goal), source)
+@pytest.mark.parametrize("family, status, source", ATTACKS)
+def test_an_attack_is_not_verified_and_the_honest_proof_beside_it_is(verifier, family, status, source):
+    verdict = verifier.check(problem(COMM if "b = b + a" in source else FALSE), source)
     assert verdict.status == status, verdict
     assert verdict.detail and "\n" not in verdict.detail
+    assert verifier.check(problem(), FAMILIES[family].honest).verified
 
 
 def test_what_the_screen_would_miss_is_still_caught_by_the_axioms_of_the_accepted_theorem(verifier, monkeypatch):
@@ -173,6 +96,105 @@ def test_what_the_screen_would_miss_is_still_caught_by_the_axioms_of_the_accepte
     assert verifier.check(problem(FALSE), local).status == "failed"
     exits = "#exit\n" + HONEST + " -- past the screen"
     assert not verifier.check(problem(), exits).verified
+
+
+def test_the_documents_table_is_the_suites(request):
+    text = (request.config.rootpath / "lean_project" / "VERIFIER.md").read_text(encoding="utf-8")
+    assert table() in text
+    assert sum(len(found.attacks) for found in FAMILIES.values()) >= 80
+
+
+# -- the judge: what holds even where everything before it has been talked round -----------------------------------------
+
+UNCHECKED = "set_option debug.skipKernelTC true in\ntheorem t : 1 + 1 = 3 := by\n  decide +kernel\n"
+
+
+def test_a_proof_that_was_never_checked_by_the_kernel_is_refused_by_the_judge(verifier, fresh, monkeypatch):
+    monkeypatch.setattr("fdcore.verifier.screen", lambda text, name: None)
+    for one in (verifier, fresh):
+        verdict = one.check(problem("theorem t : 1 + 1 = 3 := by"), UNCHECKED)
+        assert verdict.status == "failed" and verdict.detail.startswith("the kernel does not accept t"), verdict
+        assert one.check(problem("theorem t : 1 + 1 = 2 := by"), UNCHECKED.replace("3", "2")).verified
+
+
+def test_an_elaborator_that_lies_cannot_make_a_wrong_proof_pass(verifier, monkeypatch, tmp_path):
+    honest = Elaborator.elaborate
+
+    def lie(self, text):
+        return [], honest(self, HONEST)[1]
+
+    monkeypatch.setattr(Elaborator, "elaborate", lie)
+    assert verifier.check(problem(FALSE), FALSE + "\n  exact rfl -- the constants of another theorem").status == "failed"
+    (tmp_path / "x.olean").write_bytes(b"olean" + bytes(range(250)) * 40)
+    monkeypatch.setattr(Elaborator, "elaborate", lambda self, text: ([], tmp_path / "x.olean"))
+    assert verifier.check(problem(FALSE), FALSE + "\n  exact rfl -- no object file").status == "failed"
+
+
+def test_verdicts_of_the_judge_are_those_of_a_fresh_lean_word_for_word(verifier, fresh):
+    pairs = [(problem(statement), source) for statement, source in HONEST_FILES.values()]
+    for pair, warm, clean in zip(pairs, verifier.check_many(pairs), fresh.check_many(pairs)):
+        assert warm.model_copy(update={"seconds": 0}) == clean.model_copy(update={"seconds": 0}), pair[1]
+
+
+@pytest.fixture(scope="module")
+def object_file(verifier):
+    """The bytes that the elaborator writes for a proof with lemmas, axioms and a match."""
+    verifier.check(problem(), HONEST)
+    source = "def f (n : Nat) : Nat := match n with\n  | 0 => 1\n  | k + 1 => f k\n\ntheorem t (a b : Nat) : a + b = b + a ∨ f 1000000000000000000000 = 2 := by\n  simp [Nat.add_comm]\n"
+    messages, path = verifier._all[0].elaborator.elaborate(source)
+    assert path is not None, messages
+    return path.read_bytes()
+
+
+def test_the_reader_finds_what_lean_wrote(object_file):
+    file = Olean(object_file, terms := Terms())
+    theorem = file.constant(("t",))
+    assert (theorem.kind, theorem.levels) == ("theorem", ()) and ("propext",) not in file.names
+    assert {("f",), ("Nat", "add_comm")} & theorem.uses and file.constant(("f",)).kind == "def"
+    assert ("nat", 10**21) in terms.nodes  # larger than a machine word
+
+
+def test_a_universe_level_in_the_place_of_a_term_is_refused_even_when_it_was_read_before(object_file):
+    file = Olean(object_file, Terms())
+    file.constant(("f",))
+    level = next(offset for offset in file._levels if object_file[offset + 7] == 1)  # a successor: as many fields as a free variable
+    read = set(file._made)
+    file.constant(("t",))
+    application = max(offset for offset in set(file._made) - read if object_file[offset + 7] == 5)
+    data = bytearray(object_file)
+    data[application + 16 : application + 24] = (file._base + level).to_bytes(8, "little")
+    forged = Olean(bytes(data), Terms())
+    forged.constant(("f",))
+    assert level in forged._levels
+    with pytest.raises(OleanError):
+        forged.constant(("t",))
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, 2**30), st.integers(0, 255)), min_size=1, max_size=8), st.integers(0, 2**30))
+def test_the_reader_reads_any_bytes_or_says_that_it_cannot(object_file, changes, length):
+    data = bytearray(object_file)
+    for place, byte in changes:
+        data[place % len(data)] = byte
+    data = bytes(data[: len(data) - length % 5000 if length % 3 == 0 else len(data)])
+    try:
+        file = Olean(data, Terms())
+        for name in file.names:
+            file.constant(name)
+    except UNREADABLE:
+        pass
+
+
+def test_the_judge_answers_on_an_object_file_of_any_bytes(verifier, object_file, tmp_path):
+    rng, judge = random.Random(0), verifier._all[0].judged
+    path = tmp_path / "x.olean"
+    for _ in range(40):
+        data = bytearray(object_file)
+        for _ in range(rng.randint(1, 4)):
+            data[rng.randrange(96, len(data))] = rng.randrange(256)
+        path.write_bytes(data)
+        found = judge.judge("theorem fdPristine : 1 = 2 := by sorry\n", "fdPristine", "t", path)
+        assert not found.same, found
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------
@@ -189,7 +211,7 @@ def test_a_proof_that_never_ends_is_a_timeout_and_one_that_eats_memory_is_a_reso
 
 def test_a_lean_process_that_is_killed_is_a_verdict_or_is_asked_again(verifier):
     verifier.check(problem(), COMM + "\n  exact killed")
-    victims = [p for p in psutil.Process().children(recursive=True) if "--worker" in p.cmdline() or "keep" in p.cmdline()]
+    victims = [p for p in psutil.Process().children(recursive=True) if {"--worker", "keep"} & set(p.cmdline()) or "leancore" in " ".join(p.cmdline())]
     assert victims
     for victim in victims:
         victim.kill()
@@ -228,6 +250,11 @@ def test_lean_processes_end_when_the_caller_is_killed(tmp_path, monkeypatch):
     with Verifier(**SETTINGS):
         assert left[0] not in tmp_path.glob("fdcore-*")
     assert not list(tmp_path.glob("fdcore-*"))
+
+
+def test_mixed_requests_in_random_order_are_all_answered_rightly_and_leave_nothing():
+    found = soak(60, 2, seed=3, kill=0.05, every=20)
+    assert sum(found["verdicts"].values()) == 60
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------
@@ -277,6 +304,20 @@ def test_the_warm_way_and_the_clean_way_give_the_same_verdicts_and_words(verifie
     warm = dict(zip(order, verifier.check_many([(problem(), s) for s in order])))
     for source, clean in zip(sources, fresh.check_many([(problem(), s) for s in sources])):
         assert (warm[source].status, warm[source].messages, warm[source].detail) == (clean.status, clean.messages, clean.detail), source
+
+
+def test_the_official_server_says_the_same_as_the_frontend_called_directly(verifier, library, tmp_path):
+    toolchain, bench = find_toolchain(), verifier._all[0]
+    server = WarmLean(
+        list(toolchain.argv), dict(toolchain.env) | {"LEAN_PATH": str(library)}, HEADER, tmp_path / "server", heartbeats=20000, memory_mb=2048, seconds=60
+    )
+    try:
+        for source in [HONEST, COMM + " sorry", "\n-- 𝓝\n" + COMM + "\n  exact (𝓝 : foo)\n", *mixed_sources(12, seed=4)]:
+            rows = _rows(bench.elaborator.elaborate(source + "\n")[0], HEADER.count("\n"))
+            said = server.messages(source + "\n")
+            assert bench._messages(rows, 0) == bench._messages(said, 0) and [m.sorry for m in rows] == [m.sorry for m in said], source
+    finally:
+        server.close()
 
 
 # -- many at once, and the cache ---------------------------------------------------------------------------------------

@@ -1,0 +1,67 @@
+"""The caller's side of `fdcore.leancore`: an elaborator for candidates' files, and a judge that asks the kernel. Each is one sandboxed process.
+
+The elaborator's word counts only against a proof. It keeps nothing of one file for the next but what Lean derives from the
+library alone, and even a wrong answer of it could not make the judge say yes: see lean_project/VERIFIER.md.
+"""
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from fdcore.leanserver import MAX_ANSWER, WarmLeanFailed, WarmProcess
+
+ROOT = Path(__file__).resolve().parent.parent
+START = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import json; from fdcore.leancore import serve; serve(*json.loads(sys.argv[1]))"
+START_SECONDS = 60  # half a second on a machine that has nothing else to do
+
+
+class Judgement(NamedTuple):
+    refused: str  # why the kernel does not accept the theorem, or ""
+    same: bool  # its type is the statement's, term for term
+    axioms: tuple[str, ...]
+
+
+class _Host(WarmProcess):
+    def __init__(self, role: str, shared: Path, library: Path, env: dict[str, str], header: str, folder: Path, *, heartbeats: int, memory_mb: int, seconds: float):
+        oleans = sorted(map(str, library.rglob("*.olean"))) if role == "judge" else []
+        argv = [sys.executable, "-I", "-S", "-c", START, json.dumps([role, str(shared), header, heartbeats, oleans])]
+        super().__init__(argv, env | {"LEAN_PATH": str(library)}, folder, memory_mb=memory_mb, seconds=seconds)
+
+    def _greet(self) -> None:
+        """Wait until the header is imported: that is not the next request's time."""
+        self._until(b"\n", time.monotonic() + START_SECONDS, [MAX_ANSWER])
+
+    def _ask(self, **request) -> dict:
+        try:
+            self.ready()
+            self._write(json.dumps(request).encode() + b"\n")
+            answer = json.loads(self._until(b"\n", time.monotonic() + self.seconds, [MAX_ANSWER]))
+        except (OSError, ValueError, WarmLeanFailed) as error:
+            self.close()
+            raise WarmLeanFailed(str(error)) from None
+        if "error" in answer:
+            raise WarmLeanFailed(answer["error"])
+        return answer
+
+
+class Elaborator(_Host):
+    def __init__(self, *arguments, **limits):
+        super().__init__("elaborate", *arguments, **limits)
+
+    def elaborate(self, text: str) -> tuple[list[dict], Path | None]:
+        """(messages as `lean --json` prints them, of the text alone; the file with its constants where there is no fault). Raises WarmLeanFailed."""
+        answer = self._ask(text=text, olean="candidate.olean")
+        return answer["messages"], self.folder / "candidate.olean" if answer["written"] else None
+
+
+class Judge(_Host):
+    def __init__(self, *arguments, **limits):
+        super().__init__("judge", *arguments, **limits)
+
+    def judge(self, statement: str, pristine: str, theorem: str, olean: Path) -> Judgement:
+        """What the kernel says of `theorem` in the object file, beside `statement`, a text that declares `pristine`. Raises WarmLeanFailed."""
+        answer = self._ask(statement=statement, pristine=pristine.split("."), theorem=theorem.split("."), olean=str(olean))
+        return Judgement(answer.get("refused", ""), answer.get("same", False), tuple(answer.get("axioms", ())))
