@@ -51,7 +51,7 @@ class Experiment:
         self.seed = seed
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
-        torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS", self.profile.threads))))
+        torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)))
         if self.profile.model.source is None:
             disable_progress_bar()  # a bar for each load of a model of a few megabytes says nothing
         self._claim_folder()
