@@ -20,8 +20,8 @@ usage() {
   --profile NAME|FILE.yaml    settings: ${profiles[*]}   (default here: $default_profile)
   --only NOTEBOOK...          only these notebooks (a number such as 03 is enough)
   --from NOTEBOOK             this notebook and those after it
-  --out DIR                   folder of the run (default: runs/PROFILE-seedN)
-  --seed N                    seed of the whole run (default: 0)
+  --out DIR                   folder of the run (default: runs/PROFILE-seedN; runs/PROFILE where the profile has several seeds)
+  --seed N                    one run, of this seed (default: every seed of the profile)
   --list                      the profiles and the notebooks
   --test [pytest arguments]   the tests;  --test vllm: those that need vLLM, in an environment of their own
   --help                      this text
@@ -54,7 +54,7 @@ notebook_number() {  # index of the notebook that has this name, or the only one
 
 # ---- options -------------------------------------------------------------------------------------------------------
 default_profile=tiny; [[ $gpu ]] && default_profile=paper-lora
-profile=$default_profile; seed=0; out=""; chosen=(); first=0; test=""
+profile=$default_profile; seed=""; out=""; chosen=(); first=0; test=""
 while [[ $# -gt 0 ]]; do
   option=$1; shift
   [[ $option == --*=* ]] && { set -- "${option#*=}" "$@"; option=${option%%=*}; }
@@ -79,7 +79,6 @@ else
 fi
 [[ ${#chosen[@]} -gt 0 ]] || chosen=("${notebooks[@]:first}")
 [[ $test || ${#chosen[@]} -gt 0 ]] || die "no notebooks in $root/notebooks"
-name=${profile##*/}; out=${out:-$root/runs/${name%.yaml}-seed$seed}
 
 # ---- set-up --------------------------------------------------------------------------------------------------------
 find_python() {  # prints a Python that can make the environment
@@ -157,4 +156,4 @@ export PYTHONPATH=$root PATH=$venv/bin:$PATH
 if [[ $test ]]; then
   exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
 fi
-exec "$venv/bin/python" -m fdcore run --profile "$profile" --seed "$seed" --out "$out" "${chosen[@]}"
+exec "$venv/bin/python" -m fdcore run --profile "$profile" ${seed:+--seed "$seed"} ${out:+--out "$out"} "${chosen[@]}"

@@ -19,16 +19,15 @@ def main() -> None:
 def run(
     notebooks: Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")] = None,
     profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "tiny",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="one run of the profile's, or another one; without it all of the profile's seeds")] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the run")] = None,
 ) -> None:
     """Run notebooks in order (run_all.sh sets up an environment, then calls this)."""
     from fdcore import runner
-    from fdcore.profile import load_profile
+    from fdcore.study import default_folder
 
-    out = (out or Path("runs") / f"{Path(profile).stem}-seed{seed}").resolve()
     try:
-        load_profile(profile)
+        out = (out or default_folder(profile, seed)).resolve()
         runner.run(runner.find_notebooks(notebooks or []), profile=profile, seed=seed, out=out)
     except KeyboardInterrupt:
         _stop(runner.INTERRUPTED, 130)

@@ -28,10 +28,13 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def per_problem(rows: Sequence[dict], ks: Sequence[int]) -> np.ndarray:
-    """pass@k of each problem: (problems, len(ks))."""
+    """pass@k of each problem, the mean over its rows where several seeds have one: (problems, len(ks))."""
     if not rows:
         raise ValueError("pass@k of no problems: the evaluation file is empty")
-    return np.array([[pass_at_k(row["n"], row["c"], k) for k in ks] for row in rows])
+    found: dict[str, list[list[float]]] = {}
+    for row in rows:
+        found.setdefault(row["problem_id"], []).append([pass_at_k(row["n"], row["c"], k) for k in ks])
+    return np.array([np.mean(values, 0) for values in found.values()])
 
 
 def pass_at_k_curve(rows: Sequence[dict], ks: Sequence[int]) -> dict[int, float]:

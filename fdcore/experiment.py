@@ -14,7 +14,7 @@ import shutil
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import Callable
+from typing import Callable, NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -27,10 +27,10 @@ from fdcore.checkpoint import seed_of
 from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
 from fdcore.feedback import make_producer
-from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization
+from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
 from fdcore.model import build_student, load_model, load_tokenizer, save_model, train_tokenizer
 from fdcore.plots import label
-from fdcore.profile import Profile, load_profile
+from fdcore.profile import Profile, load_profile, slug
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
 from fdcore.sampling import TorchSampler
 from fdcore.sandbox import active_protections, require_protection
@@ -41,6 +41,16 @@ from fdcore.training import Run
 from fdcore.verifier import Verifier
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+class Plan(NamedTuple):
+    """What an arm is."""
+
+    profile: Profile  # with the variant's settings
+    method: str  # fd, grpo or rft
+    steps: int
+    start: int = 0  # the Feedback Distillation checkpoint that it starts from
+    after: str | None = None  # the arm whose final model it starts from
 
 
 class Experiment:
@@ -179,14 +189,38 @@ class Experiment:
     def chat(self) -> Chat:
         return self._chat(self.tokenizer)
 
+    @property
+    def arms(self) -> list[str]:
+        return ["fd", "grpo", *(["rft"] if self.profile.rft else []), *(f"grpo_from_fd_{i}" for i in (1, 2, 3))]
+
+    def variants(self, ablation: str) -> dict[str, str]:
+        """Label -> arm of an ablation, the arm as the profile has it included."""
+        try:
+            found = self.profile.ablations[ablation]
+        except KeyError:
+            raise ValueError(f"profile {self.profile.name} has no ablation {ablation!r}; there are: {', '.join(self.profile.ablations) or 'none'}") from None
+        main = {"fd": "fd", "grpo": "grpo_from_fd_3" if found.after else "grpo"}[found.arm]
+        return {found.main: main} | {label: f"{ablation}/{slug(label)}" for label in found.variants}
+
     def start_step(self, arm: str) -> int:
         """The Feedback Distillation step that an arm starts from; 0 for one that starts from the base."""
         number = arm.rpartition("grpo_from_fd_")[2]
         return self.profile.training.fd_checkpoints[int(number) - 1] if number.isdigit() else 0
 
-    @property
-    def arms(self) -> list[str]:
-        return ["fd", "grpo", *(f"grpo_from_fd_{i}" for i in (1, 2, 3))]
+    def _plan(self, arm: str) -> Plan:
+        profile, training, start = self.profile, self.profile.training, self.start_step(arm)
+        if arm in self.arms:
+            method = "grpo" if start else arm
+            over = training.grpo_steps - start if training.over_steps is None else training.over_steps
+            return Plan(profile, method, {"fd": training.fd_steps, "grpo": over if start else training.grpo_steps, "rft": training.grpo_steps}[method], start)
+        variants = {variant: (name, label) for name in profile.ablations for label, variant in self.variants(name).items()}
+        if arm not in variants:
+            raise ValueError(f"no arm {arm!r}; there are: {', '.join(dict.fromkeys([*self.arms, *variants]))}")
+        name, found = variants[arm]
+        ablation = profile.ablations[name]
+        steps = ablation.steps or {"fd": training.fd_steps, "grpo": training.grpo_steps}[ablation.arm]
+        after = None if ablation.after is None else self.variants(ablation.after)[found]
+        return Plan(profile.varied(ablation.variants[found]), ablation.arm, steps, 0, after)
 
     def model_folder(self, arm: str) -> Path:
         """The folder of an arm's final model ("base": the base)."""
@@ -207,44 +241,66 @@ class Experiment:
             return VLLMSampler(model, self.tokenizer)
         return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
 
-    def sampling(self, model) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
-        """A function (problems, seeds, step) -> trajectories of that model, which may go on changing."""
-        sampler, settings = self._sampler(model), self.profile.sampler
+    def sampling(self, model, profile: Profile | None = None) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
+        """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings."""
+        profile = profile or self.profile
+        sampler, settings = self._sampler(model), profile.sampler
 
         def sample(problems: list[Problem], seeds: list[int], step: int = 0, prompts=None) -> list[Trajectory]:
             sampler.update_weights(model)
             return rollout(
-                problems, seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=self.profile.episode,
+                problems, seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
                 temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts,
             )
 
         return sample
 
     def train(self, arm: str) -> list[dict]:
-        """Train an arm to its end (resuming where it stands); returns its metrics rows."""
-        folder, training = self.folder / "arms" / arm, self.profile.training
+        """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first."""
+        folder, plan = self.folder / "arms" / arm, self._plan(arm)
+        self._claim_arm(folder, arm, plan)
         if (folder / "model").exists():
             return self.metrics(arm)
-        problems = self.problems()
-        start = self.start_step(arm)
-        if start and not self._fd_checkpoint(start).exists():
-            self.train("fd")
-        model = self._load(self._fd_checkpoint(start) if start else self.base())
-        autocast = self.profile.model.autocast
-        if arm == "fd":
-            method, settings, steps = FeedbackDistillation(self.profile.distillation, model, self.chat, make_producer(self.profile.feedback, self.seed), autocast=autocast), self.profile.distillation, training.fd_steps
+        profile, problems = plan.profile, self.problems()
+        model = self._load(self._start(plan))
+        autocast = profile.model.autocast
+        if plan.method == "fd":
+            settings = profile.distillation
+            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed), autocast=autocast)
+        elif plan.method == "grpo":
+            settings = profile.grpo
+            method = GroupRelativePolicyOptimization(settings, copy.deepcopy(model), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
         else:
-            method, settings, steps = GroupRelativePolicyOptimization(self.profile.grpo, copy.deepcopy(model), max_tokens=self.profile.episode.max_response_tokens, autocast=autocast), self.profile.grpo, training.over_steps if start else training.grpo_steps
-        run = Run(folder, arm, self.seed, model, method, training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples)
-        sample = self.sampling(model)
-        keep = {step: self._fd_checkpoint(step) for step in training.fd_checkpoints} if arm == "fd" else {}
+            settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
+        run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples)
+        sample = self.sampling(model, profile)
+        keep = {step: self._fd_checkpoint(step) for step in profile.training.fd_checkpoints} if arm == "fd" else {}
         with self._writing():
             rows = run.train(
-                steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
-                look_every=self.profile.evaluation.every, keep=keep, save=lambda where: save_model(model, self.tokenizer, where),
+                plan.steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
+                look_every=profile.evaluation.every, keep=keep, save=lambda where: save_model(model, self.tokenizer, where),
             )
             save_model(model, self.tokenizer, folder / "model")
         return rows
+
+    def _start(self, plan: Plan) -> Path:
+        """The folder of the weights that an arm starts from."""
+        if plan.after is not None:
+            self.train(plan.after)
+            return self.model_folder(plan.after)
+        if plan.start and not self._fd_checkpoint(plan.start).exists():
+            self.train("fd")
+        return self._fd_checkpoint(plan.start) if plan.start else self.base()
+
+    def _claim_arm(self, folder: Path, arm: str, plan: Plan) -> None:
+        """A variant's folder belongs to its settings, which the profile's hash leaves out."""
+        if arm in self.arms:
+            return
+        mine = {"settings": hashlib.sha256(plan.profile.model_dump_json(exclude={"seeds", "ablations"}).encode()).hexdigest()[:12], "after": plan.after}
+        mark = folder / "variant.json"
+        if mark.exists() and json.loads(mark.read_text()) != mine:
+            raise ValueError(f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew")
+        write_text(mark, json.dumps(mine) + "\n")
 
     def _look(self, sample) -> dict:
         """Accuracy on the first test and hold-out problems, one sample each, the same seeds at every look."""
@@ -265,9 +321,10 @@ class Experiment:
         if len(done := list(read_jsonl(path))) == len(todo):
             return done
         settings, model = self.profile.evaluation, self._load(self.model_folder(arm))
+        profile = self.profile if arm == "base" else self._plan(arm).profile
         count = settings.holdout_samples if split == "holdout" else settings.base_samples if arm == "base" else settings.samples
         at_once = max(1, self.profile.sampler.max_batch // count)
-        sample, (_, unknown) = self.sampling(model), problem_sets.partition()
+        sample, (_, unknown) = self.sampling(model, profile), problem_sets.partition()
         with self._writing(), tqdm(total=len(todo), initial=len(done), desc=f"{arm} on {split}, {count} samples each", unit="problem", mininterval=2.0) as bar:
             write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in done))  # drops a line cut short by a kill
             for first in range(len(done), len(todo), at_once):
@@ -332,12 +389,3 @@ class Experiment:
         failed = [item for item in found if not item[1].verdict.verified] or found
         views = [token_view(model, model, self.chat, problem, attempt, feedback.text) for problem, attempt, feedback in failed]
         return failed[max(range(len(views)), key=lambda i: sum(abs(option.teacher - option.student) for option in views[i].alternatives[views[i].focus]))]
-
-    def publish(self) -> list[Path]:
-        """Copy the run's figures into the repository's figures/ folder, when the profile says so."""
-        if not self.profile.publish_figures:
-            return []
-        target = REPOSITORY / "figures"
-        target.mkdir(exist_ok=True)
-        return [Path(shutil.copy2(path, target / path.name)) for path in sorted(self.figures.iterdir()) if path.is_file()]
-

@@ -188,3 +188,39 @@ class GroupRelativePolicyOptimization:
     def load_state_dict(self, state: dict) -> None:
         check_weights(self.reference.state_dict(), state["reference"], "GRPO: the saved reference")
         self.reference.load_state_dict(state["reference"])
+
+
+class RejectionSamplingFineTuning:
+    """Cross-entropy on the student's own verified attempts, the supervised baseline (RFT, arXiv 2308.01825; one round of STaR, arXiv 2203.14465, a step).
+
+    The other attempts go through the model too, with weight 0, so that the entropy is measured on all, as in the other methods.
+    """
+
+    updates = 1
+
+    def __init__(self, *, autocast: bool):
+        self.autocast = autocast
+
+    def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:
+        self.trajectories = trajectories
+        self.tokens = sum(map(action_tokens, trajectories))
+        self.kept = sum(action_tokens(t) for t in trajectories if t.verdict.verified)
+        return {"kept": sum(t.verdict.verified for t in trajectories)}
+
+    def loss(self, model: torch.nn.Module, rows: range) -> tuple[Tensor, dict]:
+        picked = [self.trajectories[i] for i in rows]
+        sequences, masks = [t.token_ids for t in picked], [t.action_mask for t in picked]
+        student = deferred_logits(model, sequences, masks, autocast=self.autocast)
+        taken = action_values(sequences, masks).to(student.hidden.device)
+        logprobs, entropies = student.map(lambda logits, part: (token_logprobs(logits, taken[part]), entropy(logits.detach())))
+        verified = action_values([[float(t.verdict.verified)] * len(t.token_ids) for t in picked], masks).to(logprobs)
+        return -(verified * logprobs).sum() / max(1, self.kept), {"entropy": entropies.sum().item() / self.tokens}
+
+    def after_step(self, model: torch.nn.Module, step: int) -> None:
+        pass
+
+    def state_dict(self) -> dict:
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        pass

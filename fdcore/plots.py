@@ -27,17 +27,18 @@ STYLE = {
 # Okabe and Ito's colours; line styles and markers differ too, so that grey print works.
 LOOKS = {
     "base": ("#666666", ":", "x"), "fd": ("#0072B2", "-", "o"), "grpo": ("#D55E00", "--", "s"), "grpo_from_fd_1": ("#E69F00", "-.", "^"),
-    "grpo_from_fd_2": ("#009E73", (0, (6, 1)), "D"), "grpo_from_fd_3": ("#CC79A7", (0, (4, 1, 1, 1, 1, 1)), "v"),
+    "grpo_from_fd_2": ("#009E73", (0, (6, 1)), "D"), "grpo_from_fd_3": ("#CC79A7", (0, (4, 1, 1, 1, 1, 1)), "v"), "rft": ("#8C6D31", (0, (2, 1)), "P"),
 }
 ALL, KNOWN, UNKNOWN = LOOKS["base"], ("#000000", "-", "o"), ("#56B4E9", "--", "s")  # kinds of problem: no arm's colour
 SERIES = {"fd": "Claude FD", "grpo": "GRPO", "grpo_from_fd_1": "GRPO over FD (100)", "grpo_from_fd_2": "GRPO over FD (200)", "grpo_from_fd_3": "GRPO over FD (300)"}
 PANELS = (("test_accuracy", "test accuracy"), ("train_accuracy", "train accuracy"), ("entropy", "entropy (nats)"), ("holdout_accuracy", "hold-out accuracy"))
 PAPER_PANELS = ("test accuracy", "train accuracy", "entropy", "MiniF2F accuracy")
+LEMMA_ARMS = ("fd", "grpo", "rft")  # those that start from the base
 WINDOW = 7  # steps of the trailing mean on noisy curves
 
 
 def label(arm: str, starts: dict[str, int]) -> str:
-    return {"fd": "FD", "grpo": "GRPO", "base": "base"}.get(arm) or f"GRPO over FD ({starts.get(arm, 0)})"
+    return {"fd": "FD", "grpo": "GRPO", "rft": "RFT", "base": "base"}.get(arm) or f"GRPO over FD ({starts.get(arm, 0)})"
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -109,17 +110,30 @@ def _heights(values: Sequence[float]) -> tuple[float, float]:
 
 
 def figure_2_rows(metrics: dict[str, list[dict]], starts: dict[str, int]) -> list[dict]:
-    """What Figure 2 draws: one row an arm and step, with the step and tokens counted from the base model.
+    """What Figure 2 draws: one row an arm, seed and step, with the step and tokens counted from the base model.
 
     An arm that starts from a checkpoint carries FD's tokens up to there; None where FD's metrics lack that step.
     """
-    spent = {0: 0} | {row["step"]: row["tokens_sampled"] for row in metrics.get("fd", [])}
+    spent = {(row["seed"], row["step"]): row["tokens_sampled"] for row in metrics.get("fd", [])}
     rows = []
     for arm, row in ((arm, row) for arm, run in metrics.items() for row in run):
-        before = spent.get(starts.get(arm, 0))
+        start = starts.get(arm, 0)
+        before = spent.get((row["seed"], start)) if start else 0
         tokens = None if before is None else row["tokens_sampled"] + before
-        rows.append({"arm": arm, "step": row["step"] + starts.get(arm, 0), "tokens_sampled": tokens, **{key: row[key] for key, _ in PANELS}})
+        rows.append({"arm": arm, "seed": row["seed"], "step": row["step"] + start, "tokens_sampled": tokens, **{key: row[key] for key, _ in PANELS}})
     return rows
+
+
+def over_seeds(rows: Sequence[dict]) -> list[dict]:
+    """One row a step: the mean over seeds of every number that all of that step's rows hold."""
+    steps: dict[int, list[dict]] = {}
+    for row in rows:
+        steps.setdefault(row["step"], []).append(row)
+    return [{"step": step} | {key: float(np.mean([row[key] for row in same])) for key in same[0] if key not in ("step", "seed") and all(_number(row[key]) for row in same)} for step, same in sorted(steps.items())]
+
+
+def _number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @styled
@@ -133,7 +147,7 @@ def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Liter
         axes = figure.add_subplot(grid[0, column], sharex=first)
         first = first or axes
         for arm in metrics:
-            _curve(axes, [row for row in rows if row["arm"] == arm], arm, key, x, label(arm, starts))
+            _curve(axes, [row for row in rows if row["arm"] == arm], LOOKS[arm], key, x, label(arm, starts))
         values = [row[key] for row in rows if row[key] is not None]
         _axis(axes, x, values, title=title)
         if not values:
@@ -142,18 +156,34 @@ def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Liter
         if paper:
             _paper_panel(figure.add_subplot(grid[1, column]), PAPER_PANELS[column])
     _legend_above(figure)
-    note = f"train accuracy and entropy: trailing mean of {WINDOW} steps over the raw values (faint)"
+    note = _note(rows)
     figure.supxlabel(note + (". Lower row: not ours, the paper's Figure 2" if paper else ""), fontsize=6.5, color="#555555")
     return figure
 
 
-def _curve(axes, rows: list[dict], arm: str, key: str, x: str, name: str) -> None:
-    points = [(row[x], row[key]) for row in rows if row[key] is not None and row[x] is not None]
-    where, values = zip(*points) if points else ((), ())
-    if key in ("train_accuracy", "entropy"):
-        axes.plot(where, values, color=LOOKS[arm][0], alpha=0.2, linewidth=0.6)
-        values = smooth(values)
-    _line(axes, where, values, LOOKS[arm], name)
+def _note(rows: list[dict]) -> str:
+    """What the reader must know of the curves."""
+    seeds = len({row["seed"] for row in rows})
+    shown = "over the raw values (faint)" if seeds < 2 else f"; all panels: mean of {seeds} seeds, bands from the lowest to the highest"
+    return f"train accuracy and entropy: trailing mean of {WINDOW} steps {shown}".replace(" ;", ";")
+
+
+def _curve(axes, rows: list[dict], look: tuple, key: str, x: str, name: str) -> None:
+    """The mean over seeds; with several seeds in a band from the lowest to the highest."""
+    smoothed = key in ("train_accuracy", "entropy")
+    runs = {}
+    for row in rows:
+        if row[key] is not None and row[x] is not None:
+            runs.setdefault(row["seed"], {})[row["step"]] = (row[x], row[key])
+    steps = [step for step in next(iter(runs.values()), {}) if all(step in run for run in runs.values())]
+    where = [np.mean([run[step][0] for run in runs.values()]) for step in steps]
+    raw = np.array([[run[step][1] for step in steps] for run in runs.values()])
+    values = np.array([smooth(run) for run in raw]) if smoothed else raw
+    if len(raw) == 1 and smoothed:
+        axes.plot(where, raw[0], color=look[0], alpha=0.2, linewidth=0.6)
+    elif len(raw) > 1:
+        axes.fill_between(where, values.min(0), values.max(0), color=look[0], alpha=0.15, linewidth=0)
+    _line(axes, where, values.mean(0) if len(values) else (), look, name)
 
 
 def paper_curves(figure: str, panel: str) -> dict[str, list[tuple[float, float]]]:
@@ -183,8 +213,8 @@ def _paper_panel(axes, panel: str) -> None:
 def figure_3_rows(metrics: dict, evaluations: dict, starts: dict[str, int], ks: Sequence[int]) -> list[dict]:
     """What Figure 3 draws: lemmas a step, and pass@k with its interval."""
     lemmas = [
-        {"panel": "lemmas", "arm": arm, "x": row["step"], "tokens_sampled": row["tokens_sampled"], "y": row["lemmas_seen"] / row["step"]}
-        for arm in ("fd", "grpo") for row in metrics.get(arm, [])
+        {"panel": "lemmas", "arm": arm, "seed": row["seed"], "x": row["step"], "tokens_sampled": row["tokens_sampled"], "y": row["lemmas_seen"] / row["step"]}
+        for arm in LEMMA_ARMS for row in metrics.get(arm, [])
     ]
     return lemmas + [{"panel": "pass@k", "arm": arm, "x": k, "y": y, "low": low, "high": high} for arm, rows in evaluations.items() for k, y, low, high in _pass_rows(rows, ks)]
 
@@ -204,12 +234,12 @@ def figure_3(metrics: dict[str, list[dict]], evaluations: dict[str, list[dict]],
     figure = new_figure(7.0, 2.6)
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.3])
     rates, counts = [], []
-    for arm in ("fd", "grpo"):
-        rows, name = metrics.get(arm, []), label(arm, starts)
-        _line(left, [r["step"] for r in rows], [r["lemmas_seen"] / r["step"] for r in rows], LOOKS[arm], name)
-        _line(middle, [r["tokens_sampled"] for r in rows], [r["lemmas_seen"] for r in rows], LOOKS[arm], name)
+    for arm in LEMMA_ARMS:
+        rows, name = [row | {"rate": row["lemmas_seen"] / row["step"]} for row in metrics.get(arm, [])], label(arm, starts)
+        _curve(left, rows, LOOKS[arm], "rate", "step", name)
+        _curve(middle, rows, LOOKS[arm], "lemmas_seen", "tokens_sampled", name)
         # A long run's first steps, whose quotients dwarf the rest, may leave the panel (the paper starts at step 20 of 140).
-        rates += [r["lemmas_seen"] / r["step"] for r in rows[len(rows) // 10 :]]
+        rates += [r["rate"] for r in rows if r["step"] > rows[-1]["step"] // 10]
         counts += [r["lemmas_seen"] for r in rows]
     _axis(left, "step", [1, *rates], title="distinct lemmas ÷ step")
     _axis(middle, "tokens_sampled", [1, *counts], title="distinct lemmas")

@@ -6,8 +6,9 @@ that have a default are variants of a method, off unless a file asks for them.
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -151,10 +152,18 @@ class GRPO(Section):
     importance_cap: float | None = Field(None, ge=1)  # as in `Distillation`
 
 
+class RejectionSampling(Section):
+    """Fine-tuning on the student's own verified attempts: the supervised baseline."""
+
+    prompts: int = Field(gt=0)
+    samples: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+
+
 class Training(Section):
     fd_steps: int = Field(gt=0)
     grpo_steps: int = Field(gt=0)
-    over_steps: int = Field(gt=0)  # GRPO steps from each Feedback Distillation checkpoint
+    over_steps: int | None = Field(gt=0)  # GRPO steps from each Feedback Distillation checkpoint; None: what the checkpoint has left of grpo_steps
     fd_checkpoints: tuple[int, int, int]
     warmup_steps: int = Field(ge=0)
     weight_decay: float = Field(ge=0)
@@ -170,6 +179,16 @@ class Evaluation(Section):
     base_samples: int = Field(gt=0)  # the same for the base model
     holdout_samples: int = Field(gt=0)  # the same on the hold-out
     ks: tuple[int, ...]
+
+
+class Ablation(Section):
+    """One arm again and again, each time with other settings. `main` is what the arm as the profile has it is called among them."""
+
+    arm: Literal["fd", "grpo"]
+    main: str
+    variants: dict[str, dict[str, Any]] = Field(min_length=1)  # label -> {"section.setting": value}
+    steps: int | None = Field(None, gt=0)  # None: as many as the arm has
+    after: str | None = None  # another ablation: these start from its models of the same labels (`main`: from the last FD checkpoint)
 
 
 class Profile(Section):
@@ -188,11 +207,29 @@ class Profile(Section):
     grpo: GRPO
     training: Training
     evaluation: Evaluation
+    rft: RejectionSampling | None = None  # None: no such arm
+    seeds: tuple[int, ...] = Field((0,), min_length=1)  # the runs that make up the experiment
+    ablations: dict[str, Ablation] = {}
 
     @property
     def hash(self) -> str:
-        """Of the settings as they stand; a variant that is off counts as not there, so that new ones leave older runs readable."""
-        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:12]
+        """Of the settings as they stand; a variant that is off counts as not there, so that new ones leave older runs readable.
+
+        Seeds and ablations add to an experiment and change nothing of what it has: they do not count."""
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True, exclude={"seeds", "ablations"}).encode()).hexdigest()[:12]
+
+    def varied(self, settings: dict[str, Any]) -> Profile:
+        """This profile with other values: {"section.setting": value}. ValueError names a setting that there is not, or a wrong value."""
+        content = self.model_dump()
+        for name, value in settings.items():
+            *path, last = name.split(".")
+            section = content
+            for part in path:
+                section = section.get(part) if isinstance(section, dict) else None
+            if not isinstance(section, dict) or last not in section:
+                raise ValueError(f"profile {self.name}: there is no setting {name!r} to vary")
+            section[last] = value
+        return Profile.model_validate(content)
 
 
 def profile_names() -> list[str]:
@@ -213,14 +250,41 @@ def load_profile(name: str | Path) -> Profile:
         raise ValueError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     try:
         profile = Profile.model_validate(settings)
+        for name, ablation in profile.ablations.items():
+            _check_ablation(profile, name, ablation)
     except ValidationError as error:
         first = error.errors()[0]
         where, given = ".".join(map(str, first["loc"])), first.get("input")
         what = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
         raise ValueError(f"{path}: {where}: {what}, got {str(given)[:60]!r}") from None
-    steps = profile.training.fd_checkpoints
-    if list(steps) != sorted(set(steps)) or steps[-1] > profile.training.fd_steps:
-        raise ValueError(f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(steps)}")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    training = profile.training
+    if list(training.fd_checkpoints) != sorted(set(training.fd_checkpoints)) or training.fd_checkpoints[-1] > training.fd_steps:
+        raise ValueError(f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(training.fd_checkpoints)}")
+    if training.over_steps is None and training.fd_checkpoints[-1] >= training.grpo_steps:
+        raise ValueError(f"{path}: training.over_steps is null, but the checkpoint at step {training.fd_checkpoints[-1]} leaves none of the {training.grpo_steps} grpo_steps")
     if (profile.model.source is None) != (profile.model.student is not None and profile.warmup is not None):
         raise ValueError(f"{path}: model.source must be given, or else model.student and warmup")
     return profile
+
+
+def _check_ablation(profile: Profile, name: str, ablation: Ablation) -> None:
+    """ValueError for what cannot be run."""
+    labels = [ablation.main, *ablation.variants]
+    if len({slug(label) for label in labels}) < len(labels):
+        raise ValueError(f"ablations.{name}: two of its labels are the same: {', '.join(labels)}")
+    before = profile.ablations.get(ablation.after) if ablation.after else None
+    if ablation.after and (before is None or before.arm != "fd" or not before.variants.keys() >= ablation.variants.keys()):
+        raise ValueError(f"ablations.{name}: after must name an ablation of fd with the same labels, got {ablation.after!r}")
+    for settings in ablation.variants.values():
+        profile.varied(settings)
+
+
+def slug(label: str) -> str:
+    """A label as part of a folder's name.
+
+    >>> slug("α = 0.5")
+    'α_0.5'
+    """
+    return re.sub(r"[^\w.+-]+", "_", label).strip("_")

@@ -32,7 +32,7 @@ class NotebookFailed(RuntimeError):
     """One line: which notebook, what went wrong, where its executed copy is."""
 
 
-def run(notebooks: Sequence[Path], *, profile: str, seed: int, out: Path) -> None:
+def run(notebooks: Sequence[Path], *, profile: str, seed: int | None, out: Path) -> None:
     """Execute `notebooks` in this order with the papermill parameters (profile, seed, out). Raises NotebookFailed.
 
     The kernels run this very Python. All that a notebook started is dead when this function is left, however it is left.
@@ -56,7 +56,7 @@ def run(notebooks: Sequence[Path], *, profile: str, seed: int, out: Path) -> Non
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _execute(notebook: Path, copy: Path, parameters: dict[str, str | int], sockets: str) -> None:
+def _execute(notebook: Path, copy: Path, parameters: dict[str, str | int | None], sockets: str) -> None:
     import papermill  # here, because it takes a second to import
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError

@@ -32,7 +32,7 @@ def test_pass_at_k_refuses_what_has_no_answer(n, c, k):
 
 
 def test_the_curve_is_the_mean_over_problems_and_an_empty_file_is_an_error():
-    assert pass_at_k_curve([{"n": 2, "c": 1}, {"n": 2, "c": 0}], [1, 2]) == {1: 0.25, 2: 0.5}
+    assert pass_at_k_curve([{"problem_id": "a", "n": 2, "c": 1}, {"problem_id": "b", "n": 2, "c": 0}], [1, 2]) == {1: 0.25, 2: 0.5}
     with pytest.raises(ValueError, match="no problems"):
         pass_at_k_curve([], [1])
 
@@ -47,7 +47,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
 
 
 def test_intervals_hold_the_estimate_and_are_the_same_twice():
-    rows = [{"n": 8, "c": c} for c in (0, 1, 4, 8, 2, 0)]
+    rows = [{"problem_id": str(i), "n": 8, "c": c} for i, c in enumerate((0, 1, 4, 8, 2, 0))]
     assert bootstrap_pass_at_k(rows, [1, 8], seed=3) == bootstrap_pass_at_k(rows, [1, 8], seed=3)
     for k, (low, high) in bootstrap_pass_at_k(rows, [1, 8]).items():
         assert low <= pass_at_k_curve(rows, [k])[k] <= high
@@ -55,7 +55,7 @@ def test_intervals_hold_the_estimate_and_are_the_same_twice():
 
 def test_a_problem_is_drawn_with_all_its_ks():
     """Every replicate of pass@1 and pass@8 is of the same problems: with equal columns the intervals are equal."""
-    rows = [{"n": 8, "c": c} for c in (0, 8, 8, 0, 8)]
+    rows = [{"problem_id": str(i), "n": 8, "c": c} for i, c in enumerate((0, 8, 8, 0, 8))]
     assert len(set(bootstrap_pass_at_k(rows, [1, 2, 8]).values())) == 1
 
 

@@ -8,7 +8,7 @@ from fdcore import policy
 from fdcore.chat import Chat
 from fdcore.distillation import token_kl
 from fdcore.grpo import policy_loss
-from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization
+from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
 from fdcore.model import build_student, train_tokenizer
 from fdcore.policy import action_logits, action_values, by_sequence, token_logprobs
 from fdcore.profile import load_profile
@@ -249,3 +249,30 @@ def test_another_models_reference_is_refused():
     method = grpo()[0]
     with pytest.raises(ValueError, match="GRPO: the saved reference is another model"):
         method.load_state_dict({"reference": build(1, vocabulary=320).state_dict()})
+
+
+# -- rejection-sampling fine-tuning ------------------------------------------------------------------------------------
+
+
+def judged(attempts=ATTEMPTS):
+    """The attempts with the verdicts that their rewards stand for."""
+    return [t.model_copy(update={"verdict": Verdict(status="verified" if t.reward else "failed")}) for t in attempts]
+
+
+def test_rejection_sampling_learns_the_verified_attempts_alone_and_measures_entropy_on_all(model):
+    method, attempts = RejectionSamplingFineTuning(autocast=False), judged()
+    assert method.prepare(PROBLEMS, attempts) == {"kept": 2}
+    shares = [method.loss(model, rows) for rows in (range(0, 1), range(1, 4))]
+    logits = action_logits(model, [t.token_ids for t in attempts], [t.action_mask for t in attempts])
+    kept = [t for t in attempts if t.reward]
+    sequences, masks = [t.token_ids for t in kept], [t.action_mask for t in kept]
+    expected = -token_logprobs(action_logits(model, sequences, masks), action_values(sequences, masks)).mean()
+    assert sum(loss for loss, _ in shares).item() == pytest.approx(expected.item(), abs=1e-6)
+    assert sum(parts["entropy"] for _, parts in shares) == pytest.approx(policy.entropy(logits).mean().item(), abs=1e-6)
+
+
+def test_a_batch_without_a_verified_attempt_leaves_the_weights_as_they_are(model):
+    method = RejectionSamplingFineTuning(autocast=False)
+    assert method.prepare(PROBLEMS, [t.model_copy(update={"reward": 0.0}) for t in ATTEMPTS]) == {"kept": 0}
+    method.loss(model, range(4))[0].backward()
+    assert all(not parameter.grad.any() for parameter in model.parameters() if parameter.grad is not None)

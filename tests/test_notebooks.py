@@ -47,11 +47,11 @@ def test_nothing_was_left_from_a_run(notebook):
 def test_the_second_cell_holds_the_parameters_profile_seed_and_out(notebook):
     assert [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])] == [notebook.cells[1]]
     values = {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(notebook.cells[1].source).body}
-    assert values == {"profile": "tiny", "seed": 0, "out": None}
+    assert values == {"profile": "tiny", "seed": None, "out": None}
 
 
-def test_the_third_cell_opens_the_experiment_of_these_parameters(notebook):
-    assert "run = Experiment(profile, seed=seed, out=out)" in notebook.cells[2].source.splitlines()
+def test_the_third_cell_opens_the_study_of_these_parameters(notebook):
+    assert "study = Study(profile, seed=seed, out=out)" in notebook.cells[2].source.splitlines()
 
 
 def test_cells_are_short_and_compile(notebook):

@@ -4,7 +4,7 @@ import warnings
 import pytest
 from matplotlib.text import Text
 
-from fdcore.plots import LOOKS, base_figure, figure_2, figure_2_rows, figure_3, figure_3_rows, paper_curves, save
+from fdcore.plots import LOOKS, base_figure, figure_2, figure_2_rows, figure_3, figure_3_rows, over_seeds, paper_curves, save
 
 ARMS = ["fd", "grpo", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3"]
 STARTS = {arm: int(arm[-1]) if arm[-1].isdigit() else 0 for arm in ARMS}
@@ -18,9 +18,9 @@ def warnings_are_errors():
         yield
 
 
-def metrics(steps=4, arms=ARMS, accuracy=0.5):
+def metrics(steps=4, arms=ARMS, accuracy=0.5, seed=0):
     row = lambda step: {
-        "step": step, "tokens_sampled": 100 * step, "test_accuracy": accuracy if step % 2 == 0 else None, "holdout_accuracy": None,
+        "step": step, "seed": seed, "tokens_sampled": 100 * step, "test_accuracy": accuracy if step % 2 == 0 else None, "holdout_accuracy": None,
         "train_accuracy": accuracy, "entropy": 0.3, "lemmas_seen": step,
     }
     return {arm: [row(step) for step in range(1, steps + 1)] for arm in arms}
@@ -47,6 +47,21 @@ def test_every_figure_is_written_as_pdf_with_embedded_fonts_png_and_csv(tmp_path
         pdf, png, table = save(figure, tmp_path, name, rows)
         assert b"/FontFile2" in pdf.read_bytes() and b"/Type3" not in pdf.read_bytes() and png.stat().st_size > 5000
         assert len(table.read_text().splitlines()) == len(rows) + 1
+
+
+def test_several_seeds_are_drawn_as_their_mean_in_a_band_from_the_lowest_to_the_highest():
+    runs = {"fd": metrics(4, ["fd"], accuracy=0.2)["fd"] + metrics(6, ["fd"], accuracy=0.6, seed=1)["fd"]}
+    figure = figure_2(runs, STARTS, paper=False)
+    test = figure.axes[0]
+    assert list(test.lines[0].get_xdata()) == [2, 4] and list(test.lines[0].get_ydata()) == [0.4, 0.4]  # steps that every seed has reached
+    band = test.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (0.2, 0.6)
+    assert any("mean of 2 seeds" in word for word in words(figure))
+
+
+def test_rows_over_seeds_hold_the_mean_of_what_all_of_a_step_have_measured():
+    rows = [{"step": 1, "seed": s, "entropy": e, "test_accuracy": t, "arm": "fd"} for s, e, t in ((0, 0.25, 0.5), (1, 0.75, None))]
+    assert over_seeds(rows) == [{"step": 1, "entropy": 0.5}]
 
 
 @pytest.mark.parametrize("runs", [metrics(1), metrics(3, ["fd"]), metrics(accuracy=0.0), {arm: [] for arm in ARMS}])

@@ -41,6 +41,11 @@ def changed(tmp_path, **changes):
     ({"training__fd_steps": "many"}, ["training.fd_steps", "integer", "many"]),
     ({"training__fd_checkpoints": [2, 1, 6]}, ["training.fd_checkpoints", "rising", "[2, 1, 6]"]),
     ({"warmup": None}, ["model.source"]),
+    ({"training__over_steps": None, "training__grpo_steps": 3}, ["over_steps is null", "leaves none of the 3"]),
+    ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"x": {"distillation.alpha": 0.5}}}}}, ["no setting 'distillation.alpha'"]),
+    ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"x": {"distillation.ema_alpha": 5}}}}}, ["distillation.ema_alpha", "less than or equal to 1"]),
+    ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"0 9": {}, "0/9": {}}}}}, ["ablations.a", "the same"]),
+    ({"ablations": {"a": {"arm": "grpo", "main": "0.9", "variants": {"x": {}}, "after": "b"}}}, ["ablations.a", "after", "'b'"]),
 ])
 def test_a_wrong_setting_is_one_line_that_names_it(tmp_path, change, words):
     with pytest.raises(ValueError) as error:
@@ -59,3 +64,16 @@ def test_a_file_that_is_not_yaml_is_one_line(tmp_path):
     file.write_text("name: [")
     with pytest.raises(ValueError, match="not valid YAML"):
         load_profile(file)
+
+
+def test_a_variant_is_the_profile_with_other_values_and_changes_nothing_of_it():
+    profile = load_profile("smoke")
+    other = profile.varied({"distillation.ema_alpha": 1.0, "episode.max_turns": 1})
+    assert (other.distillation.ema_alpha, other.episode.max_turns) == (1.0, 1) and other.grpo == profile.grpo
+    assert profile.distillation.ema_alpha != 1.0
+
+
+def test_seeds_and_ablations_add_to_an_experiment_without_making_another_of_it(tmp_path):
+    more = {"seeds": [0, 1], "ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"1": {"distillation.ema_alpha": 1.0}}}}}
+    assert load_profile(changed(tmp_path, **more)).hash == load_profile("smoke").hash
+    assert load_profile(changed(tmp_path, training__fd_steps=7)).hash != load_profile("smoke").hash

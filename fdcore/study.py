@@ -1,0 +1,67 @@
+"""The runs that make up an experiment: one a seed. Notebooks ask a study; each answer joins the runs' rows, marked with their seed.
+
+`runs/PROFILE-seedN` holds a profile of one seed. A profile of several keeps run N in `runs/PROFILE/seed-N`, and what is drawn of all
+in `runs/PROFILE`; `seed` picks one of them, so that a long experiment can be made in pieces, and on several machines.
+"""
+from __future__ import annotations
+
+import shutil
+from functools import cached_property
+from pathlib import Path
+
+from fdcore.experiment import REPOSITORY, Experiment
+from fdcore.profile import load_profile
+
+
+class Study:
+    """`Study("tiny")`: every seed of the profile; `Study("tiny", seed=1)`: that one alone. `out`: another folder than the above."""
+
+    def __init__(self, profile: str | Path, seed: int | None = None, out: str | Path | None = None):
+        self.profile = load_profile(profile)
+        self.seeds = self.profile.seeds if seed is None else (seed,)
+        self.folder = Path(out) if out else default_folder(profile, seed)
+        self.figures = self.folder / "figures"
+        alone = len(self.seeds) == 1
+        self.runs = [Experiment(profile, each, self.folder if alone else self.folder / f"seed-{each}") for each in self.seeds]
+
+    @property
+    def first(self) -> Experiment:
+        """The run that single examples are shown of."""
+        return self.runs[0]
+
+    @property
+    def folders(self) -> list[Path]:
+        return [run.folder for run in self.runs]
+
+    @property
+    def arms(self) -> list[str]:
+        return self.first.arms
+
+    @cached_property
+    def starts(self) -> dict[str, int]:
+        """The Feedback Distillation step that each arm starts from."""
+        return {arm: self.first.start_step(arm) for arm in self.arms}
+
+    def train(self, arm: str) -> list[dict]:
+        """Train an arm in every run; its metrics rows, which name their seed."""
+        return [row for run in self.runs for row in run.train(arm)]
+
+    def evaluate(self, arm: str, split: str) -> list[dict]:
+        """Evaluate an arm in every run: one row a seed and problem."""
+        return [{"seed": run.seed, **row} for run in self.runs for row in run.evaluate(arm, split)]
+
+    def publish(self) -> list[Path]:
+        """Copy the figures into the repository's figures/ folder, when the profile says so."""
+        if not self.profile.publish_figures:
+            return []
+        target = REPOSITORY / "figures"
+        target.mkdir(exist_ok=True)
+        return [Path(shutil.copy2(path, target / path.name)) for path in sorted(self.figures.iterdir()) if path.is_file()]
+
+
+def default_folder(profile: str | Path, seed: int | None) -> Path:
+    """Where a study is kept when nothing else is said."""
+    seeds, folder = load_profile(profile).seeds, REPOSITORY / "runs" / Path(profile).stem
+    if len(seeds) > 1:
+        return folder if seed is None else folder / f"seed-{seed}"
+    return folder.with_name(f"{folder.name}-seed{seeds[0] if seed is None else seed}")
