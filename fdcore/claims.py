@@ -1,9 +1,8 @@
-"""Claims C1 to C4 of the paper, each turned into one number with an interval and a verdict by the rules below, written before a run was published.
+"""Claims of the paper, each turned into one number with an interval and a verdict by the rules below, written before a run was published.
 
 *reproduced* when the 95 % interval lies above 0, *not reproduced* when it lies below, else *undecided*; undecided too where data is missing
 or too little, or where the claim's own condition does not hold. With several runs (seeds) the estimates are averaged, and the bootstrap draws
-runs, then units within each; problems are the same in every run, so that one draw of problems serves all. Left out on purpose: claims that
-need experiments outside `run_all.sh`'s five arms.
+runs, then units within each; problems are the same in every run, so that one draw of problems serves all.
 """
 from __future__ import annotations
 
@@ -21,6 +20,8 @@ BLOCK = 5  # steps: neighbouring steps are not independent
 FEWEST = 2 * BLOCK  # steps below which a training curve decides nothing
 SIMILAR = 0.10  # C2's "similar pass@1"; the paper's two arms are .06 apart
 MIDDLE = "grpo_from_fd_2"  # named beforehand, so that the best of three is not picked after the fact
+FAST = "teacher_speed/alpha_0.00"  # the variants that C6 and C8 look at, by ablation and label in the profile
+NO_TOOLS = {"fd": "tools_fd/FD_no_tools", "grpo": "tools_grpo/GRPO_no_tools"}
 
 
 class Rule(Record):
@@ -58,6 +59,16 @@ RULES = (
         bootstrap="tenths of the token budget", reproduced_when=f"{ABOVE}; at least {FEWEST} steps of each within the budget",
         paper="lemmas ÷ step 6.3 → 2.95 (FD), 5.0 → 2.63 (GRPO), Figure 3",
     ),
+    Rule(
+        id="C6", claim="a slower teacher is the more stable one", unit="share of attempts",
+        quantity="mean train accuracy over the last quarter of training, FD as it is − FD whose teacher is the student (α = 0)",
+        bootstrap=f"steps, in blocks of {BLOCK}", reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
+        paper="test accuracy peaks at .64 (α = .9) and .45 (α = 0), which decays, Figure 6",
+    ),
+    Rule(
+        id="C8", claim="tools help both methods", quantity="pass@1 on test, trained and evaluated with tools − without; the smaller of FD's and GRPO's gain",
+        unit="share of problems", bootstrap="problems", reproduced_when=ABOVE, paper="train accuracy .167 against .113 (FD), .23 against .135 (GRPO), Qwen3-8B on MiniF2F, Figure 8",
+    ),
 )
 
 
@@ -80,11 +91,11 @@ class Measured(NamedTuple):
 
 
 def judge(folders: str | Path | Iterable[str | Path]) -> list[Claim]:
-    """Judge the four claims on one run folder, or on several (one a seed)."""
+    """Judge the claims on one run folder, or on several (one a seed)."""
     folders = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
     if not folders:
         raise ValueError("judge was given no run folder")
-    return [_claim(rule, folders, measure) for rule, measure in zip(RULES, (_entropy, _scaling, _over, _lemmas))]
+    return [_claim(rule, folders, measure) for rule, measure in zip(RULES, (_entropy, _scaling, _over, _lemmas, _speed, _tools), strict=True)]
 
 
 def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measured]) -> Claim:
@@ -123,11 +134,21 @@ def _rows(folder: Path, arm: str, name: str) -> list[dict]:
 
 
 def _entropy(folder: Path) -> Measured:
-    runs = [np.array([row["entropy"] for row in _rows(folder, arm, "metrics.jsonl")]) for arm in ("fd", "grpo")]
-    fd, grpo = (values[len(values) - len(values) // 4 :] for values in runs)
-    if min(len(fd), len(grpo)) < FEWEST:
+    return _late(folder, "entropy", {"FD": "fd", "GRPO": "grpo"})
+
+
+def _speed(folder: Path) -> Measured:
+    return _late(folder, "train_accuracy", {"FD": "fd", "α = 0": FAST})
+
+
+def _late(folder: Path, key: str, arms: dict[str, str]) -> Measured:
+    """Means over the last quarter of training: the first arm's minus the second's."""
+    runs = [np.array([row[key] for row in _rows(folder, arm, "metrics.jsonl")]) for arm in arms.values()]
+    one, other = (values[len(values) - len(values) // 4 :] for values in runs)
+    if min(len(one), len(other)) < FEWEST:
         raise LookupError(f"too little data: {folder.name} has fewer than {FEWEST} steps in the last quarter of training")
-    return Measured(lambda rng: _blocks(fd, rng).mean() - _blocks(grpo, rng).mean(), f"FD {fd.mean():.3f}, GRPO {grpo.mean():.3f}")
+    detail = ", ".join(f"{name} {values.mean():.3f}" for name, values in zip(arms, (one, other)))
+    return Measured(lambda rng: _blocks(one, rng).mean() - _blocks(other, rng).mean(), detail)
 
 
 def _blocks(values: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
@@ -174,6 +195,17 @@ def _over(folder: Path) -> Measured:
     others = {name: list(read_jsonl(folder / "arms" / f"grpo_from_fd_{number}" / "eval_test.jsonl")) for name, number in (("first", 1), ("last", 3))}
     shares = {name: f"{per_problem(rows, [1]).mean():.1%}" if rows else "not evaluated" for name, rows in others.items()}
     return Measured(quantity, f"FD {fd:.1%}, GRPO {grpo:.1%}; GRPO over FD, first checkpoint {shares['first']}, middle {over:.1%}, last {shares['last']}")
+
+
+def _tools(folder: Path) -> Measured:
+    values = _pass_at(folder, [arm for pair in NO_TOOLS.items() for arm in pair])[:, :, 0]  # with and without, method by method
+
+    def quantity(rng) -> float:
+        shares = _mean(values, rng)
+        return min(shares[0] - shares[1], shares[2] - shares[3])
+
+    shares = _mean(values, None)
+    return Measured(quantity, ", ".join(f"{arm.upper()} {shares[2 * i]:.1%} with, {shares[2 * i + 1]:.1%} without" for i, arm in enumerate(NO_TOOLS)))
 
 
 def _lemmas(folder: Path) -> Measured:

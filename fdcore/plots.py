@@ -84,7 +84,7 @@ def _line(axes, where: Sequence[float], values: Sequence[float], look: tuple, na
     axes.plot(where, values, color=colour, linestyle=line, marker=marker, markersize=3, markevery=1 if len(values) <= 25 else len(values) // 6, label=name)
 
 
-def _legend_above(figure: Figure) -> None:
+def legend_above(figure: Figure) -> None:
     """One legend for all panels, above them, so that it covers no curve."""
     entries = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels())}
     if entries:
@@ -92,7 +92,7 @@ def _legend_above(figure: Figure) -> None:
         figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=6, frameon=False, columnspacing=1.2, handlelength=3.2)
 
 
-def _axis(axes, x: str, values: Sequence[float], **settings) -> None:
+def axis(axes, x: str, values: Sequence[float], **settings) -> None:
     """Whole steps or short token counts below; heights from 0 to a little above `values`, also when all of them are 0."""
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if x == "tokens_sampled":
@@ -147,28 +147,28 @@ def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Liter
         axes = figure.add_subplot(grid[0, column], sharex=first)
         first = first or axes
         for arm in metrics:
-            _curve(axes, [row for row in rows if row["arm"] == arm], LOOKS[arm], key, x, label(arm, starts))
+            curve(axes, [row for row in rows if row["arm"] == arm], LOOKS[arm], key, x, label(arm, starts))
         values = [row[key] for row in rows if row[key] is not None]
-        _axis(axes, x, values, title=title)
+        axis(axes, x, values, title=title)
         if not values:
             axes.set_yticks([])
             axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="#777777")
         if paper:
             _paper_panel(figure.add_subplot(grid[1, column]), PAPER_PANELS[column])
-    _legend_above(figure)
-    note = _note(rows)
-    figure.supxlabel(note + (". Lower row: not ours, the paper's Figure 2" if paper else ""), fontsize=6.5, color="#555555")
+    legend_above(figure)
+    said = note(rows)
+    figure.supxlabel(said + (". Lower row: not ours, the paper's Figure 2" if paper else ""), fontsize=6.5, color="#555555")
     return figure
 
 
-def _note(rows: list[dict]) -> str:
+def note(rows: list[dict]) -> str:
     """What the reader must know of the curves."""
     seeds = len({row["seed"] for row in rows})
     shown = "over the raw values (faint)" if seeds < 2 else f"; all panels: mean of {seeds} seeds, bands from the lowest to the highest"
     return f"train accuracy and entropy: trailing mean of {WINDOW} steps {shown}".replace(" ;", ";")
 
 
-def _curve(axes, rows: list[dict], look: tuple, key: str, x: str, name: str) -> None:
+def curve(axes, rows: list[dict], look: tuple, key: str, x: str, name: str) -> None:
     """The mean over seeds; with several seeds in a band from the lowest to the highest."""
     smoothed = key in ("train_accuracy", "entropy")
     runs = {}
@@ -236,16 +236,16 @@ def figure_3(metrics: dict[str, list[dict]], evaluations: dict[str, list[dict]],
     rates, counts = [], []
     for arm in LEMMA_ARMS:
         rows, name = [row | {"rate": row["lemmas_seen"] / row["step"]} for row in metrics.get(arm, [])], label(arm, starts)
-        _curve(left, rows, LOOKS[arm], "rate", "step", name)
-        _curve(middle, rows, LOOKS[arm], "lemmas_seen", "tokens_sampled", name)
+        curve(left, rows, LOOKS[arm], "rate", "step", name)
+        curve(middle, rows, LOOKS[arm], "lemmas_seen", "tokens_sampled", name)
         # A long run's first steps, whose quotients dwarf the rest, may leave the panel (the paper starts at step 20 of 140).
         rates += [r["rate"] for r in rows if r["step"] > rows[-1]["step"] // 10]
         counts += [r["lemmas_seen"] for r in rows]
-    _axis(left, "step", [1, *rates], title="distinct lemmas ÷ step")
-    _axis(middle, "tokens_sampled", [1, *counts], title="distinct lemmas")
+    axis(left, "step", [1, *rates], title="distinct lemmas ÷ step")
+    axis(middle, "tokens_sampled", [1, *counts], title="distinct lemmas")
     tops = [_pass_curve(right, rows, ks, LOOKS[arm], label(arm, starts)) for arm, rows in evaluations.items()]
     _log_k(right, ks, tops, "pass@k on test, 95 % bands")
-    _legend_above(figure)
+    legend_above(figure)
     return figure
 
 
@@ -282,5 +282,5 @@ def base_figure(rows: list[dict], ks: Sequence[int]) -> Figure:
     right.set(title="by tier", xlabel="tier (problems)", ylim=left.get_ylim())
     right.set_xticks(list(tiers), [f"{tier}\n({len(some)})" for tier, some in tiers.items()])
     right.grid(axis="x", visible=False)
-    _legend_above(figure)
+    legend_above(figure)
     return figure

@@ -50,6 +50,10 @@ class Study:
         """Evaluate an arm in every run: one row a seed and problem."""
         return [{"seed": run.seed, **row} for run in self.runs for row in run.evaluate(arm, split)]
 
+    def variants(self, *ablations: str) -> dict[str, str]:
+        """Label -> arm of those of these ablations that the profile has, the arms as the profile has them included."""
+        return {label: arm for name in ablations if name in self.profile.ablations for label, arm in self.first.variants(name).items()}
+
     def publish(self) -> list[Path]:
         """Copy the figures into the repository's figures/ folder, when the profile says so."""
         if not self.profile.publish_figures:

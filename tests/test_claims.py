@@ -1,16 +1,19 @@
-"""The four claims are judged by rules fixed beforehand, on what a run wrote, and say so when data is missing."""
+"""The claims are judged by rules fixed beforehand, on what a run wrote, and say so when data is missing."""
 import json
 
 import numpy as np
 import pytest
 
-from fdcore.claims import RULES, judge, table, write_claims
+from fdcore.claims import FAST, NO_TOOLS, RULES, judge, table, write_claims
 
 
-def run_folder(folder, *, entropy=(0.4, 0.1), lemmas=(3, 1), right=(0.5, 0.5, 0.9), steps=40, problems=60, n=16):
+def run_folder(folder, *, entropy=(0.4, 0.1), lemmas=(3, 1), right=(0.5, 0.5, 0.9), steps=40, problems=60, n=16, accuracy=(0.5, 0.3), without=0.2):
     rng = np.random.default_rng(0)
+    write(folder / "arms" / FAST / "metrics.jsonl", [{"train_accuracy": accuracy[1] + 0.02 * rng.standard_normal()} for _ in range(steps)])
+    for arm, gained in zip(NO_TOOLS.values(), (0, 0.05)):
+        write(folder / "arms" / arm / "eval_test.jsonl", [{"problem_id": str(i), "n": n, "c": n * (i < (without + gained) * problems)} for i in range(problems)])
     for arm, level, pace in (("fd", entropy[0], lemmas[0]), ("grpo", entropy[1], lemmas[1])):
-        rows = [{"step": s, "entropy": level + 0.02 * rng.standard_normal(), "tokens_sampled": 1000 * s, "lemmas_seen": pace * s} for s in range(1, steps + 1)]
+        rows = [{"step": s, "train_accuracy": accuracy[0] + 0.02 * rng.standard_normal(), "entropy": level + 0.02 * rng.standard_normal(), "tokens_sampled": 1000 * s, "lemmas_seen": pace * s} for s in range(1, steps + 1)]
         write(folder / "arms" / arm / "metrics.jsonl", rows)
     for arm, share in zip(("fd", "grpo", "grpo_from_fd_2"), right):
         wide = arm == "fd"  # FD: all problems sometimes; the others: some always, the rest never
@@ -24,16 +27,17 @@ def write(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def test_a_run_in_which_all_four_hold_reproduces_all_four(tmp_path):
+def test_a_run_in_which_all_hold_reproduces_all(tmp_path):
     claims = judge([run_folder(tmp_path / "run")])
-    assert [(c.id, c.verdict) for c in claims] == [(f"C{i}", "reproduced") for i in (1, 2, 3, 4)]
+    assert [(c.id, c.verdict) for c in claims] == [(f"C{i}", "reproduced") for i in (1, 2, 3, 4, 6, 8)]
+    assert claims[4].estimate == pytest.approx(0.2, abs=0.02) and claims[5].estimate == pytest.approx(0.25)  # the smaller gain
     assert all(c.low <= c.estimate <= c.high for c in claims)
     assert claims[0].estimate == pytest.approx(0.3, abs=0.02) and claims[3].estimate == pytest.approx(80)
 
 
 def test_a_run_in_which_the_opposite_holds_is_not_reproduced(tmp_path):
-    claims = judge([run_folder(tmp_path / "run", entropy=(0.1, 0.4), lemmas=(1, 3), right=(0.5, 0.5, 0.1))])
-    assert [c.verdict for c in claims] == ["not reproduced", "reproduced", "not reproduced", "not reproduced"]
+    claims = judge([run_folder(tmp_path / "run", entropy=(0.1, 0.4), lemmas=(1, 3), right=(0.5, 0.5, 0.1), accuracy=(0.3, 0.5), without=0.9)])
+    assert [c.verdict for c in claims] == ["not reproduced", "reproduced", *["not reproduced"] * 4]
 
 
 def test_a_difference_within_the_noise_is_undecided(tmp_path):
@@ -45,7 +49,7 @@ def test_missing_data_is_said_and_never_guessed(tmp_path):
     folder = run_folder(tmp_path / "run")
     (folder / "arms/grpo/eval_test.jsonl").unlink()
     claims = judge([folder])
-    assert [c.verdict for c in claims] == ["reproduced", "undecided", "undecided", "reproduced"]
+    assert [c.verdict for c in claims] == ["reproduced", "undecided", "undecided", "reproduced", "reproduced", "undecided"]
     assert claims[1].estimate is None and "no test evaluation of grpo" in claims[1].detail
 
 

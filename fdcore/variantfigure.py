@@ -1,0 +1,71 @@
+"""Curves of one arm's variants side by side: the look of the paper's ablations (Figures 4 to 9 and 12 to 14).
+
+Left out on purpose: the five arms' own figures (`fdcore.plots`), whose colours mean arms; here a colour means a variant.
+"""
+from __future__ import annotations
+
+from typing import Sequence
+
+from matplotlib.figure import Figure
+
+from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
+from fdcore.plots import LOOKS, PANELS, PAPER_PANELS, axis, curve, legend_above, new_figure, note, paper_curves, styled
+
+TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)"}
+PAPER_TITLES = dict(zip((key for key, _ in PANELS), PAPER_PANELS)) | {
+    "lemmas_seen": "cumulative lemmas", "response_tokens": "response length", "kl": "KL(student||teacher)"}
+
+
+def looks(labels: Sequence[str]) -> dict[str, tuple]:
+    """A colour, line and marker for each label. ValueError for more labels than can be told apart."""
+    styles = [look for arm, look in LOOKS.items() if arm != "base"]
+    if len(labels) > len(styles):
+        raise ValueError(f"{len(labels)} variants in one figure; at most {len(styles)} can be told apart, draw two figures")
+    return dict(zip(labels, styles))
+
+
+@styled
+def variant_figure(metrics: dict[str, list[dict]], keys: Sequence[str], *, paper: str | None = None, series: dict[str, str] | None = None) -> Figure:
+    """One panel a metric of `keys`, one curve a variant; below, small and faint, the paper's own curves where it has the panel.
+
+    `metrics`: label -> metrics rows (of several seeds). `paper`: the paper's figure; `series`: label -> its name there, where they differ.
+    """
+    curves = {key: paper_curves(paper, PAPER_TITLES.get(key, key)) if paper else {} for key in keys}
+    figure = new_figure(max(3.6, 1.85 * len(keys)), 3.8 if any(curves.values()) else 2.4)
+    grid = figure.add_gridspec(2 if any(curves.values()) else 1, len(keys), height_ratios=[1.5, 1] if any(curves.values()) else [1])
+    styles = looks(list(metrics))
+    for column, key in enumerate(keys):
+        axes = figure.add_subplot(grid[0, column])
+        for label, rows in metrics.items():
+            curve(axes, rows, styles[label], key, "step", label)
+        axis(axes, "step", [row[key] for rows in metrics.values() for row in rows if row[key] is not None], title=TITLES.get(key, key))
+        if curves[key]:
+            below = figure.add_subplot(grid[1, column])
+            for label in metrics:
+                if points := curves[key].get((series or {}).get(label, label)):
+                    below.plot(*zip(*sorted(points)), color=styles[label][0], linestyle=styles[label][1], linewidth=0.8, alpha=0.55)
+            below.set_title(f"the paper's Figure {paper}, digitized\n{PAPER_TITLES.get(key, key)}", color="#666666", fontsize=6.5)
+            below.tick_params(colors="#666666", labelsize=6)
+            below.set_ylim(bottom=0)
+    legend_above(figure)
+    lower = ". Lower row: not ours, the paper's" if any(curves.values()) else ""
+    figure.supxlabel(note([row for rows in metrics.values() for row in rows]) + lower, fontsize=6.5, color="#555555")
+    return figure
+
+
+def variant_rows(metrics: dict[str, list[dict]], keys: Sequence[str]) -> list[dict]:
+    """What `variant_figure` draws, one row a variant, seed and step."""
+    return [{"variant": label, "seed": row["seed"], "step": row["step"], **{key: row[key] for key in keys}} for label, rows in metrics.items() for row in rows]
+
+
+def variant_table(evaluations: dict[str, list[dict]]) -> str:
+    """pass@1 of each variant with its 95 % bootstrap interval over problems, and pass@k at the most samples, as a Markdown table."""
+    lines = ["| variant | pass@1 | pass@k | an unknown lemma needed, pass@1 |", "| --- " * 4 + "|"]
+    for label, rows in evaluations.items():
+        most = min(row["n"] for row in rows)
+        one, many = pass_at_k_curve(rows, [1])[1], pass_at_k_curve(rows, [most])[most]
+        low, high = bootstrap_pass_at_k(rows, [1])[1]
+        unknown = [row for row in rows if row["unknown"]]
+        share = f"{pass_at_k_curve(unknown, [1])[1]:.1%}" if unknown else "—"
+        lines.append(f"| {label} | {one:.1%} [{low:.1%}, {high:.1%}] | {many:.1%} (k = {most}) | {share} |")
+    return "\n".join(lines)
