@@ -36,6 +36,21 @@ def run(
 
 
 @app.command()
+def redraw() -> None:
+    """Draw every figure of figures/ anew from the records that are shipped there; nothing is trained."""
+    from fdcore import runner, shipped
+
+    out = shipped.REPOSITORY / "runs" / "shipped"
+    try:
+        profile, seed = shipped.unpack(out)
+        runner.run([path for path in runner.find_notebooks([]) if not path.stem.endswith(("lean_world", "explore"))], profile=profile, seed=seed, out=out)
+    except KeyboardInterrupt:
+        _stop(runner.INTERRUPTED, 130)
+    except (ValueError, runner.NotebookFailed) as error:
+        _stop(str(error), 1)
+
+
+@app.command()
 def check(
     statement: Annotated[Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")],
     proof: Annotated[Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")],

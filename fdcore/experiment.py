@@ -30,8 +30,8 @@ from fdcore.feedback import make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
 from fdcore.model import build_student, load_model, load_tokenizer, save_model, train_tokenizer
 from fdcore.plots import label
-from fdcore.profile import Profile, load_profile, slug
-from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
+from fdcore.profile import ADDED, Profile, load_profile, slug
+from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
 from fdcore.sampling import TorchSampler
 from fdcore.sandbox import active_protections, require_protection
 from fdcore.tokenview import TokenView, token_view
@@ -41,6 +41,7 @@ from fdcore.training import Run
 from fdcore.verifier import Verifier
 
 REPOSITORY = Path(__file__).parent.parent
+SHIPPED = "shipped.json"  # marks a folder of records without weights (`fdcore.shipped`): read, never trained
 
 
 class Plan(NamedTuple):
@@ -66,6 +67,11 @@ class Experiment:
             disable_progress_bar()  # a bar for each load of a model of a few megabytes says nothing
         self._claim_folder()
         self._problems  # read at once: a missing or faulty problem file should not be found out hours later
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the folder holds records alone: what would need weights cannot be had from it."""
+        return (self.folder / SHIPPED).exists()
 
     def _claim_folder(self) -> None:
         """A run's folder belongs to one profile and seed: mixing two would spoil both."""
@@ -139,7 +145,7 @@ class Experiment:
     def base(self) -> Path:
         """The folder of the model that every arm starts from: warmed up here, or the profile's own."""
         folder = self.folder / "base" / "model"
-        if folder.exists():
+        if folder.exists() or self.shipped:
             return folder
         if self.profile.model.source is not None:
             return Path(self.profile.model.source)
@@ -259,7 +265,7 @@ class Experiment:
         """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first."""
         folder, plan = self.folder / "arms" / arm, self._plan(arm)
         self._claim_arm(folder, arm, plan)
-        if (folder / "model").exists():
+        if (folder / "model").exists() or self.shipped:
             return self.metrics(arm)
         profile, problems = plan.profile, self.problems()
         model = self._load(self._start(plan))
@@ -296,7 +302,7 @@ class Experiment:
         """A variant's folder belongs to its settings, which the profile's hash leaves out."""
         if arm in self.arms:
             return
-        mine = {"settings": hashlib.sha256(plan.profile.model_dump_json(exclude={"seeds", "ablations"}).encode()).hexdigest()[:12], "after": plan.after}
+        mine = {"settings": hashlib.sha256(plan.profile.model_dump_json(exclude=ADDED).encode()).hexdigest()[:12], "after": plan.after}
         mark = folder / "variant.json"
         if mark.exists() and json.loads(mark.read_text()) != mine:
             raise ValueError(f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew")
@@ -318,7 +324,7 @@ class Experiment:
         """Samples for pass@k: one row a problem. Made once; an interrupted evaluation goes on at the problem where it was."""
         path = (self.folder / "base" if arm == "base" else self.folder / "arms" / arm) / f"eval_{split}.jsonl"
         todo = self.problems()[split]
-        if len(done := list(read_jsonl(path))) == len(todo):
+        if len(done := list(read_jsonl(path))) == len(todo) or self.shipped:
             return done
         settings, model = self.profile.evaluation, self._load(self.model_folder(arm))
         profile = self.profile if arm == "base" else self._plan(arm).profile
@@ -366,6 +372,8 @@ class Experiment:
         The first view is Figure 1: the base reads an attempt of the first step. Student and teacher always have the same weights, so
         that every difference is the feedback's. `labels` name the attempt, and the arm and step of the weights.
         """
+        if self.shipped:
+            return read_records(self.folder / "token_views.jsonl", TokenView)
         readers, base = self._readers(), self._load(self.base())
         picked = [self._telling(base, step) for step in sorted({1, max([1, *(step for name, step, _ in readers if name == "FD")])})]
         views: list[list[TokenView]] = [[] for _ in picked]

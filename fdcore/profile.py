@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 PROFILES = Path(__file__).parent / "profiles"
+ADDED = {"about", "publish_figures", "seeds", "ablations"}  # settings that change nothing of a run: they do not make another one
 
 
 class Section(BaseModel):
@@ -215,8 +216,8 @@ class Profile(Section):
     def hash(self) -> str:
         """Of the settings as they stand; a variant that is off counts as not there, so that new ones leave older runs readable.
 
-        Seeds and ablations add to an experiment and change nothing of what it has: they do not count."""
-        return hashlib.sha256(self.model_dump_json(exclude_defaults=True, exclude={"seeds", "ablations"}).encode()).hexdigest()[:12]
+        What only adds to an experiment, as seeds and ablations do, does not count."""
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True, exclude=ADDED).encode()).hexdigest()[:12]
 
     def varied(self, settings: dict[str, Any]) -> Profile:
         """This profile with other values: {"section.setting": value}. ValueError names a setting that there is not, or a wrong value."""

@@ -67,7 +67,10 @@ def _execute(notebook: Path, copy: Path, parameters: dict[str, str | int | None]
         papermill.execute_notebook(
             notebook, copy, parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False,
             stdout_file=sys.stdout, stderr_file=sys.stderr, coalesce_streams=True,
-            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),  # files that only this user can open, instead of TCP ports
+            config=Config({
+                "KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"},  # files that only this user can open, instead of TCP ports
+                "NotebookClient": {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]},  # else a kernel that is told to end reports an error
+            }),
         )
     except PapermillExecutionError as error:
         if "No space left on device" in str(error.evalue):

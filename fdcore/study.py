@@ -5,7 +5,6 @@ in `runs/PROFILE`; `seed` picks one of them, so that a long experiment can be ma
 """
 from __future__ import annotations
 
-import shutil
 from functools import cached_property
 from pathlib import Path
 
@@ -53,14 +52,6 @@ class Study:
     def variants(self, *ablations: str) -> dict[str, str]:
         """Label -> arm of those of these ablations that the profile has, the arms as the profile has them included."""
         return {label: arm for name in ablations if name in self.profile.ablations for label, arm in self.first.variants(name).items()}
-
-    def publish(self) -> list[Path]:
-        """Copy the figures into the repository's figures/ folder, when the profile says so."""
-        if not self.profile.publish_figures:
-            return []
-        target = REPOSITORY / "figures"
-        target.mkdir(exist_ok=True)
-        return [Path(shutil.copy2(path, target / path.name)) for path in sorted(self.figures.iterdir()) if path.is_file()]
 
 
 def default_folder(profile: str | Path, seed: int | None) -> Path:

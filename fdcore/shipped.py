@@ -1,0 +1,106 @@
+"""What of a study is shipped with the repository: its figures, the compact records behind them, and where they come from.
+
+Everything that a figure shows can be drawn anew from the shipped records, without training (`python -m fdcore redraw`). Left out on
+purpose: weights, and attempts beyond the first step's, which would weigh a thousand times as much.
+"""
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from itertools import islice
+from pathlib import Path
+
+from fdcore.experiment import REPOSITORY, SHIPPED
+from fdcore.records import write_text
+from fdcore.study import Study
+
+FIGURES = REPOSITORY / "figures"
+KEPT = ("run.json", "problems/*.json", "base/*.jsonl", "arms/**/metrics.jsonl", "arms/**/timing.jsonl", "arms/**/eval_*.jsonl", "arms/**/variant.json", "token_views.jsonl")
+FIRST = ("arms/fd/trajectories.jsonl", "arms/fd/feedback.jsonl")  # of these the first step only
+
+
+def publish(study: Study, target: Path = FIGURES) -> list[Path]:
+    """Copy a study's figures and compact records to `target`, with provenance.json, where the profile says so. Returns the figures' files.
+
+    Of a study that was itself unpacked from shipped records, only what was drawn is new.
+    """
+    if not study.profile.publish_figures:
+        return []
+    records = target / "records"
+    if study.first.shipped:
+        told = _told(target)
+    else:
+        told = {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": study.seeds, "commit": _commit(), "date": datetime.date.today().isoformat(), "machine": _machine()}
+        shutil.rmtree(records, ignore_errors=True)
+        for run in study.runs:
+            _keep(run.folder, records / f"seed-{run.seed}", run.profile.distillation.prompts * run.profile.distillation.samples)
+    drawn = [Path(shutil.copy2(path, target / path.name)) for path in sorted(study.figures.iterdir()) if path.is_file()]
+    files = sorted(path for path in (*records.rglob("*"), *drawn) if path.is_file())
+    told["files"] = {str(path.relative_to(target)): _digest(path) for path in files}
+    write_text(target / "provenance.json", json.dumps(told, indent=1) + "\n")
+    return drawn
+
+
+def unpack(out: Path, source: Path = FIGURES) -> tuple[str, int | None]:
+    """Lay the shipped records out in `out` as a study's folder that is read and never trained. Returns the study's profile and seed.
+
+    ValueError where nothing is shipped, or a file is not the one that provenance.json names.
+    """
+    told = _told(source)
+    check(source)
+    alone = len(told["seeds"]) == 1
+    shutil.rmtree(out, ignore_errors=True)
+    for seed in told["seeds"]:
+        folder = out if alone else out / f"seed-{seed}"
+        shutil.copytree(source / "records" / f"seed-{seed}", folder)
+        write_text(folder / SHIPPED, "{}\n")
+    return told["profile"], told["seeds"][0] if alone else None
+
+
+def check(source: Path = FIGURES) -> None:
+    """ValueError that names the first file that differs from what provenance.json says of it."""
+    for name, digest in _told(source)["files"].items():
+        path = source / name
+        if not path.exists() or _digest(path) != digest:
+            raise ValueError(f"{path} is {'not the file' if path.exists() else 'missing, a file'} that {source / 'provenance.json'} names; publish the run again")
+
+
+def _told(folder: Path) -> dict:
+    try:
+        return json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    except OSError:
+        raise ValueError(f"{folder} holds no provenance.json: no run's records are shipped; run ./run_all.sh first") from None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _keep(folder: Path, target: Path, first: int) -> None:
+    for path in sorted({path for pattern in KEPT for path in folder.glob(pattern)}):
+        (target / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target / path.relative_to(folder))
+    for name in FIRST:
+        if (folder / name).exists():
+            with open(folder / name, encoding="utf-8") as file:
+                write_text(target / name, "".join(islice(file, first)))
+
+
+def _commit() -> str:
+    """The commit of the code, marked when files differ from it."""
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True).stdout.strip()
+
+    return (git("rev-parse", "HEAD") or "no repository") + ("" if not git("status", "--porcelain", "--", "fdcore", "lean_project", "notebooks") else " with changes")
+
+
+def _machine() -> dict[str, str | int]:
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return {"system": platform.platform(), "cores": os.cpu_count() or 0, "gpu": gpu, "python": platform.python_version(), "torch": torch.__version__}

@@ -1,0 +1,77 @@
+"""What is shipped with the repository is what its provenance says, and every figure can be drawn from it without training."""
+import json
+
+import pytest
+import yaml
+
+from fdcore import shipped
+from fdcore.profile import PROFILES
+from fdcore.study import Study
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study of two seeds whose runs have a little of everything."""
+    settings = yaml.safe_load((PROFILES / "smoke.yaml").read_text()) | {"seeds": [0, 1], "publish_figures": True}
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    found = Study(path, out=tmp_path / "run")
+    for run in found.runs:
+        for name, rows in {"arms/fd/metrics": 3, "arms/fd/eval_test": 2, "arms/teacher_speed/alpha_1.00/metrics": 1, "arms/fd/trajectories": 99, "base/metrics": 1}.items():
+            file = run.folder / f"{name}.jsonl"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("".join(json.dumps({"step": i, "seed": run.seed}) + "\n" for i in range(rows)))
+        (run.folder / "arms/fd/model").mkdir()
+        (run.folder / "arms/fd/model/model.safetensors").write_text("heavy")
+    found.figures.mkdir()
+    (found.figures / "figure_2.png").write_text("drawn")
+    return found
+
+
+def test_figures_and_compact_records_are_copied_and_no_weights(study, tmp_path):
+    assert [path.name for path in shipped.publish(study, tmp_path / "figures")] == ["figure_2.png"]
+    records = tmp_path / "figures/records"
+    assert not list(records.rglob("*.safetensors"))
+    assert len((records / "seed-1/arms/fd/trajectories.jsonl").read_text().splitlines()) == 16  # the first step's
+    told = json.loads((tmp_path / "figures/provenance.json").read_text())
+    assert told["seeds"] == [0, 1] and len(told["commit"].split()[0]) == 40 and told["machine"]["cores"] > 0
+    assert {"figure_2.png", "records/seed-0/arms/teacher_speed/alpha_1.00/metrics.jsonl"} <= told["files"].keys()
+    shipped.check(tmp_path / "figures")
+
+
+def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path):
+    shipped.publish(study, tmp_path / "figures")
+    _, seed = shipped.unpack(tmp_path / "again", tmp_path / "figures")
+    again = Study(tmp_path / "two.yaml", seed=seed, out=tmp_path / "again")
+    assert again.train("fd") == study.train("fd") and len(again.train("fd")) == 6
+    assert again.evaluate("fd", "test") == [{"seed": s, "step": i} for s in (0, 1) for i in (0, 1)]
+    assert again.train("grpo") == [] and again.first.shipped and not study.first.shipped
+
+
+def test_drawing_anew_keeps_the_runs_provenance(study, tmp_path):
+    shipped.publish(study, tmp_path / "figures")
+    told = json.loads((tmp_path / "figures/provenance.json").read_text()) | {"commit": "of the run"}
+    (tmp_path / "figures/provenance.json").write_text(json.dumps(told))
+    shipped.unpack(tmp_path / "again", tmp_path / "figures")
+    again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
+    again.figures.mkdir()
+    (again.figures / "figure_2.png").write_text("drawn otherwise")
+    shipped.publish(again, tmp_path / "figures")
+    shipped.check(tmp_path / "figures")
+    assert json.loads((tmp_path / "figures/provenance.json").read_text())["commit"] == "of the run"
+
+
+def test_a_record_that_was_touched_is_named(study, tmp_path):
+    shipped.publish(study, tmp_path / "figures")
+    (tmp_path / "figures/records/seed-0/arms/fd/metrics.jsonl").write_text("{}\n")
+    with pytest.raises(ValueError, match="records/seed-0/arms/fd/metrics.jsonl is not the file"):
+        shipped.unpack(tmp_path / "again", tmp_path / "figures")
+    with pytest.raises(ValueError, match="no provenance.json"):
+        shipped.unpack(tmp_path / "again", tmp_path / "empty")
+
+
+def test_the_repository_ships_what_its_provenance_says():
+    if (shipped.FIGURES / "provenance.json").exists():
+        shipped.check()
+    else:
+        pytest.skip("no run has been published with its records yet")
