@@ -14,9 +14,12 @@ import shutil
 import subprocess
 from itertools import islice
 from pathlib import Path
+from typing import Sequence
 
+from fdcore.claims import Claim
 from fdcore.experiment import REPOSITORY, SHIPPED
 from fdcore.records import write_text
+from fdcore.report import update_readme
 from fdcore.study import Study
 
 FIGURES = REPOSITORY / "figures"
@@ -24,23 +27,29 @@ KEPT = ("run.json", "problems/*.json", "base/*.jsonl", "arms/**/metrics.jsonl", 
 FIRST = ("arms/fd/trajectories.jsonl", "arms/fd/feedback.jsonl")  # of these the first step only
 
 
-def publish(study: Study, target: Path = FIGURES) -> list[Path]:
-    """Copy a study's figures and compact records to `target`, with provenance.json, where the profile says so. Returns the figures' files.
+def provenance(study: Study, target: Path = FIGURES) -> dict:
+    """Where a study's numbers come from; of one that was unpacked from shipped records, what these say."""
+    if study.first.shipped:
+        return {key: value for key, value in _told(target).items() if key != "files"}
+    return {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": list(study.seeds), "commit": _commit(), "date": datetime.date.today().isoformat(), "machine": _machine()}
 
-    Of a study that was itself unpacked from shipped records, only what was drawn is new.
+
+def publish(study: Study, claims: Sequence[Claim], target: Path = FIGURES) -> list[Path]:
+    """Copy a study's figures and compact records to `target`, with provenance.json, where the profile says so; the results go into the README.
+
+    Of a study that was itself unpacked from shipped records, only what was drawn is new. Returns the figures' files.
     """
     if not study.profile.publish_figures:
         return []
-    records = target / "records"
-    if study.first.shipped:
-        told = _told(target)
-    else:
-        told = {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": study.seeds, "commit": _commit(), "date": datetime.date.today().isoformat(), "machine": _machine()}
+    records, told = target / "records", provenance(study, target)
+    if not study.first.shipped:
         shutil.rmtree(records, ignore_errors=True)
         for run in study.runs:
             _keep(run.folder, records / f"seed-{run.seed}", run.profile.distillation.prompts * run.profile.distillation.samples)
     drawn = [Path(shutil.copy2(path, target / path.name)) for path in sorted(study.figures.iterdir()) if path.is_file()]
     files = sorted(path for path in (*records.rglob("*"), *drawn) if path.is_file())
+    if target == FIGURES:
+        update_readme(REPOSITORY / "README.md", study, claims, told)
     told["files"] = {str(path.relative_to(target)): _digest(path) for path in files}
     write_text(target / "provenance.json", json.dumps(told, indent=1) + "\n")
     return drawn

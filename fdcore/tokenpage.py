@@ -28,9 +28,9 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-_environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=True)
-_environment.filters["digest"] = _digest
-_environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": True}
+environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=True)
+environment.filters["digest"] = _digest
+environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": True}
 
 
 def token_page(views: Sequence[TokenView], limit: int = LIMIT) -> str:
@@ -64,7 +64,7 @@ def _render(views: Sequence[TokenView], left_out: int) -> bytes:
     """The page in UTF-8. Half a surrogate pair, which UTF-8 cannot hold, stays whole in the JSON."""
     script, style = ((TEMPLATES / f"token_view.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
     text = "\n\n".join([views[0].statement, views[0].feedback, "".join(views[0].tokens)])
-    page = _environment.get_template("token_view.html.jinja").render(title=views[0].problem_id, script=script, style=style, text=text, data=_data(views, left_out))
+    page = environment.get_template("token_view.html.jinja").render(title=views[0].problem_id, script=script, style=style, text=text, data=_data(views, left_out))
     return page.encode("utf-8", errors="replace")
 
 

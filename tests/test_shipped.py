@@ -29,7 +29,7 @@ def study(tmp_path):
 
 
 def test_figures_and_compact_records_are_copied_and_no_weights(study, tmp_path):
-    assert [path.name for path in shipped.publish(study, tmp_path / "figures")] == ["figure_2.png"]
+    assert [path.name for path in shipped.publish(study, [], tmp_path / "figures")] == ["figure_2.png"]
     records = tmp_path / "figures/records"
     assert not list(records.rglob("*.safetensors"))
     assert len((records / "seed-1/arms/fd/trajectories.jsonl").read_text().splitlines()) == 16  # the first step's
@@ -40,7 +40,7 @@ def test_figures_and_compact_records_are_copied_and_no_weights(study, tmp_path):
 
 
 def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path):
-    shipped.publish(study, tmp_path / "figures")
+    shipped.publish(study, [], tmp_path / "figures")
     _, seed = shipped.unpack(tmp_path / "again", tmp_path / "figures")
     again = Study(tmp_path / "two.yaml", seed=seed, out=tmp_path / "again")
     assert again.train("fd") == study.train("fd") and len(again.train("fd")) == 6
@@ -49,20 +49,20 @@ def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path)
 
 
 def test_drawing_anew_keeps_the_runs_provenance(study, tmp_path):
-    shipped.publish(study, tmp_path / "figures")
+    shipped.publish(study, [], tmp_path / "figures")
     told = json.loads((tmp_path / "figures/provenance.json").read_text()) | {"commit": "of the run"}
     (tmp_path / "figures/provenance.json").write_text(json.dumps(told))
     shipped.unpack(tmp_path / "again", tmp_path / "figures")
     again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
     again.figures.mkdir()
     (again.figures / "figure_2.png").write_text("drawn otherwise")
-    shipped.publish(again, tmp_path / "figures")
+    shipped.publish(again, [], tmp_path / "figures")
     shipped.check(tmp_path / "figures")
     assert json.loads((tmp_path / "figures/provenance.json").read_text())["commit"] == "of the run"
 
 
 def test_a_record_that_was_touched_is_named(study, tmp_path):
-    shipped.publish(study, tmp_path / "figures")
+    shipped.publish(study, [], tmp_path / "figures")
     (tmp_path / "figures/records/seed-0/arms/fd/metrics.jsonl").write_text("{}\n")
     with pytest.raises(ValueError, match="records/seed-0/arms/fd/metrics.jsonl is not the file"):
         shipped.unpack(tmp_path / "again", tmp_path / "figures")

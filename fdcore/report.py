@@ -1,0 +1,97 @@
+"""The results as one reads them: a table, an abstract made of the verdicts, and a self-contained page with every figure.
+
+No number is written here: all come from the study's records and claims. Left out on purpose: drawing (`fdcore.plots` and its
+neighbours) and judging (`fdcore.claims`).
+"""
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Sequence
+
+from fdcore.claims import Claim
+from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
+from fdcore.plots import label, over_seeds
+from fdcore.records import write_text
+from fdcore.study import Study
+from fdcore.tokenpage import environment
+
+README_MARKS = "<!-- results: written by fdcore.report, do not edit -->\n", "<!-- end of results -->\n"
+CAPTIONS = {  # name of the file: heading, and what the figure shows
+    "figure_3": ("Lemmas and pass@k (Figure 3)", "Distinct library lemmas in verified training proofs, by step and by sampled tokens; unbiased pass@k on test."),
+    "figure_2": ("Training curves (Figure 2)", "Test, train and hold-out accuracy and entropy by training step, counted from the base model."),
+    "figure_2_tokens": ("The same by sampled tokens", "The fairer picture: a step of one method need not cost what a step of another does."),
+    "figure_1": ("What the teacher thinks of each token (Figure 1)", "One failed attempt: green where the teacher, who has read the feedback, finds a token more likely than the student did, red where less."),
+    "base": ("The base model", "pass@k on test before training: all problems, those whose lemmas are known, and those that need an unknown one; and by tier."),
+    "figure_6_teacher_speed": ("How slow should the teacher be? (Figure 6)", "The share α of the teacher that is kept at each update."),
+    "figure_8_tools": ("With tools and without (Figure 8)", "Without tools the file that is written first is judged, and no tool's answer is seen."),
+    "figure_9_learning_rates": ("The learning rate of GRPO (Figure 9)", "Multiples of the main run's rate."),
+    "sensitivity": ("Sensitivity of Feedback Distillation", "One choice changed at a time."),
+}
+
+
+def results_table(study: Study) -> str:
+    """The arms side by side on test and hold-out, as a Markdown table: pass@1 with 95 % bootstrap intervals over problems, pass@k, entropy."""
+    ks, lines = study.profile.evaluation.ks, []
+    for arm in ("base", *study.arms):
+        test, holdout = study.evaluate(arm, "test"), study.evaluate(arm, "holdout")
+        if not test or not holdout:
+            continue
+        most = max(k for k in ks if k <= min(row["n"] for row in test))
+        known, unknown = ([row for row in test if row["unknown"] is flag] for flag in (False, True))
+        entropy = "—" if arm == "base" else f"{over_seeds(study.train(arm))[-1]['entropy']:.2f}"
+        shares = [f"{pass_at_k_curve(rows, [1])[1]:.1%}" if rows else "—" for rows in (known, unknown)]
+        cells = [label(arm, study.starts), _interval(test), f"{pass_at_k_curve(test, [most])[most]:.1%} (k = {most})", *shares, _interval(holdout), entropy]
+        lines.append(f"| {' | '.join(cells)} |")
+    head = "| | pass@1 on test | pass@k | lemmas known | an unknown lemma | pass@1 on hold-out | entropy at the end (nats) |"
+    return "\n".join([head, "| --- " * 7 + "|", *lines])
+
+
+def abstract(study: Study, claims: Sequence[Claim]) -> str:
+    """What the verdicts say, in a few sentences."""
+    kinds = {verdict: [claim for claim in claims if claim.verdict == verdict] for verdict in ("reproduced", "not reproduced", "undecided")}
+    told = "; ".join(f"{len(found)} {verdict} ({', '.join(c.id for c in found)})" for verdict, found in kinds.items() if found)
+    seeds = f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else "one seed"
+    sentences = [f"Profile {study.profile.name}, {seeds}: of {len(claims)} claims of the paper {told}."]
+    for verdict, opening in (("reproduced", "It holds here that"), ("not reproduced", "It does not hold here that"), ("undecided", "Left open is whether")):
+        if kinds[verdict]:
+            sentences.append(f"{opening} {'; '.join(f'{claim.claim} ({claim.id})' for claim in kinds[verdict])}.")
+    return " ".join(sentences)
+
+
+def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Path:
+    """report.html beside the study's figures: everything in one file, no network, no script of its own."""
+    figures = [(study.figures / f"{name}.png", *words) for name, words in CAPTIONS.items() if (study.figures / f"{name}.png").exists()]
+    shown = [{"heading": heading, "caption": caption, "data": base64.b64encode(path.read_bytes()).decode(), "name": path.stem} for path, heading, caption in figures]
+    tokens = study.figures / "figure_1.html"
+    page = environment.get_template("report.html.jinja").render(
+        abstract=abstract(study, claims), claims=claims, figures=shown, results=[_cells(line) for line in results_table(study).splitlines() if not line.startswith("| ---")],
+        tokens=tokens.read_text(encoding="utf-8") if tokens.exists() else None, provenance={k: v for k, v in provenance.items() if k != "files"}, profile=study.profile,
+    )
+    write_text(study.figures / "report.html", page)
+    return study.figures / "report.html"
+
+
+def update_readme(readme: Path, study: Study, claims: Sequence[Claim], provenance: dict) -> None:
+    """Write the results between the README's marks. ValueError where the marks are missing."""
+    text = readme.read_text(encoding="utf-8")
+    before, opening, rest = text.partition(README_MARKS[0])
+    _, closing, after = rest.partition(README_MARKS[1])
+    if not (opening and closing):
+        raise ValueError(f"{readme} lacks the lines {README_MARKS[0].strip()!r} and {README_MARKS[1].strip()!r}, between which the results are written")
+    where = f"Commit {provenance['commit'][:10]}, {provenance['date']}, {provenance['machine']['cores']} cores, GPU: {provenance['machine']['gpu']}."
+    verdicts = "\n".join(["| claim | estimate [95 % interval] | verdict |", "| --- " * 3 + "|", *(f"| **{c.id}** {c.claim} | {_estimate(c)} | {c.verdict} |" for c in claims)])
+    write_text(readme, f"{before}{opening}{abstract(study, claims)}\n\n{verdicts}\n\n{results_table(study)}\n\n{where}\n{closing}{after}")
+
+
+def _estimate(claim: Claim) -> str:
+    return "—" if claim.estimate is None else f"{claim.estimate:+.3f} [{claim.low:+.3f}, {claim.high:+.3f}] {claim.unit}"
+
+
+def _interval(rows: list[dict]) -> str:
+    low, high = bootstrap_pass_at_k(rows, [1])[1]
+    return f"{pass_at_k_curve(rows, [1])[1]:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
