@@ -100,7 +100,7 @@ def judge(folders: str | Path | Iterable[str | Path]) -> list[Claim]:
 
 def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measured]) -> Claim:
     try:
-        runs = [measure(folder) for folder in folders]
+        runs = [measure(folder) for folder in (folders[:1] if measure in ABLATED else folders)]
     except LookupError as missing:
         return Claim(**rule.model_dump(), estimate=None, low=None, high=None, verdict="undecided", detail=missing.args[0])
     estimate = float(np.mean([run.quantity(None) for run in runs]))
@@ -221,6 +221,9 @@ def _lemmas(folder: Path) -> Measured:
         lambda rng: float((gained if rng is None else rng.choice(gained, len(gained))).sum()),
         f"after {budget:,} sampled tokens: FD {fd.sum():.0f}, GRPO {grpo.sum():.0f}",
     )
+
+
+ABLATED = (_speed, _tools)  # on the first run alone, where the ablations are
 
 
 # -- for readers -----------------------------------------------------------------------------------------------------------

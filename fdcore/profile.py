@@ -1,4 +1,5 @@
-"""A profile: every setting of a run in one YAML file, validated. The only thing that differs between `tiny` and `paper`.
+"""A profile: every setting of a run in one YAML file, validated. The only thing that differs between `tiny` and `paper`. A file that says
+`extends: NAME` holds only what differs from that profile.
 
 Left out on purpose: defaults that hide a choice. A setting that shapes a result must stand in the YAML file, beside its source. The few
 that have a default are variants of a method, off unless a file asks for them.
@@ -242,13 +243,7 @@ def load_profile(name: str | Path) -> Profile:
 
     Raises ValueError with one line: file, setting, what is wrong, what was given.
     """
-    path = Path(name) if str(name).endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
-    if not path.exists():
-        raise ValueError(f"no profile {str(name)!r}; there are: {', '.join(profile_names())} (or give a .yaml file)")
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    path, settings = _read(name)
     try:
         profile = Profile.model_validate(settings)
         for name, ablation in profile.ablations.items():
@@ -268,6 +263,28 @@ def load_profile(name: str | Path) -> Profile:
     if (profile.model.source is None) != (profile.model.student is not None and profile.warmup is not None):
         raise ValueError(f"{path}: model.source must be given, or else model.student and warmup")
     return profile
+
+
+def _read(name: str | Path, extended: tuple[Path, ...] = ()) -> tuple[Path, dict]:
+    """A profile's file, and its settings over those of the profile that it `extends`, where it does."""
+    path = Path(name) if str(name).endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
+    if not path.exists():
+        raise ValueError(f"no profile {str(name)!r}; there are: {', '.join(profile_names())} (or give a .yaml file)")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(settings, dict) or "extends" not in settings:
+        return path, settings
+    if path in extended:
+        raise ValueError(f"{path}: extends itself")
+    return path, _over(_read(settings.pop("extends"), (*extended, path))[1], settings)
+
+
+def _over(below: dict, above: dict) -> dict:
+    """Settings over others, section by section."""
+    both = {key: _over(below[key], above[key]) for key in below.keys() & above.keys() if isinstance(below[key], dict) and isinstance(above[key], dict)}
+    return {**below, **above, **both}
 
 
 def _check_ablation(profile: Profile, name: str, ablation: Ablation) -> None:

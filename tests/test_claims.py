@@ -1,5 +1,6 @@
 """The claims are judged by rules fixed beforehand, on what a run wrote, and say so when data is missing."""
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -107,3 +108,9 @@ def test_the_table_and_the_json_say_the_same(tmp_path):
     text = (tmp_path / "claims.md").read_text()
     assert text == table(claims) and all(f"{c.estimate:+.3f}" in text for c in claims)
     assert all(part in text for rule in RULES for part in (rule.claim, rule.quantity, rule.reproduced_when, rule.paper))
+
+
+def test_what_rests_on_ablations_is_judged_on_the_first_run_where_they_are(tmp_path):
+    first, second = run_folder(tmp_path / "a"), run_folder(tmp_path / "b")
+    shutil.rmtree(second / "arms/teacher_speed"), shutil.rmtree(second / "arms/tools_fd")
+    assert [c.verdict for c in judge([first, second])] == ["reproduced"] * 6

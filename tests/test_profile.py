@@ -1,12 +1,12 @@
-"""Profiles: four are shipped, all valid; a wrong setting is one line with file, setting and remedy."""
+"""Profiles: those that are shipped are valid; a wrong setting is one line with file, setting and remedy."""
 import pytest
 import yaml
 
 from fdcore.profile import PROFILES, load_profile, profile_names
 
 
-def test_four_profiles_are_shipped_and_valid():
-    assert profile_names() == ["paper", "paper-lora", "smoke", "tiny"]
+def test_the_shipped_profiles_are_valid():
+    assert profile_names() == ["paper", "paper-lora", "smoke", "tiny", "tiny-full"]
     for name in profile_names():
         assert load_profile(name).name == name
 
@@ -55,7 +55,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path, change, words):
 
 
 def test_an_unknown_profile_says_which_exist():
-    with pytest.raises(ValueError, match="no profile 'huge'; there are: paper, paper-lora, smoke, tiny"):
+    with pytest.raises(ValueError, match="no profile 'huge'; there are: paper, paper-lora, smoke, tiny, tiny-full"):
         load_profile("huge")
 
 
@@ -77,3 +77,13 @@ def test_seeds_and_ablations_add_to_an_experiment_without_making_another_of_it(t
     more = {"seeds": [0, 1], "ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"1": {"distillation.ema_alpha": 1.0}}}}}
     assert load_profile(changed(tmp_path, **more)).hash == load_profile("smoke").hash
     assert load_profile(changed(tmp_path, training__fd_steps=7)).hash != load_profile("smoke").hash
+
+
+def test_a_profile_that_extends_another_holds_what_differs(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: smoke\nname: mine\ntraining: {fd_steps: 7}\n")
+    mine, smoke = load_profile(file), load_profile("smoke")
+    assert mine.training.fd_steps == 7 and mine.training.grpo_steps == smoke.training.grpo_steps and mine.warmup == smoke.warmup
+    file.write_text(f"extends: {file}\n")
+    with pytest.raises(ValueError, match="extends itself"):
+        load_profile(file)
