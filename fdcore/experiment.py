@@ -14,7 +14,7 @@ import shutil
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Sequence
 
 import torch
 from tqdm import tqdm
@@ -26,13 +26,13 @@ from fdcore.chat import Chat
 from fdcore.checkpoint import seed_of
 from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
-from fdcore.feedback import make_producer
+from fdcore.feedback import Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
 from fdcore.model import build_student, load_model, load_tokenizer, save_model, train_tokenizer
 from fdcore.plots import label
 from fdcore.profile import ADDED, Profile, load_profile, slug
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
-from fdcore.sampling import TorchSampler
+from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
 from fdcore.tokenview import TokenView, token_view
 from fdcore.toolchain import LIBRARY_ROOT, build_library, library_theorems
@@ -272,7 +272,7 @@ class Experiment:
         autocast = profile.model.autocast
         if plan.method == "fd":
             settings = profile.distillation
-            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed), autocast=autocast)
+            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile)), autocast=autocast)
         elif plan.method == "grpo":
             settings = profile.grpo
             method = GroupRelativePolicyOptimization(settings, copy.deepcopy(model), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
@@ -288,6 +288,21 @@ class Experiment:
             )
             save_model(model, self.tokenizer, folder / "model")
         return rows
+
+    def _generate(self, profile: Profile) -> Generate:
+        """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
+        cached: list[Sampler] = []
+
+        def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
+            if not cached:
+                cached.append(self._sampler(self._load(self.base())))
+            chat, limit = Chat(self.tokenizer, [], thinking=profile.model.thinking), profile.episode.max_prompt_tokens
+            texts = [chat.text([{"role": "system", "content": system}, {"role": "user", "content": user}]) for system, user in prompts]
+            params = SamplingParams(temperature=profile.sampler.temperature, top_p=profile.sampler.top_p, max_new_tokens=profile.feedback.max_tokens, stop_token_ids=(chat.end,))
+            found = cached[0].generate([_shortened(chat.encode(text), limit) for text in texts], params, [seed_of(self.seed, "self", seed) for seed in seeds])
+            return [self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition("</think>")[2] for answer in found]
+
+        return generate
 
     def _start(self, plan: Plan) -> Path:
         """The folder of the weights that an arm starts from."""
@@ -397,3 +412,8 @@ class Experiment:
         failed = [item for item in found if not item[1].verdict.verified] or found
         views = [token_view(model, model, self.chat, problem, attempt, feedback.text) for problem, attempt, feedback in failed]
         return failed[max(range(len(views)), key=lambda i: sum(abs(option.teacher - option.student) for option in views[i].alternatives[views[i].focus]))]
+
+
+def _shortened(ids: list[int], limit: int) -> list[int]:
+    """A prompt over the limit without its middle, which is the attempt's."""
+    return ids if len(ids) <= limit else [*ids[: limit // 2], *ids[len(ids) - (limit - limit // 2) :]]

@@ -12,7 +12,7 @@ from torch import Tensor
 from fdcore.chat import Chat
 from fdcore.checkpoint import check_weights
 from fdcore.distillation import Target, check_divergence, divergence, sampled_kl, teacher_target
-from fdcore.feedback import Producer
+from fdcore.feedback import Producer, report
 from fdcore.grpo import clip_fraction, group_advantages, has_spread, overlong_punishment, policy_loss, reference_kl, zero_spread_groups
 from fdcore.importance import importance_weights, logprob_mismatch
 from fdcore.policy import ActionLogits, action_values, by_sequence, deferred_logits, entropy, token_logprobs
@@ -54,11 +54,13 @@ class FeedbackDistillation:
         self.feedback: list[Feedback] = []
 
     def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:
-        self.feedback = self.producer.write(list(zip(problems, trajectories)))
+        items = list(zip(problems, trajectories))
+        self.feedback = self.producer.write(items)
         self.trajectories = trajectories
         self.contexts = [self.chat.prompt(problem, feedback.text) for problem, feedback in zip(problems, self.feedback)]
         self.tokens = sum(map(action_tokens, trajectories))
-        return {"feedback_tokens": sum(map(len, self.contexts)) / len(self.contexts) - sum(t.prompt_length for t in trajectories) / len(trajectories)}
+        tokens = sum(map(len, self.contexts)) / len(self.contexts) - sum(t.prompt_length for t in trajectories) / len(trajectories)
+        return {"feedback_tokens": tokens, **report(items, self.feedback)}
 
     def loss(self, model: torch.nn.Module, rows: range) -> tuple[Tensor, dict]:
         picked, settings = [self.trajectories[i] for i in rows], self.settings

@@ -117,10 +117,14 @@ class Episode(Section):
 
 
 class FeedbackSettings(Section):
-    producer: Literal["scripted", "claude"]
+    producer: Literal["scripted", "claude", "self", "environment", "ground_truth", "constant", "none"]  # see `fdcore.feedback`
     model: str | None
     max_tokens: int = Field(gt=0)
     concurrency: int = Field(gt=0)
+    formulation: Literal[1, 2, 3, 4] = 4  # how much structure is asked for: the paper's appendix C.3
+    text: str | None = None  # what `constant` says
+    forbid_proofs: bool = False  # leave out lines that hold the whole reference proof
+    dropout: float = Field(0.0, ge=0, le=1)  # share of attempts whose feedback is withheld
 
 
 class Distillation(Section):
@@ -255,7 +259,11 @@ def load_profile(name: str | Path) -> Profile:
         raise ValueError(f"{path}: {where}: {what}, got {str(given)[:60]!r}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    training = profile.training
+    feedback, training = profile.feedback, profile.training
+    if (feedback.producer == "constant") != (feedback.text is not None):
+        raise ValueError(f"{path}: feedback.text is what the producer constant says: it needs one, and no other producer takes one; got producer {feedback.producer}, text {feedback.text!r}")
+    if feedback.forbid_proofs and feedback.producer in ("environment", "ground_truth"):
+        raise ValueError(f"{path}: feedback.forbid_proofs leaves nothing of the producer {feedback.producer}, which shows proofs")
     if list(training.fd_checkpoints) != sorted(set(training.fd_checkpoints)) or training.fd_checkpoints[-1] > training.fd_steps:
         raise ValueError(f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(training.fd_checkpoints)}")
     if training.over_steps is None and training.fd_checkpoints[-1] >= training.grpo_steps:

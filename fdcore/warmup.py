@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from fdcore.chat import Chat
 from fdcore.checkpoint import load_checkpoint, save_checkpoint, seed_of
-from fdcore.feedback import ScriptedExpert
+from fdcore.feedback_scripted import ScriptedExpert
 from fdcore.parallel import accumulate, side_by_side
 from fdcore.policy import action_logits, action_values
 from fdcore.profile import Warmup

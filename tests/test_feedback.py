@@ -1,9 +1,11 @@
 """The scripted expert keeps the paper's form, never shows a whole proof, and reacts to what went wrong."""
 import pytest
 
-from fdcore.feedback import Claude, FeedbackError, ScriptedExpert, form_errors
+from fdcore.feedback import FeedbackError, form_errors, make_producer, prompt_hash, report, request, shared_run
+from fdcore.feedback_claude import Claude
+from fdcore.feedback_scripted import ScriptedExpert
 from fdcore.profile import load_profile
-from fdcore.records import LeanMessage, Problem, ToolCall, Trajectory, Verdict
+from fdcore.records import Feedback, LeanMessage, Problem, ToolCall, Trajectory, Verdict
 
 PROOFS = ("\n  exact Nat.add_comm _ _", "\n  rw [Nat.add_comm]", "\n  constructor\n  · exact Nat.add_comm _ _\n  · exact h", "\n  intro h\n  exact h", "\n  cases h")
 FAILURES = {
@@ -58,3 +60,79 @@ def test_claude_without_a_key_is_one_clear_line(monkeypatch):
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     with pytest.raises(FeedbackError, match="ANTHROPIC_API_KEY is not set"):
         Claude(load_profile("paper").feedback)
+
+
+# -- the other sources -------------------------------------------------------------------------------------------------
+
+
+def settings(producer, **changes):
+    return load_profile("smoke").feedback.model_copy(update={"producer": producer, **changes})
+
+
+def written(producer, item, generate=None, **changes):
+    return make_producer(settings(producer, **changes), 0, generate).write([item])[0]
+
+
+FAILED, PROVED = attempt(FAILURES["mismatch"]), attempt(Verdict(status="verified"), source="theorem thm : 1 = 1 := by rfl")
+
+
+def test_the_environment_says_what_lean_said_and_shows_the_proof_that_was_found():
+    assert written("environment", (problem(PROOFS[0]), FAILED)).text == "The Lean compiler said:\n2:8: error: type mismatch"
+    assert written("environment", (problem(PROOFS[0]), PROVED)).text.endswith("theorem thm : 1 = 1 := by rfl")
+    assert written("environment", (problem(PROOFS[0]), attempt(Verdict(status="failed", detail="no Lean file was written")))).text.endswith("no Lean file was written")
+
+
+def test_ground_truth_shows_a_correct_proof_and_needs_one():
+    assert written("ground_truth", (problem(PROOFS[0]), FAILED)).text.endswith(problem(PROOFS[0]).statement + PROOFS[0])
+    with pytest.raises(FeedbackError, match="problem p has no reference proof"):
+        written("ground_truth", (problem(None), FAILED))
+
+
+def test_constant_says_the_same_of_every_attempt_and_none_says_nothing():
+    assert {written("constant", (problem(PROOFS[0]), one), text="Be concise.").text for one in (FAILED, PROVED)} == {"Be concise."}
+    assert written("none", (problem(PROOFS[0]), FAILED)).text == ""
+
+
+def test_self_feedback_asks_a_model_in_the_words_that_claude_is_asked_in():
+    asked = []
+
+    def generate(prompts, seeds):
+        asked.extend([*prompts, seeds])
+        return [" 1. Name the lemma.\n"]
+
+    feedback = written("self", (problem(PROOFS[0]), FAILED), generate)
+    assert feedback.text == "1. Name the lemma." and feedback.prompt_hash and feedback.producer == "self"
+    assert asked[0] == request(problem(PROOFS[0]), FAILED, 4) and asked[1] == [FAILED.seed]
+    assert "rg_in_mathlib" in asked[0][0] and "type mismatch" in asked[0][1]
+
+
+def test_each_formulation_adds_what_the_paper_adds():
+    systems = [request(problem(PROOFS[0]), FAILED, level)[0] for level in (1, 2, 3, 4)]
+    for words, first in (("numbered", 2), ("stands by itself", 3), ("lean_check_file", 4), ("token limit", 4)):
+        assert [words in system for system in systems] == [level >= first for level in (1, 2, 3, 4)], words
+    assert len({prompt_hash(level) for level in (1, 2, 3, 4)}) == 4
+
+
+def test_the_scripted_expert_gives_up_structure_level_by_level():
+    for seed in range(20):
+        for verdict in FAILURES.values():
+            texts = [ScriptedExpert(0, level).write([(problem(PROOFS[0]), attempt(verdict, seed))])[0].text for level in (1, 2, 3, 4)]
+            assert form_errors(texts[2]) == [] and not any("`lean_" in text for text in texts[:3]) and not any("Nat." in text for text in texts[:2])
+            assert texts[1].startswith("1. ") and not texts[0].startswith("1. ") and all(texts)
+    assert ScriptedExpert(0).write([(problem(PROOFS[0]), FAILED)]) == ScriptedExpert(0, 4).write([(problem(PROOFS[0]), FAILED)])
+
+
+def test_what_a_text_gives_away_of_the_proof_is_counted():
+    assert shared_run("1. Use the lemma Nat.add_comm.", PROOFS[0]) == pytest.approx(0.25)
+    assert shared_run(f"1. Write {PROOFS[0].strip()} and compile.", PROOFS[0]) == 1.0
+    assert shared_run("", PROOFS[0]) == shared_run("anything", "") == 0.0
+    items = [(problem(PROOFS[0]), FAILED)] * 2
+    told = report(items, [Feedback(problem_id="p", text=text, producer="claude", dollars=0.5) for text in (f"write {PROOFS[0]}", "")])
+    assert told == {"feedback_leak": 0.5, "feedback_whole_proofs": 1, "feedback_dollars": 1.0, "feedback_form_broken": 1.0}
+
+
+def test_whole_proofs_are_left_out_and_feedback_is_dropped_where_the_settings_say_so():
+    text = f"1. Write {PROOFS[0].strip()} and stop.\n2. Compile it."
+    assert written("constant", (problem(PROOFS[0]), FAILED), text=text, forbid_proofs=True).text == "2. Compile it."
+    kept = [written("constant", (problem(PROOFS[0]), attempt(FAILURES["sorry"], seed)), text="x", dropout=0.3).text for seed in range(400)]
+    assert 0.2 < kept.count("") / 400 < 0.4
