@@ -20,7 +20,10 @@ BLOCK = 5  # steps: neighbouring steps are not independent
 FEWEST = 2 * BLOCK  # steps below which a training curve decides nothing
 SIMILAR = 0.10  # C2's "similar pass@1"; the paper's two arms are .06 apart
 MIDDLE = "grpo_from_fd_2"  # named beforehand, so that the best of three is not picked after the fact
-FAST = "teacher_speed/alpha_0.00"  # the variants that C6 and C8 look at, by ablation and label in the profile
+# The variants that C5 to C10 look at, by ablation and label in the profile.
+OVER_SOURCES = {"critique": "grpo_from_fd_3", "ground truth": "over_sources/ground_truth", "Lean output": "over_sources/Lean_output"}
+GROUND_TRUTH, CONCISE, FREE = "sources/ground_truth", "constant/Be_concise", "formulations/Prompt_1"
+FAST = "teacher_speed/alpha_0.00"
 NO_TOOLS = {"fd": "tools_fd/FD_no_tools", "grpo": "tools_grpo/GRPO_no_tools"}
 
 
@@ -60,14 +63,35 @@ RULES = (
         paper="lemmas ÷ step 6.3 → 2.95 (FD), 5.0 → 2.63 (GRPO), Figure 3",
     ),
     Rule(
+        id="C5", claim="critique and ground truth are better starts for GRPO than Lean's output", unit="share of problems", bootstrap="problems", reproduced_when=ABOVE,
+        quantity="pass@1 on test after GRPO, the lesser of the starts from critique and from ground truth − the start from Lean's output",
+        paper="peaks .69 (Claude), .72 (ground truth), .66 (Lean), Figure 4",
+    ),
+    Rule(
         id="C6", claim="a slower teacher is the more stable one", unit="share of attempts",
         quantity="mean train accuracy over the last quarter of training, FD as it is − FD whose teacher is the student (α = 0)",
         bootstrap=f"steps, in blocks of {BLOCK}", reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
         paper="test accuracy peaks at .64 (α = .9) and .45 (α = 0), which decays, Figure 6",
     ),
     Rule(
+        id="C7", claim="constant feedback is internalised: the KL to the frozen teacher all but goes", unit="share of the first KL",
+        quantity=f"half − (mean KL over the last quarter of training ÷ mean KL over the first {BLOCK} steps), constant text, frozen teacher",
+        bootstrap=f"steps, in blocks of {BLOCK}", reproduced_when=f"{ABOVE}: more than half is gone; at least {FEWEST} steps in the quarter", paper="the KL falls to about 0, Figure 7",
+    ),
+    Rule(
         id="C8", claim="tools help both methods", quantity="pass@1 on test, trained and evaluated with tools − without; the smaller of FD's and GRPO's gain",
         unit="share of problems", bootstrap="problems", reproduced_when=ABOVE, paper="train accuracy .167 against .113 (FD), .23 against .135 (GRPO), Qwen3-8B on MiniF2F, Figure 8",
+    ),
+    Rule(
+        id="C9", claim="feedback of more structure makes training more stable", unit="share of attempts",
+        quantity="mean train accuracy over the last quarter of training, fourth formulation − first", bootstrap=f"steps, in blocks of {BLOCK}",
+        reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter", paper="the first prompt peaks at .615 and collapses, the fourth ends at .64, Figure 12",
+    ),
+    Rule(
+        id="C10", claim="ground truth as feedback shortens answers, critique does not", unit="share of the first length",
+        quantity=f"mean tokens an attempt over the last quarter ÷ over the first {BLOCK} steps, critique − ground truth", bootstrap=f"steps, in blocks of {BLOCK}",
+        reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
+        paper="length about 4.8k → 6.1k (Claude), 7.8k → 2.65k (ground truth), Figure 14; words of doubt, which the tiny student has not, Figure 13",
     ),
 )
 
@@ -95,7 +119,7 @@ def judge(folders: str | Path | Iterable[str | Path]) -> list[Claim]:
     folders = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
     if not folders:
         raise ValueError("judge was given no run folder")
-    return [_claim(rule, folders, measure) for rule, measure in zip(RULES, (_entropy, _scaling, _over, _lemmas, _speed, _tools), strict=True)]
+    return [_claim(rule, folders, measure) for rule, measure in zip(RULES, MEASURES, strict=True)]
 
 
 def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measured]) -> Claim:
@@ -223,7 +247,43 @@ def _lemmas(folder: Path) -> Measured:
     )
 
 
-ABLATED = (_speed, _tools)  # on the first run alone, where the ablations are
+def _sources(folder: Path) -> Measured:
+    values = _pass_at(folder, list(OVER_SOURCES.values()))[:, :, 0]
+
+    def quantity(rng) -> float:
+        critique, truth, lean = _mean(values, rng)
+        return min(critique, truth) - lean
+
+    return Measured(quantity, ", ".join(f"{name} {share:.1%}" for name, share in zip(OVER_SOURCES, _mean(values, None))))
+
+
+def _constant(folder: Path) -> Measured:
+    late, early = _ends(folder, CONCISE, "kl")
+    return Measured(lambda rng: 0.5 - _blocks(late, rng).mean() / early, f"KL {early:.3f} → {late.mean():.3f} nats a token")
+
+
+def _formulations(folder: Path) -> Measured:
+    return _late(folder, "train_accuracy", {"fourth": "fd", "first": FREE})
+
+
+def _length(folder: Path) -> Measured:
+    (critique, first), (truth, start) = (_ends(folder, arm, "response_tokens") for arm in ("fd", GROUND_TRUTH))
+    return Measured(
+        lambda rng: _blocks(critique, rng).mean() / first - _blocks(truth, rng).mean() / start,
+        f"tokens an attempt: critique {first:.0f} → {critique.mean():.0f}, ground truth {start:.0f} → {truth.mean():.0f}",
+    )
+
+
+def _ends(folder: Path, arm: str, key: str) -> tuple[np.ndarray, float]:
+    """The values of an arm's last quarter, and the mean of its first steps."""
+    values = np.array([row[key] for row in _rows(folder, arm, "metrics.jsonl")])
+    if len(values) // 4 < FEWEST:
+        raise LookupError(f"too little data: {folder.name} has fewer than {FEWEST} steps in the last quarter of training")
+    return values[len(values) - len(values) // 4 :], float(values[:BLOCK].mean())
+
+
+MEASURES = (_entropy, _scaling, _over, _lemmas, _sources, _speed, _constant, _tools, _formulations, _length)
+ABLATED = MEASURES[4:]  # on the first run alone, where the ablations are
 
 
 # -- for readers -----------------------------------------------------------------------------------------------------------

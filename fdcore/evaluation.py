@@ -5,6 +5,7 @@ Rows are those of an evaluation file: one dict a problem with `n` samples, `c` o
 """
 from __future__ import annotations
 
+import re
 from typing import Callable, Collection, Sequence
 
 import numpy as np
@@ -62,6 +63,18 @@ def bootstrap_interval(
     found = [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(replicates)]
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
+
+
+EPISTEMIC = re.compile(r"\b(?:wait|hmm|perhaps|maybe|actually|alternatively|seems|might|likely|check)\b", re.IGNORECASE)  # the paper's list, Figure 13
+
+
+def epistemic_words(text: str) -> int:
+    """How many words of doubt and second thought a text holds, by the paper's list of ten (names of tools do not count).
+
+    >>> epistemic_words("Wait, maybe lean_check_file; let me check.")
+    3
+    """
+    return len(EPISTEMIC.findall(text))
 
 
 def lemmas_in(source: str, theorems: Collection[str]) -> set[str]:

@@ -50,8 +50,8 @@ class Plan(NamedTuple):
     profile: Profile  # with the variant's settings
     method: str  # fd, grpo or rft
     steps: int
-    start: int = 0  # the Feedback Distillation checkpoint that it starts from
-    after: str | None = None  # the arm whose final model it starts from
+    start: int = 0  # the Feedback Distillation step that it starts from
+    after: str | None = None  # the Feedback Distillation arm whose checkpoint of that step it starts from
 
 
 class Experiment:
@@ -206,34 +206,40 @@ class Experiment:
         except KeyError:
             raise ValueError(f"profile {self.profile.name} has no ablation {ablation!r}; there are: {', '.join(self.profile.ablations) or 'none'}") from None
         main = {"fd": "fd", "grpo": "grpo_from_fd_3" if found.after else "grpo"}[found.arm]
-        return {found.main: main} | {label: f"{ablation}/{slug(label)}" for label in found.variants}
+        arms = {found.main: main} | {label: f"{ablation}/{slug(label)}" for label in found.variants}
+        return {f"GRPO over {label}": arm for label, arm in arms.items()} if found.after else arms
 
     def start_step(self, arm: str) -> int:
         """The Feedback Distillation step that an arm starts from; 0 for one that starts from the base."""
-        number = arm.rpartition("grpo_from_fd_")[2]
-        return self.profile.training.fd_checkpoints[int(number) - 1] if number.isdigit() else 0
+        return 0 if arm == "base" else self._plan(arm).start
 
     def _plan(self, arm: str) -> Plan:
-        profile, training, start = self.profile, self.profile.training, self.start_step(arm)
+        profile, training = self.profile, self.profile.training
         if arm in self.arms:
+            number = arm.rpartition("grpo_from_fd_")[2]
+            start = training.fd_checkpoints[int(number) - 1] if number.isdigit() else 0
             method = "grpo" if start else arm
             over = training.grpo_steps - start if training.over_steps is None else training.over_steps
-            return Plan(profile, method, {"fd": training.fd_steps, "grpo": over if start else training.grpo_steps, "rft": training.grpo_steps}[method], start)
-        variants = {variant: (name, label) for name in profile.ablations for label, variant in self.variants(name).items()}
+            steps = {"fd": training.fd_steps, "grpo": over if start else training.grpo_steps, "rft": training.grpo_steps}[method]
+            return Plan(profile, method, steps, start, "fd" if start else None)
+        variants = {f"{name}/{slug(label)}": (name, label) for name, ablation in profile.ablations.items() for label in ablation.variants}
         if arm not in variants:
-            raise ValueError(f"no arm {arm!r}; there are: {', '.join(dict.fromkeys([*self.arms, *variants]))}")
+            raise ValueError(f"no arm {arm!r}; there are: {', '.join([*self.arms, *variants])}")
         name, found = variants[arm]
         ablation = profile.ablations[name]
         steps = ablation.steps or {"fd": training.fd_steps, "grpo": training.grpo_steps}[ablation.arm]
-        after = None if ablation.after is None else self.variants(ablation.after)[found]
-        return Plan(profile.varied(ablation.variants[found]), ablation.arm, steps, 0, after)
+        varied = profile.varied(ablation.variants[found])
+        if ablation.after is None:
+            return Plan(varied, ablation.arm, steps)
+        before = f"{ablation.after}/{slug(found)}"
+        return Plan(varied, ablation.arm, steps, max((step for step in training.fd_checkpoints if step <= self._plan(before).steps), default=self._plan(before).steps), before)
 
     def model_folder(self, arm: str) -> Path:
         """The folder of an arm's final model ("base": the base)."""
         return self.base() if arm == "base" else self.folder / "arms" / arm / "model"
 
-    def _fd_checkpoint(self, step: int) -> Path:
-        return self.folder / "arms" / "fd" / f"model-step-{step:06d}"
+    def _fd_checkpoint(self, step: int, arm: str = "fd") -> Path:
+        return self.folder / "arms" / arm / f"model-step-{step:06d}"
 
     def _load(self, folder: Path):
         return load_model(folder, self.profile.model.dtype)
@@ -280,7 +286,7 @@ class Experiment:
             settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
         run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples)
         sample = self.sampling(model, profile)
-        keep = {step: self._fd_checkpoint(step) for step in profile.training.fd_checkpoints} if arm == "fd" else {}
+        keep = {step: self._fd_checkpoint(step, arm) for step in {*profile.training.fd_checkpoints, plan.steps}} if plan.method == "fd" else {}
         with self._writing():
             rows = run.train(
                 plan.steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
@@ -306,12 +312,12 @@ class Experiment:
 
     def _start(self, plan: Plan) -> Path:
         """The folder of the weights that an arm starts from."""
-        if plan.after is not None:
+        if plan.after is None:
+            return self.base()
+        where = self._fd_checkpoint(plan.start, plan.after)
+        if not where.exists():
             self.train(plan.after)
-            return self.model_folder(plan.after)
-        if plan.start and not self._fd_checkpoint(plan.start).exists():
-            self.train("fd")
-        return self._fd_checkpoint(plan.start) if plan.start else self.base()
+        return where
 
     def _claim_arm(self, folder: Path, arm: str, plan: Plan) -> None:
         """A variant's folder belongs to its settings, which the profile's hash leaves out."""

@@ -23,9 +23,14 @@ CAPTIONS = {  # name of the file: heading, and what the figure shows
     "figure_2_tokens": ("The same by sampled tokens", "The fairer picture: a step of one method need not cost what a step of another does."),
     "figure_1": ("What the teacher thinks of each token (Figure 1)", "One failed attempt: green where the teacher, who has read the feedback, finds a token more likely than the student did, red where less."),
     "base": ("The base model", "pass@k on test before training: all problems, those whose lemmas are known, and those that need an unknown one; and by tier."),
+    "figure_4_feedback_sources": ("Who gives the feedback (Figure 4)", "Critique, a correct proof, or the compiler's output as the source, and GRPO over each."),
+    "figure_5_self_feedback": ("Feedback by the student itself (Figure 5)", "A frozen copy of the base writes it; the tiny base was never taught to."),
     "figure_6_teacher_speed": ("How slow should the teacher be? (Figure 6)", "The share α of the teacher that is kept at each update."),
+    "figure_7_constant_feedback": ("The same words to every attempt (Figure 7)", "Two constant texts with a frozen teacher, beside the critique with the moving one."),
     "figure_8_tools": ("With tools and without (Figure 8)", "Without tools the file that is written first is judged, and no tool's answer is seen."),
     "figure_9_learning_rates": ("The learning rate of GRPO (Figure 9)", "Multiples of the main run's rate."),
+    "figure_12_prompts": ("How the feedback is asked for (Figure 12)", "The four formulations, from free advice to self-contained orders about tools."),
+    "figures_13_14_words_and_length": ("Words of doubt, and length (Figures 13 and 14)", "By source of the feedback."),
     "sensitivity": ("Sensitivity of Feedback Distillation", "One choice changed at a time."),
 }
 

@@ -53,6 +53,10 @@ class Study:
         """Label -> arm of those of these ablations that the profile has, the arms as the profile has them included."""
         return {label: arm for name in ablations if name in self.profile.ablations for label, arm in self.first.variants(name).items()}
 
+    def train_variant(self, arm: str) -> list[dict]:
+        """Train a variant in the first run, where ablations are; its metrics rows, with steps counted from the base."""
+        return [row | {"step": row["step"] + self.first.start_step(arm)} for row in self.first.train(arm)]
+
 
 def default_folder(profile: str | Path, seed: int | None) -> Path:
     """Where a study is kept when nothing else is said."""

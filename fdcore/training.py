@@ -20,6 +20,7 @@ import torch
 from tqdm import tqdm
 
 from fdcore.checkpoint import check_weights, load_checkpoint, save_checkpoint, seed_of
+from fdcore.evaluation import epistemic_words
 from fdcore.methods import Method, action_tokens
 from fdcore.parallel import accumulate
 from fdcore.profile import Training
@@ -99,6 +100,7 @@ class Run:
             "step": step, "arm": self.arm, "seed": self.seed, "tokens_sampled": self.tokens_sampled, "batch_tokens": batch_tokens, "loss": loss,
             "grad_norm": norm, "learning_rate": rate, "train_accuracy": sum(t.reward for t in trajectories) / len(trajectories),
             "test_accuracy": None, "holdout_accuracy": None, "response_tokens": batch_tokens / len(trajectories),
+            "epistemic_words": sum(epistemic_words(t.response_text) for t in trajectories) / len(trajectories),
             "tool_calls": sum(len(t.tool_calls) for t in trajectories) / len(trajectories), "lemmas_seen": len(self.lemmas),
             "verdicts": dict(sorted(Counter(t.verdict.status for t in trajectories).items())), **parts,
         }

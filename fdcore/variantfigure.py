@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
 from fdcore.plots import LOOKS, PANELS, PAPER_PANELS, axis, curve, legend_above, new_figure, note, paper_curves, styled
 
-TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)"}
+TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)", "epistemic_words": "epistemic words an attempt"}
 PAPER_TITLES = dict(zip((key for key, _ in PANELS), PAPER_PANELS)) | {
-    "lemmas_seen": "cumulative lemmas", "response_tokens": "response length", "kl": "KL(student||teacher)"}
+    "lemmas_seen": "cumulative lemmas", "response_tokens": "response length", "kl": "KL(student||teacher)", "epistemic_words": "epistemic total"}
 
 
 def looks(labels: Sequence[str]) -> dict[str, tuple]:
@@ -37,8 +37,8 @@ def variant_figure(metrics: dict[str, list[dict]], keys: Sequence[str], *, paper
     for column, key in enumerate(keys):
         axes = figure.add_subplot(grid[0, column])
         for label, rows in metrics.items():
-            curve(axes, rows, styles[label], key, "step", label)
-        axis(axes, "step", [row[key] for rows in metrics.values() for row in rows if row[key] is not None], title=TITLES.get(key, key))
+            curve(axes, [row for row in rows if key in row], styles[label], key, "step", label)
+        axis(axes, "step", [row[key] for rows in metrics.values() for row in rows if row.get(key) is not None], title=TITLES.get(key, key))
         if curves[key]:
             below = figure.add_subplot(grid[1, column])
             for label in metrics:
@@ -55,7 +55,7 @@ def variant_figure(metrics: dict[str, list[dict]], keys: Sequence[str], *, paper
 
 def variant_rows(metrics: dict[str, list[dict]], keys: Sequence[str]) -> list[dict]:
     """What `variant_figure` draws, one row a variant, seed and step."""
-    return [{"variant": label, "seed": row["seed"], "step": row["step"], **{key: row[key] for key in keys}} for label, rows in metrics.items() for row in rows]
+    return [{"variant": label, "seed": row["seed"], "step": row["step"], **{key: row.get(key) for key in keys}} for label, rows in metrics.items() for row in rows]
 
 
 def variant_table(evaluations: dict[str, list[dict]]) -> str:

@@ -5,16 +5,21 @@ import shutil
 import numpy as np
 import pytest
 
-from fdcore.claims import FAST, NO_TOOLS, RULES, judge, table, write_claims
+from fdcore.claims import CONCISE, FAST, FREE, GROUND_TRUTH, NO_TOOLS, OVER_SOURCES, RULES, judge, table, write_claims
 
 
-def run_folder(folder, *, entropy=(0.4, 0.1), lemmas=(3, 1), right=(0.5, 0.5, 0.9), steps=40, problems=60, n=16, accuracy=(0.5, 0.3), without=0.2):
+def run_folder(folder, *, entropy=(0.4, 0.1), lemmas=(3, 1), right=(0.5, 0.5, 0.9), steps=40, problems=60, n=16, accuracy=(0.5, 0.3), without=0.2, kept=0.1):
     rng = np.random.default_rng(0)
-    write(folder / "arms" / FAST / "metrics.jsonl", [{"train_accuracy": accuracy[1] + 0.02 * rng.standard_normal()} for _ in range(steps)])
+    for arm in (FAST, FREE):
+        write(folder / "arms" / arm / "metrics.jsonl", [{"train_accuracy": accuracy[1] + 0.02 * rng.standard_normal()} for _ in range(steps)])
+    write(folder / "arms" / CONCISE / "metrics.jsonl", [{"kl": kept ** (s / steps) + 0.01 * rng.standard_normal()} for s in range(steps)])
+    write(folder / "arms" / GROUND_TRUTH / "metrics.jsonl", [{"response_tokens": 80 * (kept if s > steps / 2 else 1)} for s in range(steps)])
+    for arm, share in zip(OVER_SOURCES.values(), (right[2], 0.9, without)):
+        write(folder / "arms" / arm / "eval_test.jsonl", [{"problem_id": str(i), "n": n, "c": n * (i < share * problems)} for i in range(problems)])
     for arm, gained in zip(NO_TOOLS.values(), (0, 0.05)):
         write(folder / "arms" / arm / "eval_test.jsonl", [{"problem_id": str(i), "n": n, "c": n * (i < (without + gained) * problems)} for i in range(problems)])
     for arm, level, pace in (("fd", entropy[0], lemmas[0]), ("grpo", entropy[1], lemmas[1])):
-        rows = [{"step": s, "train_accuracy": accuracy[0] + 0.02 * rng.standard_normal(), "entropy": level + 0.02 * rng.standard_normal(), "tokens_sampled": 1000 * s, "lemmas_seen": pace * s} for s in range(1, steps + 1)]
+        rows = [{"step": s, "train_accuracy": accuracy[0] + 0.02 * rng.standard_normal(), "entropy": level + 0.02 * rng.standard_normal(), "tokens_sampled": 1000 * s, "lemmas_seen": pace * s, "response_tokens": 80} for s in range(1, steps + 1)]
         write(folder / "arms" / arm / "metrics.jsonl", rows)
     for arm, share in zip(("fd", "grpo", "grpo_from_fd_2"), right):
         wide = arm == "fd"  # FD: all problems sometimes; the others: some always, the rest never
@@ -30,15 +35,15 @@ def write(path, rows):
 
 def test_a_run_in_which_all_hold_reproduces_all(tmp_path):
     claims = judge([run_folder(tmp_path / "run")])
-    assert [(c.id, c.verdict) for c in claims] == [(f"C{i}", "reproduced") for i in (1, 2, 3, 4, 6, 8)]
-    assert claims[4].estimate == pytest.approx(0.2, abs=0.02) and claims[5].estimate == pytest.approx(0.25)  # the smaller gain
+    assert [(c.id, c.verdict) for c in claims] == [(f"C{i}", "reproduced") for i in range(1, 11)]
+    assert claims[5].estimate == pytest.approx(0.2, abs=0.02) and claims[7].estimate == pytest.approx(0.25)  # the smaller gain
     assert all(c.low <= c.estimate <= c.high for c in claims)
     assert claims[0].estimate == pytest.approx(0.3, abs=0.02) and claims[3].estimate == pytest.approx(80)
 
 
 def test_a_run_in_which_the_opposite_holds_is_not_reproduced(tmp_path):
-    claims = judge([run_folder(tmp_path / "run", entropy=(0.1, 0.4), lemmas=(1, 3), right=(0.5, 0.5, 0.1), accuracy=(0.3, 0.5), without=0.9)])
-    assert [c.verdict for c in claims] == ["not reproduced", "reproduced", *["not reproduced"] * 4]
+    claims = judge([run_folder(tmp_path / "run", entropy=(0.1, 0.4), lemmas=(1, 3), right=(0.5, 0.5, 0.1), accuracy=(0.3, 0.5), without=0.95, kept=2.0)])
+    assert [c.verdict for c in claims] == ["not reproduced", "reproduced", *["not reproduced"] * 8]
 
 
 def test_a_difference_within_the_noise_is_undecided(tmp_path):
@@ -50,7 +55,7 @@ def test_missing_data_is_said_and_never_guessed(tmp_path):
     folder = run_folder(tmp_path / "run")
     (folder / "arms/grpo/eval_test.jsonl").unlink()
     claims = judge([folder])
-    assert [c.verdict for c in claims] == ["reproduced", "undecided", "undecided", "reproduced", "reproduced", "undecided"]
+    assert [c.verdict for c in claims] == ["reproduced", "undecided", "undecided", *["reproduced"] * 4, "undecided", *["reproduced"] * 2]
     assert claims[1].estimate is None and "no test evaluation of grpo" in claims[1].detail
 
 
@@ -113,4 +118,4 @@ def test_the_table_and_the_json_say_the_same(tmp_path):
 def test_what_rests_on_ablations_is_judged_on_the_first_run_where_they_are(tmp_path):
     first, second = run_folder(tmp_path / "a"), run_folder(tmp_path / "b")
     shutil.rmtree(second / "arms/teacher_speed"), shutil.rmtree(second / "arms/tools_fd")
-    assert [c.verdict for c in judge([first, second])] == ["reproduced"] * 6
+    assert [c.verdict for c in judge([first, second])] == ["reproduced"] * 10

@@ -42,7 +42,7 @@ def test_arms_and_variants_are_known_by_name(profile, tmp_path):
     run = Study(profile, seed=0, out=tmp_path).first
     assert run.arms == ["fd", "grpo", "rft", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3"]
     assert run.variants("alpha") == {"alpha 0.9": "fd", "alpha 1": "alpha/alpha_1"}
-    assert run.variants("over_alpha") == {"alpha 0.9": "grpo_from_fd_3", "alpha 1": "over_alpha/alpha_1"}
+    assert run.variants("over_alpha") == {"GRPO over alpha 0.9": "grpo_from_fd_3", "GRPO over alpha 1": "over_alpha/alpha_1"}
     with pytest.raises(ValueError, match="no ablation 'beta'; there are: alpha, over_alpha"):
         run.variants("beta")
     with pytest.raises(ValueError, match="no arm 'ppo'; there are: fd, grpo, rft, .*alpha/alpha_1"):
@@ -58,3 +58,9 @@ def test_a_variant_whose_settings_were_changed_after_it_was_trained_is_refused(p
     profile.write_text(yaml.safe_dump(settings))
     with pytest.raises(ValueError, match="other settings .* remove that folder"):
         Study(profile, seed=0, out=tmp_path / "run").train("alpha/alpha_1")
+
+
+def test_an_arm_over_a_variant_starts_from_the_checkpoint_that_the_main_one_starts_from(profile, tmp_path):
+    run = Study(profile, seed=0, out=tmp_path).first
+    assert run.start_step("grpo_from_fd_3") == run.start_step("over_alpha/alpha_1") == 6 and run.start_step("alpha/alpha_1") == run.start_step("base") == 0
+    assert run._plan("over_alpha/alpha_1").after == "alpha/alpha_1" and run._plan("grpo_from_fd_3").after == "fd"
