@@ -37,6 +37,26 @@ def run(
 
 
 @app.command()
+def plan(
+    notebooks: Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")] = None,
+    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "tiny",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path | None, typer.Option(help="folder of the run")] = None,
+) -> None:
+    """What a run will need and what of it is done: memory, tokens, checks, feedback calls, dollars, hours. Needs no GPU."""
+    from fdcore.plan import make_plan
+    from fdcore.plantables import console, show
+    from fdcore.profile import load_profile
+    from fdcore.runner import find_notebooks
+
+    out = (out or Path("runs") / f"{Path(profile).stem}-seed{seed}").resolve()
+    try:
+        show(make_plan(load_profile(profile), out, [path.stem for path in find_notebooks(notebooks or [])]), console())
+    except ValueError as error:
+        _stop(str(error), 1)
+
+
+@app.command()
 def check(
     statement: Annotated[Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")],
     proof: Annotated[Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")],

@@ -204,7 +204,11 @@ class Experiment:
         if self.profile.sampler.backend == "vllm":
             from fdcore.sampling_vllm import VLLMSampler
 
-            return VLLMSampler(model, self.tokenizer)
+            sampler, episode = self.profile.sampler, self.profile.episode
+            return VLLMSampler(
+                model, self.tokenizer, max_batch=sampler.max_batch, max_tokens=episode.max_prompt_tokens + episode.max_response_tokens,
+                memory_share=sampler.memory_share, dtype="bfloat16" if self.profile.model.autocast else None,
+            )
         return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
 
     def sampling(self, model) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
@@ -225,6 +229,7 @@ class Experiment:
         folder, training = self.folder / "arms" / arm, self.profile.training
         if (folder / "model").exists():
             return self.metrics(arm)
+        self._check_settings()
         problems = self.problems()
         start = self.start_step(arm)
         if start and not self._fd_checkpoint(start).exists():
@@ -245,6 +250,13 @@ class Experiment:
             )
             save_model(model, self.tokenizer, folder / "model")
         return rows
+
+    def _check_settings(self) -> None:
+        """ValueError for settings of the plan that the trainer does not know yet: ignored, they would change the run in silence."""
+        profile = self.profile
+        wanted = {"model.lora": profile.model.lora, "training.activation_checkpointing": profile.training.activation_checkpointing, "hardware.gpus > 1": profile.hardware and profile.hardware.gpus > 1}
+        if missing := [name for name, value in wanted.items() if value]:
+            raise ValueError(f"profile {profile.name}: the trainer of this version does not know {', '.join(missing)} yet; `./run_all.sh --plan` shows what the profile will need")
 
     def _look(self, sample) -> dict:
         """Accuracy on the first test and hold-out problems, one sample each, the same seeds at every look."""
