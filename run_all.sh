@@ -22,6 +22,7 @@ usage() {
   --from NOTEBOOK             this notebook and those after it
   --out DIR                   folder of the run (default: runs/PROFILE-seedN)
   --seed N                    seed of the whole run (default: 0)
+  --check                     run nothing: does this machine have what the run needs? One table, each row with its remedy
   --plan                      run nothing: what the run will need (memory, tokens, dollars, hours) and what of it is done
   --list                      the profiles and the notebooks
   --test [pytest arguments]   the tests;  --test vllm: those that need vLLM, in an environment of their own
@@ -64,13 +65,14 @@ while [[ $# -gt 0 ]]; do
     --help|-h) usage; exit ;;
     --list) list; exit ;;
     --plan) command=plan ;;
+    --check) command=doctor ;;
     --test) test=yes; break ;;  # the rest belongs to pytest
     --profile) profile=$1; shift ;;
     --seed) [[ $1 =~ ^[0-9]+$ ]] || die "--seed needs a whole number, got '$1'"; seed=$1; shift ;;
     --out) out=$1; shift; [[ $out == /* ]] || out=$here/$out ;;
     --from) first=$(notebook_number "$1"); shift ;;
     --only) while [[ $# -gt 0 && $1 != --* ]]; do number=$(notebook_number "$1"); chosen[number]=${notebooks[number]}; shift; done ;;
-    *) die "unknown option '$option'; there are: --profile --only --from --out --seed --plan --list --test --help" ;;
+    *) die "unknown option '$option'; there are: --profile --only --from --out --seed --plan --check --list --test --help" ;;
   esac
 done
 if [[ $profile == *.yaml ]]; then
@@ -159,4 +161,5 @@ export PYTHONPATH=$root PATH=$venv/bin:$PATH
 if [[ $test ]]; then
   exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
 fi
+[[ $command != doctor ]] || chosen=()
 exec "$venv/bin/python" -m fdcore "$command" --profile "$profile" --seed "$seed" --out "$out" "${chosen[@]}"

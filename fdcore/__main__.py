@@ -57,6 +57,24 @@ def plan(
 
 
 @app.command()
+def doctor(
+    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "tiny",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path | None, typer.Option(help="folder of the run")] = None,
+) -> None:
+    """Whether this machine has what a run needs, each row with its remedy; exit code 1 when something is missing."""
+    from fdcore.doctor import examine, show
+    from fdcore.profile import load_profile
+
+    out = (out or Path("runs") / f"{Path(profile).stem}-seed{seed}").resolve()
+    try:
+        ready = show(examine(load_profile(profile), out), f"This machine, for profile {profile}")
+    except ValueError as error:
+        _stop(str(error), 2)
+    raise typer.Exit(0 if ready else 1)
+
+
+@app.command()
 def check(
     statement: Annotated[Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")],
     proof: Annotated[Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")],

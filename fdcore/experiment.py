@@ -43,6 +43,17 @@ from fdcore.verifier import Verifier
 REPOSITORY = Path(__file__).parent.parent
 
 
+def make_verifier(profile: Profile, cache_dir: Path) -> Verifier:
+    """The judge that a profile asks for; its verdicts are kept in `cache_dir`."""
+    lean = profile.lean
+    if lean.library == "mathlib":
+        raise ValueError(f"profile {profile.name}: proofs over Mathlib cannot be verified in this version yet; only its problems can be loaded (problems/split.json in the run's folder records the draw)")
+    return Verifier(
+        header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb,
+        heartbeats=lean.heartbeats, workers=lean.workers, cache_dir=cache_dir,
+    )
+
+
 class Experiment:
     """`Experiment("tiny", seed=0)`; `out` is the run's folder, by default runs/PROFILE-seedSEED in the repository."""
 
@@ -97,13 +108,7 @@ class Experiment:
         return self._problems
 
     def verifier(self) -> Verifier:
-        lean = self.profile.lean
-        if lean.library == "mathlib":
-            raise ValueError(f"profile {self.profile.name}: proofs over Mathlib cannot be verified in this version yet; its problems were loaded, and {self.folder}/problems/split.json records the draw")
-        return Verifier(
-            header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb,
-            heartbeats=lean.heartbeats, workers=lean.workers, cache_dir=self.folder / "verdicts",
-        )
+        return make_verifier(self.profile, self.folder / "verdicts")
 
     @cached_property
     def _verifier(self) -> Verifier:

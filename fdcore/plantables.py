@@ -12,7 +12,16 @@ from fdcore.plan import GB, PAPER_SECONDS, Plan, Work
 
 def console() -> Console:
     """Piped output has no terminal's width to keep to."""
-    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200, emoji=False, markup=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 1000, emoji=False, markup=False)
+
+
+def put(what, out: Console) -> None:
+    """Print a table or a line; piped, without the blanks that fill a table's lines."""
+    if out.is_terminal:
+        return out.print(what)
+    with out.capture() as text:
+        out.print(what)
+    out.file.write("".join(line.rstrip() + "\n" for line in text.get().splitlines()))
 
 
 def table(title: str, *columns: str, right: int = 0, terminal: bool) -> Table:
@@ -27,14 +36,18 @@ def show(plan: Plan, out: Console) -> None:
     terminal = out.is_terminal
     trained = "all trained" if plan.trained_parameters == plan.parameters else f"{plan.trained_parameters / 1e6:,.1f} M trained"
     where = f"{plan.gpus} GPU{'s' * (plan.gpus > 1)}" if plan.gpus else "no GPU"
-    out.print(f"{plan.profile}: {plan.model}, {plan.parameters / 1e6:,.1f} M parameters, {trained}, {where}; run folder {plan.folder}\n")
-    out.print(_stages(plan, terminal), "")
-    out.print(_work(plan, terminal), "")
+    put(f"{plan.profile}: {plan.model}, {plan.parameters / 1e6:,.1f} M parameters, {trained}, {where}; run folder {plan.folder}\n", out)
+    put(_stages(plan, terminal), out)
+    put("", out)
+    put(_work(plan, terminal), out)
+    put("", out)
     if plan.memory:
-        out.print(_memory(plan, terminal), "")
-    out.print(_assumptions(plan, terminal), "")
+        put(_memory(plan, terminal), out)
+        put("", out)
+    put(_assumptions(plan, terminal), out)
+    put("", out)
     for line in _summary(plan):
-        out.print(line)
+        put(line, out)
 
 
 def _stages(plan: Plan, terminal: bool) -> Table:
