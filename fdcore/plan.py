@@ -277,17 +277,17 @@ class Clock:
 # -- work and stages -------------------------------------------------------------------------------------------------
 
 ARMS = ("fd", "grpo", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3")
-# notebook -> what it reads, what stands in the run's folder when it is done, the arms that it trains, the models that it evaluates on (split)
+# notebook, without its number -> what it reads, what stands in the run's folder when it is done, the arms that it trains, the models that it evaluates on (split)
 STAGES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]] = {
-    "01_lean_world": ("the profile's problems", ("problems/checked.json",), (), ()),
-    "02_base_model": ("problems; the model", ("base/eval_test.jsonl", "base/eval_holdout.jsonl", "figures/base.pdf"), (), (("base", "test"), ("base", "holdout"))),
-    "03_feedback_distillation": ("problems; the base model", ("arms/fd/metrics.jsonl", "arms/fd/model", "figures/feedback_distillation.pdf"), ("fd",), ()),
-    "04_grpo": ("problems; the base model", ("arms/grpo/metrics.jsonl", "arms/grpo/model", "figures/grpo.pdf"), ("grpo",), ()),
-    "05_grpo_from_feedback_distillation": ("arms/fd/model-step-*", tuple(f"arms/{arm}/model" for arm in ARMS[2:]), ARMS[2:], ()),
-    "06_figure_1_token_view": ("arms/fd: attempts, feedback; all saved models", ("token_views.jsonl", "figures/figure_1.html"), (), ()),
-    "07_figure_2_training_curves": ("arms/*/metrics.jsonl", ("figures/figure_2.pdf", "figures/figure_2_tokens.pdf"), (), ()),
-    "08_figure_3_lemmas_and_pass_at_k": ("all arms' models and metrics", ("figures/figure_3.pdf",), (), tuple((arm, split) for split in ("test", "holdout") for arm in ARMS)),
-    "09_claims": ("all metrics and evaluations", ("figures/claims.md", "figures/claims.json"), (), ()),
+    "lean_world": ("the profile's problems", ("problems/checked.json",), (), ()),
+    "base_model": ("problems; the model", ("base/eval_test.jsonl", "base/eval_holdout.jsonl", "figures/base.pdf"), (), (("base", "test"), ("base", "holdout"))),
+    "feedback_distillation": ("problems; the base model", ("arms/fd/metrics.jsonl", "arms/fd/model", "figures/feedback_distillation.pdf"), ("fd",), ()),
+    "grpo": ("problems; the base model", ("arms/grpo/metrics.jsonl", "arms/grpo/model", "figures/grpo.pdf"), ("grpo",), ()),
+    "grpo_from_feedback_distillation": ("arms/fd/model-step-*", tuple(f"arms/{arm}/model" for arm in ARMS[2:]), ARMS[2:], ()),
+    "figure_1_token_view": ("arms/fd: attempts, feedback; all saved models", ("token_views.jsonl", "figures/figure_1.html"), (), ()),
+    "figure_2_training_curves": ("arms/*/metrics.jsonl", ("figures/figure_2.pdf", "figures/figure_2_tokens.pdf"), (), ()),
+    "figure_3_lemmas_and_pass_at_k": ("all arms' models and metrics", ("figures/figure_3.pdf",), (), tuple((arm, split) for split in ("test", "holdout") for arm in ARMS)),
+    "claims": ("all metrics and evaluations", ("figures/claims.md", "figures/claims.json"), (), ()),
 }
 
 
@@ -299,8 +299,8 @@ def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
         taken["response"] = Assumption(value=measured, unit="tokens an attempt", source=f"measured in {folder}")
     clock, stages = Clock(profile, shape, taken), []
     for name in notebooks:
-        reads, writes, arms, evaluations = STAGES.get(name, ("a finished run", (), (), ()))
-        work = [_warm_up(clock, folder)] if name == "02_base_model" and profile.warmup else []
+        reads, writes, arms, evaluations = STAGES.get(name.partition("_")[2], ("a finished run", (), (), ()))
+        work = [_warm_up(clock, folder)] if name.endswith("_base_model") and profile.warmup else []
         work += [_training(clock, folder, arm) for arm in arms] + [_evaluation(clock, folder, *each) for each in evaluations]
         done = bool(writes) and all((folder / path).exists() for path in writes) and all(each.done >= each.total for each in work)
         stages.append(Stage(notebook=name, reads=reads, writes=writes, work=tuple(work), done=done))
