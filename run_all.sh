@@ -22,6 +22,8 @@ usage() {
   --from NOTEBOOK             this notebook and those after it
   --out DIR                   folder of the run (default: runs/PROFILE-seedN; runs/PROFILE where the profile has several seeds)
   --seed N                    one run, of this seed (default: every seed of the profile)
+  --check                     run nothing: does this machine have what the run needs? One table, each row with its remedy
+  --plan                      run nothing: what the run will need (memory, tokens, dollars, hours) and what of it is done
   --list                      the profiles and the notebooks
   --test [pytest arguments]   the tests;  --test vllm: those that need vLLM, in an environment of their own
   --help                      this text
@@ -54,7 +56,7 @@ notebook_number() {  # index of the notebook that has this name, or the only one
 
 # ---- options -------------------------------------------------------------------------------------------------------
 default_profile=tiny; [[ $gpu ]] && default_profile=paper-lora
-profile=$default_profile; seed=""; out=""; chosen=(); first=0; test=""
+profile=$default_profile; seed=""; out=""; chosen=(); first=0; test=""; command=run
 while [[ $# -gt 0 ]]; do
   option=$1; shift
   [[ $option == --*=* ]] && { set -- "${option#*=}" "$@"; option=${option%%=*}; }
@@ -62,13 +64,15 @@ while [[ $# -gt 0 ]]; do
   case $option in
     --help|-h) usage; exit ;;
     --list) list; exit ;;
+    --plan) command=plan ;;
+    --check) command=doctor ;;
     --test) test=yes; break ;;  # the rest belongs to pytest
     --profile) profile=$1; shift ;;
     --seed) [[ $1 =~ ^[0-9]+$ ]] || die "--seed needs a whole number, got '$1'"; seed=$1; shift ;;
     --out) out=$1; shift; [[ $out == /* ]] || out=$here/$out ;;
     --from) first=$(notebook_number "$1"); shift ;;
     --only) while [[ $# -gt 0 && $1 != --* ]]; do number=$(notebook_number "$1"); chosen[number]=${notebooks[number]}; shift; done ;;
-    *) die "unknown option '$option'; there are: --profile --only --from --out --seed --list --test --help" ;;
+    *) die "unknown option '$option'; there are: --profile --only --from --out --seed --plan --check --list --test --help" ;;
   esac
 done
 if [[ $profile == *.yaml ]]; then
@@ -156,4 +160,5 @@ export PYTHONPATH=$root PATH=$venv/bin:$PATH
 if [[ $test ]]; then
   exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
 fi
-exec "$venv/bin/python" -m fdcore run --profile "$profile" ${seed:+--seed "$seed"} ${out:+--out "$out"} "${chosen[@]}"
+[[ $command != doctor ]] || chosen=()
+exec "$venv/bin/python" -m fdcore "$command" --profile "$profile" ${seed:+--seed "$seed"} ${out:+--out "$out"} "${chosen[@]}"

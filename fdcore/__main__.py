@@ -51,6 +51,46 @@ def redraw() -> None:
 
 
 @app.command()
+def plan(
+    notebooks: Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")] = None,
+    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "tiny",
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the run")] = None,
+) -> None:
+    """What a run will need and what of it is done: memory, tokens, checks, feedback calls, dollars, hours. Needs no GPU."""
+    from fdcore.plan import make_plan
+    from fdcore.plantables import console, show
+    from fdcore.profile import load_profile
+    from fdcore.runner import find_notebooks
+    from fdcore.study import default_folder
+
+    try:
+        out = (out or default_folder(profile, seed)).resolve()
+        show(make_plan(load_profile(profile), out, [path.stem for path in find_notebooks(notebooks or [])]), console())
+    except ValueError as error:
+        _stop(str(error), 1)
+
+
+@app.command()
+def doctor(
+    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "tiny",
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the run")] = None,
+) -> None:
+    """Whether this machine has what a run needs, each row with its remedy; exit code 1 when something is missing."""
+    from fdcore.doctor import examine, show
+    from fdcore.profile import load_profile
+    from fdcore.study import default_folder
+
+    try:
+        out = (out or default_folder(profile, seed)).resolve()
+        ready = show(examine(load_profile(profile), out), f"This machine, for profile {profile}")
+    except ValueError as error:
+        _stop(str(error), 2)
+    raise typer.Exit(0 if ready else 1)
+
+
+@app.command()
 def check(
     statement: Annotated[Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")],
     proof: Annotated[Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")],

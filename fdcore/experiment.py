@@ -54,6 +54,17 @@ class Plan(NamedTuple):
     after: str | None = None  # the Feedback Distillation arm whose checkpoint of that step it starts from
 
 
+def make_verifier(profile: Profile, cache_dir: Path) -> Verifier:
+    """The judge that a profile asks for; its verdicts are kept in `cache_dir`."""
+    lean = profile.lean
+    if lean.library == "mathlib":
+        raise ValueError(f"profile {profile.name}: proofs over Mathlib cannot be verified in this version yet; only its problems can be loaded (problems/split.json in the run's folder records the draw)")
+    return Verifier(
+        header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb,
+        heartbeats=lean.heartbeats, workers=lean.workers, cache_dir=cache_dir,
+    )
+
+
 class Experiment:
     """`Experiment("tiny", seed=0)`; `out` is the run's folder, by default runs/PROFILE-seedSEED in the repository."""
 
@@ -113,13 +124,7 @@ class Experiment:
         return self._problems
 
     def verifier(self) -> Verifier:
-        lean = self.profile.lean
-        if lean.library == "mathlib":
-            raise ValueError(f"profile {self.profile.name}: proofs over Mathlib cannot be verified in this version yet; its problems were loaded, and {self.folder}/problems/split.json records the draw")
-        return Verifier(
-            header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb,
-            heartbeats=lean.heartbeats, workers=lean.workers, cache_dir=self.folder / "verdicts",
-        )
+        return make_verifier(self.profile, self.folder / "verdicts")
 
     @cached_property
     def _verifier(self) -> Verifier:
@@ -250,7 +255,11 @@ class Experiment:
         if self.profile.sampler.backend == "vllm":
             from fdcore.sampling_vllm import VLLMSampler
 
-            return VLLMSampler(model, self.tokenizer)
+            sampler, episode = self.profile.sampler, self.profile.episode
+            return VLLMSampler(
+                model, self.tokenizer, max_batch=sampler.max_batch, max_tokens=episode.max_prompt_tokens + episode.max_response_tokens,
+                memory_share=sampler.memory_share, dtype="bfloat16" if self.profile.model.autocast else None,
+            )
         return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
 
     def sampling(self, model, profile: Profile | None = None) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
@@ -273,6 +282,7 @@ class Experiment:
         self._claim_arm(folder, arm, plan)
         if (folder / "model").exists() or self.shipped:
             return self.metrics(arm)
+        self._check_settings()
         profile, problems = plan.profile, self.problems()
         model = self._load(self._start(plan))
         autocast = profile.model.autocast
@@ -328,6 +338,13 @@ class Experiment:
         if mark.exists() and json.loads(mark.read_text()) != mine:
             raise ValueError(f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew")
         write_text(mark, json.dumps(mine) + "\n")
+
+    def _check_settings(self) -> None:
+        """ValueError for settings of the plan that the trainer does not know yet: ignored, they would change the run in silence."""
+        profile = self.profile
+        wanted = {"model.lora": profile.model.lora, "training.activation_checkpointing": profile.training.activation_checkpointing, "hardware.gpus > 1": profile.hardware and profile.hardware.gpus > 1}
+        if missing := [name for name, value in wanted.items() if value]:
+            raise ValueError(f"profile {profile.name}: the trainer of this version does not know {', '.join(missing)} yet; `./run_all.sh --plan` shows what the profile will need")
 
     def _look(self, sample) -> dict:
         """Accuracy on the first test and hold-out problems, one sample each, the same seeds at every look."""

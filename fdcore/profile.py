@@ -35,12 +35,20 @@ class StudentShape(Section):
     max_positions: int = Field(gt=0)
 
 
+class LoRA(Section):
+    """Adapters on all linear maps of the layers; the weights below them stay as they are, shared by student and teacher."""
+
+    rank: int = Field(gt=0)
+    alpha: float = Field(gt=0)  # the adapters' product is scaled by alpha / rank
+
+
 class Model(Section):
     source: str | None  # a folder or a hub id; None: build `student` and warm it up
     student: StudentShape | None
     dtype: Literal["float32", "bfloat16"]  # of the weights
     autocast: bool  # bf16 autocast in the training forward
     thinking: bool  # Qwen3's thinking mode in the chat template
+    lora: LoRA | None = None  # None: all weights are trained
 
 
 class Warmup(Section):
@@ -106,6 +114,7 @@ class Sampler(Section):
     temperature: float = Field(gt=0)
     top_p: float = Field(gt=0, le=1)
     max_batch: int = Field(gt=0)
+    memory_share: float = Field(0.5, gt=0, lt=1)  # of each GPU, for vLLM's weights and cache; the trainer has the rest
 
 
 class Episode(Section):
@@ -176,6 +185,7 @@ class Training(Section):
     max_grad_norm: float = Field(gt=0)
     micro_batch: int = Field(gt=0)  # sequences in one forward
     checkpoint_every: int = Field(gt=0)
+    activation_checkpointing: bool = False  # keep only the layers' inputs and compute the rest again in the backward pass
 
 
 class Evaluation(Section):
@@ -197,10 +207,18 @@ class Ablation(Section):
     after: str | None = None  # another ablation: these start from its models of the same labels (`main`: from the last FD checkpoint)
 
 
+class Hardware(Section):
+    """What the run is planned for; what is there is looked at by `./run_all.sh --check`."""
+
+    gpus: int = Field(gt=0)  # more than one share the weights among them (FSDP), and each has an engine of its own
+    gpu_memory_gb: float = Field(gt=0)  # of each, in 10^9 bytes
+
+
 class Profile(Section):
     name: str
     about: str
     threads: int = Field(gt=0)
+    hardware: Hardware | None = None  # None: no GPU is needed
     publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
     model: Model
     warmup: Warmup | None

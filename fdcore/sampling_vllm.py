@@ -31,12 +31,13 @@ class VLLMSampler:
 
     The engine starts from the model's config and the tokenizer alone and then gets the weights as after any step, so nothing big is
     written. `max_batch` sequences are decoded at once, of at most `max_tokens` tokens each, prompt included (None: the model's limit);
-    `memory_share` is the share of the GPU that the engine may take, the trainer needs the rest. Log-probs are those at temperature 1
+    `memory_share` is the share of the GPU that the engine may take, the trainer needs the rest; `dtype` (None: the model's) is the engine's. Log-probs are those at temperature 1
     and top_p 1 (vLLM's raw log-probs).
     """
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_batch: int = 256, max_tokens: int | None = None, memory_share: float = 0.5,
+        dtype: str | None = None,
     ):
         # One process for engine and trainer: weights are then passed as they are. Read by vLLM when it is imported.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
@@ -54,7 +55,7 @@ class VLLMSampler:
             config.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
             self._engine = vllm.LLM(
-                model=folder, load_format="dummy", dtype=str(model.dtype).removeprefix("torch."), max_num_seqs=max_batch, max_model_len=max_tokens,
+                model=folder, load_format="dummy", dtype=dtype or str(model.dtype).removeprefix("torch."), max_num_seqs=max_batch, max_model_len=max_tokens,
                 gpu_memory_utilization=memory_share, logprobs_mode="raw_logprobs", weight_transfer_config={"backend": TRANSFER}, disable_log_stats=True,
                 # vLLM 0.32 rewinds a seeded generator after a partial prefill, which a CPU's generator cannot do
                 enable_chunked_prefill=None if torch.accelerator.is_available() else False,

@@ -1,0 +1,380 @@
+"""What a run will need, before it starts: memory on each GPU, tokens, checks, feedback calls, dollars, hours, and what is done already.
+
+Arithmetic on a profile and a look into the run's folder; no torch, no GPU, no network. Every number that is not in the profile is an
+`Assumption` with its source, and is printed. As soon as the run has measured something (metrics.jsonl, timing.jsonl) that takes its place.
+Left out on purpose: the tables (`fdcore.plantables`), and whether this machine has what the plan asks for (`fdcore.doctor`).
+"""
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Literal
+
+from fdcore.profile import LoRA, Profile
+from fdcore.records import Record, read_jsonl
+from fdcore.shapes import Shape, shape_of
+
+GB = 1e9
+LOGITS_CHUNK = 2**25  # `fdcore.policy.CHUNK`: logits in memory at once; a test compares the two
+KEPT_CHECKPOINTS = 2  # `fdcore.checkpoint.save_checkpoint`
+CURVES = Path(__file__).parent / "paper_curves.csv"
+PAPER_SECONDS = {"fd": 300, "grpo": 550}  # a step on 8 H200, by the paper
+PRICES = {"claude-opus-4-6": (5.0, 25.0)}  # dollars a million tokens in and out (platform.claude.com, November 2026)
+
+Column = Literal["fd", "grpo"]
+
+
+class Assumption(Record):
+    value: float
+    unit: str
+    source: str
+
+
+class Memory(Record):
+    """Bytes on each GPU while one method trains, beside its sampler."""
+
+    trainer: dict[str, float]  # what it is -> bytes
+    engine: dict[str, float]  # weights and workspace
+    cache: float  # room for keys and values
+    sequences: int  # of full length that this room holds
+    asked: int  # sequences that the engine may be given at once
+    capacity: float
+    problems: tuple[str, ...]  # what does not fit; empty: all does
+
+    @property
+    def trained(self) -> float:
+        return sum(self.trainer.values())
+
+
+class Work(Record):
+    """One piece of the run: an arm's training, or a model's evaluation on a split."""
+
+    kind: Literal["warm up", "train", "evaluate"]
+    arm: str
+    split: str = ""
+    unit: str
+    total: int
+    done: int
+    attempts: float
+    tokens: float
+    checks: float
+    calls: float = 0
+    dollars: float = 0
+    parts: dict[str, float] = {}  # seconds of one step, by what it does
+    unit_seconds: float
+    measured: bool = False  # seconds are this run's own
+    seconds: float
+
+    @property
+    def left(self) -> float:
+        return self.seconds * (1 - self.done / self.total)
+
+
+class Stage(Record):
+    notebook: str
+    reads: str
+    writes: tuple[str, ...]  # in the run's folder; the stage is done when all are there
+    work: tuple[Work, ...]
+    done: bool
+
+
+class Plan(Record):
+    profile: str
+    model: str
+    parameters: int
+    trained_parameters: int
+    gpus: int
+    folder: str
+    stages: tuple[Stage, ...]
+    memory: dict[Column, Memory]
+    disk: float  # bytes of checkpoints and models at the end
+    assumptions: dict[str, Assumption]
+    remedies: tuple[str, ...]  # each alone makes it fit
+
+    @property
+    def works(self) -> list[Work]:
+        return [work for stage in self.stages for work in stage.work]
+
+    @property
+    def problems(self) -> list[str]:
+        return [f"{column}: {problem}" for column, memory in self.memory.items() for problem in memory.problems]
+
+
+# -- memory ----------------------------------------------------------------------------------------------------------
+
+
+def memory_plan(profile: Profile, shape: Shape, column: Column) -> Memory:
+    """What each GPU holds; ValueError for a profile without `hardware`.
+
+    All weights trained: they, their gradients, AdamW's moments and the EMA (or GRPO's reference) are shared out over the GPUs
+    (FSDP), and a layer is gathered where it is used. Adapters: the weights below are whole on every GPU, for student and teacher once.
+    """
+    hardware, model, training, episode = profile.hardware, profile.model, profile.training, profile.episode
+    if hardware is None:
+        raise ValueError(f"profile {profile.name} has no hardware section: nothing to plan on a GPU")
+    width = 4 if model.dtype == "float32" else 2
+    trained, trained_width = (shape.adapters(model.lora.rank), 4) if model.lora else (shape.parameters, width)
+    shards = 1 if model.lora else hardware.gpus
+    tokens = training.micro_batch * (episode.max_prompt_tokens + episode.max_response_tokens)
+    share = trained / shards
+    rows = {"weights": shape.parameters * width / (1 if model.lora else shards), "gradients": share * trained_width, "AdamW moments": 2 * share * trained_width}
+    if model.lora:
+        rows["adapters"] = share * trained_width
+    if column == "fd":
+        rows["EMA teacher"] = share * (4 if trained_width == 4 else 4 + trained_width)  # averaged in float32; a copy where the weights are not
+    elif profile.grpo.kl_coefficient and not model.lora:  # with adapters the reference is the model without them
+        rows["reference"] = share * trained_width
+    if shards > 1 and not model.lora:
+        words = shape.vocab_size * shape.hidden_size
+        rows["layers gathered"] = 2 * 2 * max(words, shape.parameters // shape.num_hidden_layers)  # bfloat16; the next is fetched while one is used
+    elif width == 4 and model.autocast:
+        rows["bfloat16 copy"] = 2 * shape.parameters
+    rows["activations"] = shape.activation_bytes(tokens, checkpointing=training.activation_checkpointing, width=width)
+    rows["logits chunk"] = 4 * 4 * LOGITS_CHUNK  # float32: logits, log-softmax, its gradient, and one of the teacher's
+    rows["CUDA context"] = 1.5 * GB
+    capacity, part = hardware.gpu_memory_gb * GB, profile.sampler.memory_share
+    engine = {"weights": shape.parameters * (2 if model.autocast else width), "workspace": 2 * GB}
+    cache = part * capacity - sum(engine.values())
+    longest = episode.max_prompt_tokens + episode.max_response_tokens
+    one = shape.kv_bytes(longest)
+    sequences, problems = max(0, int(cache / one)), []
+    if longest > shape.max_position_embeddings:
+        problems.append(f"episode.max_prompt_tokens + max_response_tokens are {longest}, the model has {shape.max_position_embeddings} positions")
+    if (needed := sum(rows.values())) > (1 - part) * capacity:
+        problems.append(f"the trainer needs {needed / GB:.0f} GB a GPU, the sampler leaves it {(1 - part) * capacity / GB:.0f} of {capacity / GB:.0f}; most of it: {max(rows, key=rows.get)}")
+    if not sequences:
+        problems.append(f"the sampler gets {part * capacity / GB:.0f} GB, its weights and one sequence need {(sum(engine.values()) + one) / GB:.0f}")
+    return Memory(
+        trainer=rows, engine=engine, cache=cache, sequences=sequences, asked=-(-profile.sampler.max_batch // hardware.gpus), capacity=capacity, problems=tuple(problems),
+    )
+
+
+def remedies(profile: Profile, shape: Shape) -> tuple[str, ...]:
+    """Settings that make a run fit which does not, each tried on its own."""
+    training, hardware = profile.training, profile.hardware
+
+    def fits(**changes) -> bool:
+        changed = profile.model_copy(update=changes)
+        return not any(memory_plan(changed, shape, column).problems for column in ("fd", "grpo"))
+
+    found = []
+    for share in (number / 20 for number in range(2, 19)):
+        if fits(sampler=profile.sampler.model_copy(update={"memory_share": share})):
+            found.append(f"sampler.memory_share: {share:.2f} (now {profile.sampler.memory_share})")
+            break
+    if not training.activation_checkpointing and fits(training=training.model_copy(update={"activation_checkpointing": True})):
+        found.append("training.activation_checkpointing: true")
+    if training.micro_batch > 1 and fits(training=training.model_copy(update={"micro_batch": 1})):
+        found.append(f"training.micro_batch: 1 (now {training.micro_batch})")
+    for gpus in (2, 4, 8, 16, 32, 64):
+        if gpus > hardware.gpus and fits(hardware=hardware.model_copy(update={"gpus": gpus})):
+            found.append(f"hardware.gpus: {gpus} (now {hardware.gpus})")
+            break
+    if profile.model.lora is None and fits(model=profile.model.model_copy(update={"lora": LoRA(rank=32, alpha=32), "dtype": "bfloat16"})):
+        found.append("model.lora: {rank: 32, alpha: 32} with model.dtype: bfloat16")
+    for size in (96, 141, 192):
+        if size > hardware.gpu_memory_gb and fits(hardware=hardware.model_copy(update={"gpu_memory_gb": size})):
+            found.append(f"GPUs of {size} GB (hardware.gpu_memory_gb, now {hardware.gpu_memory_gb:.0f})")
+            break
+    return tuple(found)
+
+
+def disk_bytes(profile: Profile, shape: Shape) -> float:
+    """What checkpoints and saved models take at the end of the run: the newest checkpoints of each arm, three FD models, a model an arm."""
+    width = 4 if profile.model.dtype == "float32" else 2
+    trained = shape.adapters(profile.model.lora.rank) * 4 if profile.model.lora else shape.parameters * width
+    averaged = trained * 4 / width if not profile.model.lora else trained
+    fd, grpo = 3 * trained + averaged, (3 if profile.model.lora else 4) * trained  # weights, two moments, and the EMA or the reference
+    return KEPT_CHECKPOINTS * (fd + 4 * grpo) + (3 + 5) * trained
+
+
+# -- assumptions and speed -------------------------------------------------------------------------------------------
+
+
+def assumptions(profile: Profile) -> dict[str, Assumption]:
+    """What the plan takes for granted about this profile's kind of run."""
+    limit, published = profile.episode.max_response_tokens, paper_response()
+    source = "the mean of the paper's Figure 14 (Claude)" if published < limit else "episode.max_response_tokens: at most"
+    found = {"response": Assumption(value=min(limit, published), unit="tokens an attempt", source=source)}
+    if profile.hardware is None:
+        found |= {
+            "prompt": Assumption(value=400, unit="tokens", source="the tiny world's: tools and statement"),
+            "checks": Assumption(value=1.5, unit="Lean checks an attempt", source="a guess: some attempts check twice"),
+            "check": Assumption(value=0.1, unit="CPU seconds a check", source="the core library in a warm process; the order of magnitude"),
+            "sampling": Assumption(value=6000, unit="tokens/s at 1.2 M parameters", source="two cores; the order of magnitude"),
+            "training": Assumption(value=5600, unit="tokens/s at 1.2 M parameters", source="two cores, float32; the order of magnitude"),
+        }
+    else:
+        found |= {
+            "prompt": Assumption(value=800, unit="tokens", source="Qwen3's template with three tools and a statement"),
+            "checks": Assumption(value=3, unit="Lean checks an attempt", source="a guess: write, check, mend"),
+            "check": Assumption(value=3.65, unit="core seconds a check", source="Kimina Lean Server's README: Lean Workbook proofs, Mathlib kept loaded"),
+            "compute": Assumption(value=989e12, unit="FLOP/s a GPU, bfloat16", source="H100 and H200 SXM data sheets"),
+            "compute share": Assumption(value=0.35, unit="of it reached in training", source="usual for 8 B models with FSDP; not measured here"),
+            "bandwidth": Assumption(value=3.35e12, unit="bytes/s a GPU", source="H100 SXM data sheet (H200: 4.8e12)"),
+            "bandwidth share": Assumption(value=0.6, unit="of it reached in decoding", source="a guess for vLLM; not measured here"),
+        }
+    if profile.feedback.producer == "claude":
+        price_in, price_out = PRICES.get(profile.feedback.model, PRICES["claude-opus-4-6"])
+        found |= {
+            "call": Assumption(value=10, unit="seconds a feedback call", source="a guess"),
+            "call in": Assumption(value=1000, unit="tokens beside the attempt", source="prompt, statement and Lean's answer"),
+            "call out": Assumption(value=200, unit="tokens of feedback", source="the paper's form: up to 3 items of 50 words"),
+            "price in": Assumption(value=price_in, unit="dollars a million tokens", source="Anthropic's price list, November 2026"),
+            "price out": Assumption(value=price_out, unit="dollars a million tokens", source="the same"),
+        }
+    return found
+
+
+def paper_response() -> float:
+    """Mean response length, in tokens, along the paper's Figure 14 for Feedback Distillation with Claude."""
+    with open(CURVES, encoding="utf-8") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        values = [float(row["y"]) for row in rows if row["figure"] == "14" and row["panel"] == "response length" and row["series"] == "Claude FD"]
+    return round(sum(values) / len(values), -2)
+
+
+class Clock:
+    """Seconds for the parts of a step, one after the other as the trainer runs them."""
+
+    def __init__(self, profile: Profile, shape: Shape, taken: dict[str, Assumption]):
+        self.profile, self.shape, self.a = profile, shape, {name: assumption.value for name, assumption in taken.items()}
+        self.gpus = profile.hardware.gpus if profile.hardware else 0
+
+    def sample(self, attempts: float) -> float:
+        """Decoding is bound by reading weights and cache; the longest attempt sets how many tokens follow one another."""
+        a, shape, tokens = self.a, self.shape, attempts * self.a["response"]
+        if not self.gpus:
+            return tokens / a["sampling"] * shape.parameters / 1.2e6
+        memory = memory_plan(self.profile, shape, "fd")
+        mean = a["prompt"] + a["response"] / 2  # of a sequence's cache while it grows
+        room = max(1.0, min(memory.asked, memory.cache / shape.kv_bytes(a["prompt"] + a["response"])))
+        rows = min(attempts / self.gpus, room)
+        deep = self.profile.episode.max_response_tokens + max(0.0, attempts / self.gpus / rows - 1) * a["response"]  # decoding steps in a row
+        step = (memory.engine["weights"] + rows * shape.kv_bytes(mean)) / (a["bandwidth"] * a["bandwidth share"])
+        return deep * step + 2 * shape.parameters * attempts * a["prompt"] / (self.gpus * a["compute"] * a["compute share"])
+
+    def verify(self, attempts: float) -> float:
+        return attempts * self.a["checks"] * self.a["check"] / self.profile.lean.workers
+
+    def feedback(self, attempts: float) -> float:
+        return attempts * self.a["call"] / self.profile.feedback.concurrency if "call" in self.a else 0.0
+
+    def learn(self, attempts: float) -> float:
+        """Student forward and backward, once more forward with checkpointing, and the teacher's or reference's forward; 2 FLOP a weight and token each."""
+        a, tokens = self.a, attempts * (self.a["prompt"] + self.a["response"])
+        if not self.gpus:
+            return tokens / a["training"] * self.shape.parameters / 1.2e6
+        passes = (3 if self.profile.model.lora is None else 2) + self.profile.training.activation_checkpointing + 1  # frozen weights need no gradient of their own
+        return tokens * passes * 2 * self.shape.parameters / (self.gpus * a["compute"] * a["compute share"])
+
+    def dollars(self, attempts: float) -> float:
+        a = self.a
+        return attempts * ((a["response"] + a["call in"]) * a["price in"] + a["call out"] * a["price out"]) / 1e6 if "call" in a else 0.0
+
+
+# -- work and stages -------------------------------------------------------------------------------------------------
+
+ARMS = ("fd", "grpo", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3")
+# notebook, without its number -> what it reads, what stands in the run's folder when it is done, the arms that it trains, the models that it evaluates on (split)
+STAGES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]] = {
+    "lean_world": ("the profile's problems", ("problems/checked.json",), (), ()),
+    "base_model": ("problems; the model", ("base/eval_test.jsonl", "base/eval_holdout.jsonl", "figures/base.pdf"), (), (("base", "test"), ("base", "holdout"))),
+    "feedback_distillation": ("problems; the base model", ("arms/fd/metrics.jsonl", "arms/fd/model", "figures/feedback_distillation.pdf"), ("fd",), ()),
+    "grpo": ("problems; the base model", ("arms/grpo/metrics.jsonl", "arms/grpo/model", "figures/grpo.pdf"), ("grpo",), ()),
+    "grpo_from_feedback_distillation": ("arms/fd/model-step-*", tuple(f"arms/{arm}/model" for arm in ARMS[2:]), ARMS[2:], ()),
+    "figure_1_token_view": ("arms/fd: attempts, feedback; all saved models", ("token_views.jsonl", "figures/figure_1.html"), (), ()),
+    "figure_2_training_curves": ("arms/*/metrics.jsonl", ("figures/figure_2.pdf", "figures/figure_2_tokens.pdf"), (), ()),
+    "figure_3_lemmas_and_pass_at_k": ("all arms' models and metrics", ("figures/figure_3.pdf",), (), tuple((arm, split) for split in ("test", "holdout") for arm in ARMS)),
+    "claims": ("all metrics and evaluations", ("figures/claims.md", "figures/claims.json"), (), ()),
+}
+
+
+def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
+    """The plan of these notebooks (names without .ipynb; any that is not in `STAGES` only reads a finished run)."""
+    shape = shape_of(profile.model)
+    taken = assumptions(profile)
+    if measured := _measured_response(folder):
+        taken["response"] = Assumption(value=measured, unit="tokens an attempt", source=f"measured in {folder}")
+    clock, stages = Clock(profile, shape, taken), []
+    for name in notebooks:
+        reads, writes, arms, evaluations = STAGES.get(name.partition("_")[2], ("a finished run", (), (), ()))
+        work = [_warm_up(clock, folder)] if name.endswith("_base_model") and profile.warmup else []
+        work += [_training(clock, folder, arm) for arm in arms] + [_evaluation(clock, folder, *each) for each in evaluations]
+        done = bool(writes) and all((folder / path).exists() for path in writes) and all(each.done >= each.total for each in work)
+        stages.append(Stage(notebook=name, reads=reads, writes=writes, work=tuple(work), done=done))
+    memory = {column: memory_plan(profile, shape, column) for column in ("fd", "grpo")} if profile.hardware else {}
+    return Plan(
+        profile=profile.name, model=profile.model.source or "built here", parameters=shape.parameters, folder=str(folder), stages=tuple(stages), memory=memory,
+        trained_parameters=shape.adapters(profile.model.lora.rank) if profile.model.lora else shape.parameters, gpus=clock.gpus,
+        disk=disk_bytes(profile, shape), assumptions=taken, remedies=remedies(profile, shape) if any(m.problems for m in memory.values()) else (),
+    )
+
+
+def _training(clock: Clock, folder: Path, arm: str) -> Work:
+    profile, training, evaluation = clock.profile, clock.profile.training, clock.profile.evaluation
+    settings = profile.distillation if arm == "fd" else profile.grpo
+    steps = {"fd": training.fd_steps, "grpo": training.grpo_steps}.get(arm) or training.over_steps or training.grpo_steps - training.fd_checkpoints[int(arm[-1]) - 1]
+    batch = settings.prompts * settings.samples
+    sizes = _sizes(profile)
+    look = sum(min(evaluation.during_problems, sizes[split]) for split in ("test", "holdout"))  # attempts of one look
+    looks = -(-steps // evaluation.every)
+    attempts = steps * batch + looks * look
+    parts = {"sample": clock.sample(batch), "check": clock.verify(batch), "feedback": clock.feedback(batch) if arm == "fd" else 0.0, "learn": clock.learn(batch)}
+    parts["looks"] = looks / steps * (clock.sample(look) + clock.verify(look))
+    timing = list(read_jsonl(folder / "arms" / arm / "timing.jsonl"))
+    if timing:
+        parts = {name: sum(row["seconds"].get(name, 0.0) for row in timing) / len(timing) for name in timing[0]["seconds"] | timing[-1]["seconds"]}
+    seconds = sum(parts.values())
+    calls = steps * batch if arm == "fd" and profile.feedback.producer == "claude" else 0
+    return Work(
+        kind="train", arm=arm, unit="steps", total=steps, done=min(steps, _rows(folder / "arms" / arm / "metrics.jsonl")), attempts=attempts,
+        tokens=attempts * clock.a["response"], checks=attempts * clock.a["checks"], calls=calls, dollars=clock.dollars(calls), parts=parts, unit_seconds=seconds, measured=bool(timing),
+        seconds=steps * seconds,
+    )
+
+
+def _evaluation(clock: Clock, folder: Path, arm: str, split: str) -> Work:
+    evaluation = clock.profile.evaluation
+    samples = evaluation.holdout_samples if split == "holdout" else evaluation.base_samples if arm == "base" else evaluation.samples
+    problems = _sizes(clock.profile)[split]
+    attempts, at_once = problems * samples, max(1, clock.profile.sampler.max_batch // samples)
+    seconds = -(-problems // at_once) * clock.sample(min(problems, at_once) * samples) + clock.verify(attempts)
+    path = (folder / "base" if arm == "base" else folder / "arms" / arm) / f"eval_{split}.jsonl"
+    return Work(
+        kind="evaluate", arm=arm, split=split, unit="problems", total=problems, done=min(problems, _rows(path)), attempts=attempts, tokens=attempts * clock.a["response"],
+        checks=attempts * clock.a["checks"], unit_seconds=seconds / problems, seconds=seconds,
+    )
+
+
+def _warm_up(clock: Clock, folder: Path) -> Work:
+    """The tiny student's supervised start; sequences of about 200 tokens, and of 1,000 with the system prompt."""
+    warmup = clock.profile.warmup
+    steps = warmup.short_steps + warmup.full_steps
+    tokens = warmup.batch * (200 * warmup.short_steps + 1000 * warmup.full_steps)
+    seconds = tokens / clock.a["training"] * clock.shape.parameters / 1.2e6 if "training" in clock.a else 0.0
+    done = steps if (folder / "base" / "model").exists() else 0
+    return Work(kind="warm up", arm="base", unit="steps", total=steps, done=done, attempts=0, tokens=0, checks=warmup.traces, unit_seconds=seconds / steps, seconds=seconds)
+
+
+def _sizes(profile: Profile) -> dict[str, int]:
+    """Problems of test and hold-out, without loading them."""
+    problems = profile.problems
+    if problems.source == "mathlib":
+        return {"test": problems.test, "holdout": problems.holdout}
+    root = Path(__file__).parent.parent / "lean_project" / "problems"
+    return {"test": min(_rows(root / problems.test), problems.max_test or 10**9), "holdout": min(_rows(root / problems.holdout), problems.max_holdout or 10**9)}
+
+
+def _rows(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with open(path, "rb") as file:
+        return sum(line.endswith(b"\n") for line in file)  # a line that a kill cut short does not count
+
+
+def _measured_response(folder: Path) -> float | None:
+    """Mean tokens an attempt over all training steps that the run has recorded."""
+    found = [row["response_tokens"] for arm in ARMS for row in read_jsonl(folder / "arms" / arm / "metrics.jsonl")]
+    return sum(found) / len(found) if found else None

@@ -1,0 +1,104 @@
+"""The plan: what a run will need and what of it is done, without torch, GPU or network."""
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fdcore.plan import STAGES, make_plan, memory_plan
+from fdcore.profile import Hardware, Profile, load_profile
+from fdcore.shapes import read_shape, shape_of
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def changed(profile: Profile, **changes) -> Profile:
+    """The profile with settings such as hardware__gpus=2."""
+    for name, value in changes.items():
+        section, _, key = name.partition("__")
+        profile = profile.model_copy(update={section: getattr(profile, section).model_copy(update={key: value})})
+    return profile
+
+
+def test_both_paper_profiles_fit_their_gpus_and_so_does_the_appendixs_model(tmp_path):
+    for profile in (load_profile("paper"), load_profile("paper-lora"), changed(load_profile("paper"), model__source="Qwen/Qwen3-8B", training__fd_checkpoints=(120, 200, 300))):
+        plan = make_plan(profile, tmp_path, NOTEBOOKS)
+        assert plan.problems == [] and plan.remedies == () and set(plan.memory) == {"fd", "grpo"}
+
+
+@pytest.mark.parametrize("change, told", [
+    ({"hardware__gpus": 2}, "fd: the trainer needs 104 GB a GPU, the sampler leaves it 40 of 80"), ({"training__activation_checkpointing": False}, "most of it: activations"),
+    ({"hardware__gpu_memory_gb": 24}, "the sampler gets 12 GB"), ({"episode__max_response_tokens": 400_000}, "the model has 262144 positions"),
+])
+def test_what_does_not_fit_is_said_with_settings_that_each_make_it_fit(tmp_path, change, told):
+    profile = changed(load_profile("paper"), **change)
+    plan = make_plan(profile, tmp_path, NOTEBOOKS)
+    assert told in " ".join(plan.problems)
+    for remedy in plan.remedies:
+        setting, _, value = remedy.partition(": ")
+        if setting.startswith(("hardware.", "training.", "sampler.")):
+            kind = {"hardware.gpus": int, "sampler.memory_share": float}.get(setting, lambda text: text == "true")
+            repaired = changed(profile, **{setting.replace(".", "__"): kind(value.split(" ")[0])})
+            assert not any(memory_plan(repaired, shape_of(repaired.model), column).problems for column in ("fd", "grpo")), remedy
+
+
+def test_two_gpus_in_place_of_eight_are_told_how_many_would_do(tmp_path):
+    assert "hardware.gpus: 8 (now 2)" in make_plan(changed(load_profile("paper"), hardware__gpus=2, hardware__gpu_memory_gb=80.0), tmp_path, NOTEBOOKS).remedies
+
+
+def test_attempts_calls_and_dollars_follow_from_the_profile(tmp_path):
+    plan = make_plan(load_profile("paper"), tmp_path, NOTEBOOKS)
+    fd, grpo = ({work.arm: work for work in plan.works if work.kind == "train"}[arm] for arm in ("fd", "grpo"))
+    looks = 600 // 10 * (256 + 244)
+    assert fd.calls == 600 * 128 and fd.attempts == 600 * 128 + looks and grpo.attempts == 600 * 640 + looks and grpo.calls == 0
+    taken = {name: each.value for name, each in plan.assumptions.items()}
+    assert fd.dollars == pytest.approx(fd.calls * ((taken["response"] + taken["call in"]) * 5 + taken["call out"] * 25) / 1e6)
+    assert all(each.source and each.unit for each in plan.assumptions.values())
+
+
+def test_what_is_done_is_read_off_the_runs_folder_and_measured_seconds_take_the_estimates_place(tmp_path):
+    arm = tmp_path / "arms/fd"
+    arm.mkdir(parents=True)
+    rows = [{"step": step, "response_tokens": 100.0} for step in range(1, 11)]
+    (arm / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 11, "resp')  # cut short by a kill
+    (arm / "timing.jsonl").write_text("".join(json.dumps({"step": row["step"], "seconds": {"sample": 2.0, "train": 1.0}}) + "\n" for row in rows))
+    plan = make_plan(load_profile("tiny"), tmp_path, NOTEBOOKS)
+    fd = next(work for work in plan.works if work.arm == "fd" and work.kind == "train")
+    assert (fd.done, fd.total, fd.measured, fd.unit_seconds) == (10, 40, True, pytest.approx(3.0)) and fd.left == pytest.approx(90.0)
+    assert plan.assumptions["response"].value == 100.0
+    assert not any(stage.done for stage in plan.stages)
+
+
+def test_every_stage_is_a_notebook_and_another_notebook_only_reads(tmp_path):
+    assert set(STAGES) <= {name.partition("_")[2] for name in NOTEBOOKS}
+    (other,) = make_plan(load_profile("tiny"), tmp_path, ["99_mine"]).stages
+    assert other.work == () and not other.done
+
+
+def test_a_model_that_is_nowhere_and_an_unknown_architecture_are_one_line(tmp_path):
+    with pytest.raises(ValueError, match="somebody/unheard-of: no config.json on this machine; download"):
+        make_plan(changed(load_profile("paper"), model__source="somebody/unheard-of"), tmp_path, NOTEBOOKS)
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(ValueError, match="knows the architectures qwen3 and qwen3_5_text, not 'llama'"):
+        read_shape(tmp_path / "config.json")
+
+
+def test_a_run_without_gpus_has_no_memory_table(tmp_path):
+    assert load_profile("tiny").hardware is None and make_plan(load_profile("tiny"), tmp_path, NOTEBOOKS).memory == {}
+    with pytest.raises(ValueError, match="no hardware section"):
+        memory_plan(load_profile("tiny"), shape_of(load_profile("tiny").model), "fd")
+    assert Hardware(gpus=1, gpu_memory_gb=80)
+
+
+def test_the_command_prints_plain_text_when_piped_and_loads_no_torch(tmp_path):
+    program = "import sys; from fdcore.__main__ import app; app(sys.argv[1:], standalone_mode=False); sys.exit('torch' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", program, "plan", "--profile", "paper", "--out", str(tmp_path / "run")], cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "Fits." in answer.stdout and "the paper took" in answer.stdout.lower() and "\x1b" not in answer.stdout and "─" not in answer.stdout
+    assert all(notebook in answer.stdout for notebook in NOTEBOOKS) and not (tmp_path / "run").exists()
