@@ -14,6 +14,7 @@ import os
 import random
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, Sequence
 
 from fdcore.chat import PROMPTS, render
@@ -136,7 +137,8 @@ class Claude:
         self.prompt_hash = hashlib.sha256((PROMPTS / "feedback_claude.jinja").read_bytes()).hexdigest()[:12]
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
-        return asyncio.run(self._all(items))
+        with ThreadPoolExecutor(1) as pool:  # a thread of its own, since a notebook's has a running event loop already
+            return pool.submit(asyncio.run, self._all(items)).result()
 
     async def _all(self, items: Sequence[Item]) -> list[Feedback]:
         room = asyncio.Semaphore(self.settings.concurrency)
