@@ -22,6 +22,7 @@ usage() {
   --from NOTEBOOK             this notebook and those after it
   --out DIR                   folder of the run (default: runs/PROFILE-seedN; runs/PROFILE where the profile has several seeds)
   --seed N                    one run, of this seed (default: every seed of the profile)
+  --rehearse                  run the notebooks of a paper profile on a CPU, with stand-ins for GPU, model, Mathlib, data and Claude
   --check                     run nothing: does this machine have what the run needs? One table, each row with its remedy
   --plan                      run nothing: what the run will need (memory, tokens, dollars, hours) and what of it is done
   --list                      the profiles and the notebooks
@@ -66,13 +67,14 @@ while [[ $# -gt 0 ]]; do
     --list) list; exit ;;
     --plan) command=plan ;;
     --check) command=doctor ;;
+    --rehearse) command=rehearse ;;
     --test) test=yes; break ;;  # the rest belongs to pytest
     --profile) profile=$1; shift ;;
     --seed) [[ $1 =~ ^[0-9]+$ ]] || die "--seed needs a whole number, got '$1'"; seed=$1; shift ;;
     --out) out=$1; shift; [[ $out == /* ]] || out=$here/$out ;;
     --from) first=$(notebook_number "$1"); shift ;;
     --only) while [[ $# -gt 0 && $1 != --* ]]; do number=$(notebook_number "$1"); chosen[number]=${notebooks[number]}; shift; done ;;
-    *) die "unknown option '$option'; there are: --profile --only --from --out --seed --plan --check --list --test --help" ;;
+    *) die "unknown option '$option'; there are: --profile --only --from --out --seed --plan --check --rehearse --list --test --help" ;;
   esac
 done
 if [[ $profile == *.yaml ]]; then

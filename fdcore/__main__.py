@@ -91,6 +91,27 @@ def doctor(
 
 
 @app.command()
+def rehearse(
+    notebooks: Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")] = None,
+    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "paper",
+    seed: Annotated[int, typer.Option(min=0, help="not used: a rehearsal has seed 0")] = 0,
+    out: Annotated[Path | None, typer.Option(help="folder of the rehearsal")] = None,
+) -> None:
+    """Run a paper profile's notebooks on a CPU, with stand-ins for model, Mathlib, data and Claude."""
+    from fdcore import runner
+    from fdcore.profile import load_profile
+    from fdcore.rehearsal import rehearse
+
+    out = (out or Path("runs") / f"{Path(profile).stem}-rehearsal").resolve()
+    try:
+        rehearse(load_profile(profile), out, notebooks or [])
+    except KeyboardInterrupt:
+        _stop(runner.INTERRUPTED, 130)
+    except (ValueError, runner.NotebookFailed) as error:
+        _stop(str(error), 1)
+
+
+@app.command()
 def check(
     statement: Annotated[Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")],
     proof: Annotated[Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Sequence
 
 from fdcore.feedback import FeedbackError, Item, prompt_hash, request
@@ -23,7 +24,8 @@ class Claude:
         self.prompt_hash = prompt_hash(settings.formulation)
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
-        return asyncio.run(self._all(items))
+        with ThreadPoolExecutor(1) as pool:  # a thread of its own, since a notebook's has a running event loop already
+            return pool.submit(asyncio.run, self._all(items)).result()
 
     async def _all(self, items: Sequence[Item]) -> list[Feedback]:
         room = asyncio.Semaphore(self.settings.concurrency)

@@ -1,0 +1,201 @@
+"""A paper profile run to its last notebook without GPU, hub, Mathlib or Claude: stand-ins at the edges, everything else as it is.
+
+The profile's copy differs in the settings of `edges` (what stands for something that is not here) and of `SIZES` (how much of it), and
+in no others; both lists are printed, and so is each setting that this does not exercise. The stand-in rows go through the same reading,
+drawing and decontamination as the published ones, the stand-in model has Qwen3's architecture, special tokens and chat template, and the
+stand-in for Claude is a server on loopback that the real SDK talks to.
+Left out on purpose: judgement of the numbers that come out. They mean nothing.
+"""
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import textwrap
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+import yaml
+
+from fdcore import plantables, runner
+from fdcore.problems import HEADER, ROOT, read_problems
+from fdcore.profile import Profile, load_profile
+from fdcore.records import Problem, write_text
+
+FEEDBACK = """1. Begin with `lean_write_file` and one short file that holds only the tactics, and keep the statement just as it is given.
+2. Compile the file with `lean_check_file` before the end, and read the first error of the compiler closely before the next try."""
+SIZES: dict[str, Any] = {
+    "problems.train": 24, "problems.test": 8, "problems.holdout": 4, "episode.max_response_tokens": 160, "episode.max_turns": 4, "episode.tool_output_chars": 160,
+    "sampler.max_batch": 64, "distillation.prompts": 8, "grpo.prompts": 2, "training.fd_steps": 3, "training.grpo_steps": 2, "training.over_steps": 1,
+    "training.fd_checkpoints": (1, 2, 3), "training.checkpoint_every": 1, "evaluation.every": 2, "evaluation.during_problems": 4, "evaluation.samples": 2,
+    "evaluation.base_samples": 4, "evaluation.holdout_samples": 1, "evaluation.ks": (1, 2, 4),
+}
+WARM_UP = {"traces": 400, "short_steps": 60, "full_steps": 30}  # of the smoke profile's stand-in model: enough to write files
+
+
+def edges(profile: Profile, model: Path) -> dict[str, tuple[Any, str]]:
+    """Setting -> (its value here, what stands in for what)."""
+    vllm = importlib.util.find_spec("vllm") is not None
+    found = {
+        "model.source": (str(model), f"a Qwen3 of 1 M parameters, warmed up here, in place of {profile.model.source}"),
+        "sampler.backend": ("vllm" if vllm else "torch", "vLLM on the CPU in place of vLLM on a GPU" if vllm else "the torch sampler in place of vLLM, which is not installed"),
+        "lean.library": ("core", "the core library and its Lean in place of Mathlib"),
+        "lean.header": (HEADER, "the same"),
+        "lean.workers": (2, "two cores"),
+        "threads": (2, "the same"),
+        "publish_figures": (False, "nothing is copied to figures/"),
+    }
+    if profile.hardware:
+        found["hardware"] = (None, f"one process on the CPU in place of {profile.hardware.gpus} GPU{'s' * (profile.hardware.gpus > 1)}")
+    if profile.model.lora:
+        found["model.lora"] = (None, "all weights in place of adapters, which the trainer does not know yet")
+    if profile.training.activation_checkpointing:
+        found["training.activation_checkpointing"] = (False, "left out: the trainer does not know it yet")
+    return found
+
+
+def changed(profile: Profile, values: dict[str, Any]) -> Profile:
+    """The profile with other values: {"section.setting": value}."""
+    content = profile.model_dump(mode="json")
+    for name, value in values.items():
+        section, _, key = name.rpartition(".")
+        (content[section] if section else content)[key] = value
+    return Profile.model_validate(content)
+
+
+def rehearse(profile: Profile, folder: Path, notebooks: Sequence[str]) -> None:
+    """Run these notebooks on stand-ins in `folder` (again: go on). Raises ValueError for a profile without edges, NotebookFailed."""
+    if profile.model.source is None or profile.problems.source != "mathlib" or profile.feedback.producer != "claude":
+        raise ValueError(f"profile {profile.name} needs no rehearsal: it has no model from the hub, Mathlib problems and Claude; run it as it is")
+    standins = folder / "standins"
+    model = standins / "warm-up" / "base" / "model"
+    replaced = edges(profile, model)
+    _announce(profile, replaced)
+    write_rows(standins)
+    _warm_up(profile, standins)
+    small = changed(profile, {name: value for name, (value, _) in replaced.items()} | SIZES)
+    settings = folder / "rehearsal.yaml"
+    write_text(settings, yaml.safe_dump(small.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    load_profile(settings)  # as any profile file is read
+    os.environ |= {"FD_LEAN_WORKBOOK": str(standins / "lean_workbook"), "FD_MINIF2F": str(standins / "minif2f.jsonl")}
+    with loopback_claude() as calls:
+        runner.run(runner.find_notebooks(notebooks), profile=str(settings), seed=0, out=folder / "run")
+    print(f"\nrehearsed: {len(notebooks) or 'all'} notebooks, {len(calls)} calls to the stand-in for Claude in this go; everything is in {folder}", flush=True)
+
+
+def _announce(profile: Profile, replaced: dict[str, tuple[Any, str]]) -> None:
+    out = plantables.console()
+    made = plantables.table("Stand-ins", "setting", "what stands in", terminal=out.is_terminal)
+    for name, (_, what) in replaced.items():
+        made.add_row(name, what)
+    made.add_row("FD_LEAN_WORKBOOK, FD_MINIF2F", "problems over the core library, in the published files' names and columns, in place of Lean Workbook and MiniF2F")
+    made.add_row("ANTHROPIC_BASE_URL", f"a server on loopback with one answer in place of {profile.feedback.model}")
+    plantables.put(made, out)
+    idle = [*replaced, "problems.lean_workbook", "problems.minif2f", "sampler.memory_share"]
+    as_they_are = [name for name in leaves(profile) if name not in SIZES and not any(name == other or name.startswith(other + ".") for other in idle)]
+    plantables.put(f"\nCut short: {', '.join(f'{name} {value}' for name, value in SIZES.items())}", out)
+    plantables.put(f"\nNot exercised: {', '.join(idle)}; and the hub, Lean over Mathlib, more than one process", out)
+    plantables.put(f"\nAs in the profile, {len(as_they_are)} settings: {', '.join(as_they_are)}\n", out)
+
+
+def leaves(profile: Profile) -> dict[str, Any]:
+    """Every setting of a profile by its full name.
+
+    >>> leaves(load_profile("paper"))["distillation.top_k"]
+    25
+    """
+    found = {}
+    for section, content in profile.model_dump().items():
+        found |= {f"{section}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {section: content}
+    return found
+
+
+def _warm_up(profile: Profile, standins: Path) -> None:
+    """The stand-in model: the smoke profile's student, briefly warmed up in the profile's own chat mode."""
+    from fdcore.experiment import Experiment
+
+    smoke = load_profile("smoke")
+    settings = standins / "warm-up.yaml"
+    small = changed(smoke, {"model.thinking": profile.model.thinking} | {f"warmup.{name}": value for name, value in WARM_UP.items()})
+    write_text(settings, yaml.safe_dump(small.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    Experiment(settings, seed=0, out=standins / "warm-up").base()
+
+
+# -- the data sets ---------------------------------------------------------------------------------------------------
+
+
+def write_rows(folder: Path) -> None:
+    """Files with the names and columns of the published ones, and theorems over the core library in them.
+
+    Half of the train problems as step rows (`wkbk_1009.parquet`), half as statement rows (`lean_workbook.json`), the hold-out as file
+    rows (`minif2f.jsonl`).
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    train, holdout = read_problems(ROOT / "train.jsonl")[:80], read_problems(ROOT / "holdout.jsonl")[:8]
+    workbook = folder / "lean_workbook"
+    workbook.mkdir(parents=True, exist_ok=True)
+    steps = []
+    for problem in train[::2]:
+        tactics = textwrap.dedent(problem.proof).strip("\n").splitlines()
+        states = [*(f"⊢ {_name(problem)}, {number} tactics in" for number in range(len(tactics))), "no goals"]
+        steps += [
+            {"id": _name(problem), "status": "proved", "tactic": tactic, "state_before": before, "state_after": after, "natural_language_statement": problem.statement,
+             "answer": "", "formal_statement": _renamed(problem)}
+            for tactic, before, after in zip(tactics, states, states[1:])
+        ]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(steps), workbook / "wkbk_1009.parquet")
+    rows = [
+        {"natural_language_statement": p.statement, "answer": "", "tags": [], "formal_statement": _renamed(p), "split": "lean_workbook", "proof": [p.proof]} for p in train[1::2]
+    ]
+    write_text(workbook / "lean_workbook.json", json.dumps(rows, ensure_ascii=False))
+    held = [{"name": _name(p), "split": "test", "informal": p.informal, "header": HEADER, "formal_statement": _renamed(p)} for p in holdout]
+    write_text(folder / "minif2f.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in held))
+
+
+def _name(problem: Problem) -> str:
+    return problem.id.replace("-", "_")
+
+
+def _renamed(problem: Problem) -> str:
+    return problem.statement.replace("theorem thm", f"theorem {_name(problem)}", 1)
+
+
+# -- Claude ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def loopback_claude() -> Iterator[list[str]]:
+    """A server on loopback that speaks the Messages API and gives one answer; yields the models that it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            asked.append(request["model"])
+            words = len(json.dumps(request["messages"]).split())
+            body = json.dumps({
+                "id": f"msg_{len(asked)}", "type": "message", "role": "assistant", "model": request["model"], "content": [{"type": "text", "text": FEEDBACK}],
+                "stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": words, "output_tokens": len(FEEDBACK.split())},
+            }).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_): ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    os.environ |= {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{server.server_port}", "ANTHROPIC_API_KEY": "rehearsal"}
+    try:
+        yield asked
+    finally:
+        server.shutdown()
