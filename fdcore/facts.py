@@ -1,10 +1,9 @@
-"""Generate theorems from the library's own facts: each library theorem is a lemma that some problem needs.
+"""Facts of the library as material for problems: parsed types, instances over fresh variables, and the normal form of a statement.
 
-The library is the single source of truth: a fact's type, as Lean prints it, is parsed, its variables are replaced by small
-terms, and families (in context, chained, conjoined, under hypotheses …) build a statement and several proofs around it.
-Nothing here is trusted: a statement or a proof counts only after Lean has accepted it (`fdcore.problems`).
+The library is the single source of truth: a fact's type, as Lean prints it, is parsed, and its variables are replaced by small terms.
+Nothing here is trusted: a statement or a proof counts only after Lean has accepted it (`fdcore.generator`).
 
-Left out on purpose: facts about instances, dependent binders, or sorts that are not listed in POOLS.
+Left out on purpose: dependent binders, casts, products, classes other than CLASSES, and sorts that are not listed in POOLS.
 """
 from __future__ import annotations
 
@@ -13,36 +12,68 @@ import random
 import re
 from dataclasses import dataclass, field
 
+CLASSES = ("Semigroup", "Monoid", "CommMonoid", "Group", "CommGroup")
 # Names a problem's variables may have, by the sort as Lean prints it.
 POOLS = {
     "Type": ["α", "β", "γ"],
+    "class": ["G", "H", "M", "N"],
     "Nat": ["a", "b", "c", "d", "m", "n", "k", "x", "y", "z"],
+    "Int": ["i", "j", "x", "y", "z", "t"],
     "Prop": ["p", "q", "r", "s"],
     "List": ["xs", "ys", "zs", "ws"],
-    "element": ["u", "v", "w"],
+    "element": ["u", "v", "w", "a", "b", "c"],
     "function": ["f", "g", "h"],
     "predicate": ["P", "Q", "R"],
-    "Bool": ["s", "t"],
+    "Bool": ["s", "t", "u", "v"],
     "Option": ["o", "o'"],
 }
 IDENTIFIER = re.compile(r"(?<![\w.'✝₀-₉])([A-Za-zα-ωΑ-Ω_][\w'✝₀-₉]*)(?![\w'✝₀-₉]|\.\w)")
-CONNECTIVES = "→∀∃↔∧∨"
-RELATIONS = re.compile(r"[=≤<≥>≠∣∧∨¬↔∈∃∀]|Injective|Surjective|Even|Odd|\bTrue\b|\bFalse\b")
+TYPE_NAME = re.compile(r"(?<![\w.])[α-ωGHMN](?![\w.])")
+RELATIONS = re.compile(r"[=≤<≥>≠∣∧∨¬↔∈∃∀]|Injective|Surjective|Bijective|Involutive|Inverse|Commute|Even|Odd|\bTrue\b|\bFalse\b")
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A library theorem, parsed: `variables` are (name, sort), `hypotheses` and `conclusion` are Lean text."""
+    """A library theorem, parsed: `variables` are (name, sort), `hypotheses` and `conclusion` are Lean text.
+
+    `explicit` has one entry for each explicit argument, in order: True for a hypothesis, False for a variable.
+    """
 
     name: str
     variables: tuple[tuple[str, str], ...]
-    explicit: int  # number of explicit arguments, hypotheses included
+    explicit: tuple[bool, ...]
     hypotheses: tuple[str, ...]
     conclusion: str
 
 
+@dataclass(frozen=True)
+class Use:
+    """A fact at chosen terms: `goal` is its conclusion, `given` are the proofs of its premises (names or terms)."""
+
+    fact: Fact
+    goal: str
+    given: tuple[str, ...] = ()
+    premises: tuple[str, ...] = ()  # at these terms
+
+    @property
+    def term(self) -> str:
+        """A proof of the goal: "Nat.le_trans h₁ h₂"; `..` stands for what Lean finds by itself."""
+        given = iter(self.given)
+        words = [next(given) if hypothesis else "_" for hypothesis in self.fact.explicit]
+        while words and words[-1] == "_":
+            words.pop()
+        return " ".join([self.fact.name, *words, *([".."] if len(words) < len(self.fact.explicit) else [])])
+
+    def sides(self, relation: str) -> tuple[str, str]:
+        """Both sides of the goal; LookupError where the goal is no such relation."""
+        found = split_relation(self.goal, relation)
+        if found is None:
+            raise LookupError(relation)
+        return found
+
+
 def split_arrows(text: str) -> list[str]:
-    """Split at top-level arrows: 'a ≤ b → ¬(p → q) → c' gives ['a ≤ b', '¬(p → q)', 'c']."""
+    """Split at top-level arrows: 'a ≤ b → ¬(p → q) → c' gives ['a ≤ b', '¬(p → q)', 'c']. An ↔ binds less and keeps the text whole."""
     parts, depth, start, i = [], 0, 0, 0
     while i < len(text):
         char = text[i]
@@ -52,6 +83,8 @@ def split_arrows(text: str) -> list[str]:
             depth -= 1
         elif depth == 0 and text[i:].startswith(("∀ ", "∃ ", "fun ", "∃! ")):
             break  # a binder takes everything to its right
+        elif depth == 0 and char == "↔":
+            return [text.strip()]
         elif depth == 0 and char == "→":
             parts.append(text[start:i].strip())
             start = i + 1
@@ -67,7 +100,7 @@ def split_relation(text: str, relation: str) -> tuple[str, str] | None:
             depth += 1
         elif char in ")]}⟩":
             depth -= 1
-        elif depth == 0 and char in "∀∃λ":
+        elif depth == 0 and (char in "∀∃λ" or text.startswith("fun ", i)):
             return None
         elif depth == 0 and text.startswith(f" {relation} ", i):
             hits.append(i)
@@ -80,49 +113,66 @@ def split_relation(text: str, relation: str) -> tuple[str, str] | None:
 
 def parse_fact(name: str, printed: str) -> Fact | None:
     """A fact from its printed type, or None when it lies outside what the generator handles."""
-    variables, hypotheses, explicit, text = [], [], 0, " ".join(printed.split())
-    while text.startswith("∀ "):
-        text = text[2:].strip()
-        while text and text[0] in "({[⦃":
-            depth = 0
-            for end, char in enumerate(text):
-                depth += (char in "({[⦃") - (char in ")}]⦄")
-                if depth == 0:
-                    break
-            group, text, opening = text[1:end], text[end + 1 :].strip(), text[0]
-            if opening == "[" or ":" not in group:
-                return None
-            names, kind = (part.strip() for part in group.split(":", 1))
-            kind = re.sub(r"^(Type|Sort)\b.*", "Type", kind)
-            if RELATIONS.search(kind) and kind not in ("Prop",):
-                hypotheses.extend([kind] * len(names.split()))
-            else:
-                variables.extend((variable, kind) for variable in names.split())
-            explicit += len(names.split()) * (opening == "(")
-        if not text.startswith(","):
-            return None
-        text = text[1:].strip()
-    *premises, conclusion = split_arrows(text)
-    if "✝" in printed or any(pool_of(kind) is None for _, kind in variables):
+    text = " ".join(printed.split())
+    if re.search("[✝↑×≍]|_inst|autoParam", text):
         return None
-    if any(not RELATIONS.search(p) and p not in dict(variables) for p in premises):
+    variables, hypotheses, explicit = {}, [], []
+    while True:
+        if re.match(r"∀ [({\[⦃]", text):
+            groups, text = _binders(text[2:])
+            for opening, names, kind in groups:
+                if opening == "[":
+                    class_, _, carrier = kind.partition(" ")
+                    if class_ not in CLASSES or carrier not in variables:
+                        return None
+                    variables[carrier] = class_
+                    continue
+                kind = re.sub(r"^(Type|Sort)\b.*", "Type", kind)
+                is_hypothesis = kind != "Prop" and (RELATIONS.search(kind) or any(variables.get(word) == "Prop" for word in IDENTIFIER.findall(kind)))
+                hypotheses += [kind] * len(names) if is_hypothesis else []
+                variables |= {} if is_hypothesis else dict.fromkeys(names, kind)
+                explicit += [bool(is_hypothesis)] * len(names) if opening == "(" else []
+        else:
+            *premises, text = split_arrows(text)
+            hypotheses += premises
+            explicit += [True] * len(premises)
+            if not premises:
+                break
+    if any(pool_of(kind) is None for kind in variables.values()) or any(not RELATIONS.search(p) and p not in variables for p in hypotheses):
         return None
-    return Fact(name, tuple(variables), explicit + len(premises), (*hypotheses, *premises), conclusion)
+    return Fact(name, tuple(variables.items()), tuple(explicit), tuple(hypotheses), text)
+
+
+def _binders(text: str) -> tuple[list[tuple[str, list[str], str]], str]:
+    """'(a b : Nat) {c : Nat}, rest' gives ([('(', ['a', 'b'], 'Nat'), ('{', ['c'], 'Nat')], 'rest'); of '[Group G]' the class is the kind."""
+    groups = []
+    while text[0] in "({[⦃":
+        depth = 0
+        for end, char in enumerate(text):
+            depth += (char in "({[⦃") - (char in ")}]⦄")
+            if depth == 0:
+                break
+        names, colon, kind = text[1:end].partition(" : ")
+        groups.append((text[0], names.split() if colon else [], kind if colon else names))
+        text = text[end + 1 :].lstrip()
+    return groups, text.removeprefix(",").strip()
 
 
 def pool_of(sort: str) -> str | None:
     """The key of POOLS for a sort as Lean prints it, or None."""
-    if sort in ("Type", "Nat", "Prop", "Bool"):
+    if sort in ("Type", "Nat", "Int", "Prop", "Bool"):
         return sort
+    if sort in CLASSES:
+        return "class"
     if re.fullmatch(r"List (\w+|\(.*\))", sort):
         return "List"
     if re.fullmatch(r"Option \w+", sort):
         return "Option"
-    if re.fullmatch(r"(\w+) → Prop", sort):
+    if re.fullmatch(r"(List )?\w+ → Prop", sort):
         return "predicate"
-    if re.fullmatch(r"\w+ → \w+( → \w+)?", sort):
+    if re.fullmatch(r"(List )?\w+ → \w+( → \w+)?", sort):
         return "function"
-    return "element" if re.fullmatch(r"[α-ω]", sort) else None
+    return "element" if TYPE_NAME.fullmatch(sort) else None
 
 
 def substitute(text: str, terms: dict[str, str]) -> str:
@@ -131,7 +181,7 @@ def substitute(text: str, terms: dict[str, str]) -> str:
         new = terms.get(match[1])
         if new is None:
             return match[1]
-        return new if re.fullmatch(r"[\w'₀-₉]+|\[\]", new) else f"({new})"
+        return new if re.fullmatch(r"[\w'₀-₉]+|\[\]|\(.*\)", new) else f"({new})"
 
     return tidy(IDENTIFIER.sub(term, text))
 
@@ -141,9 +191,37 @@ def tidy(text: str) -> str:
     return re.sub(r"(^|[=≤<≥>∣≠∧∨→↔] |[(])\(([^()=≤<≥>∣≠∧∨→↔¬∀∃,:]*)\)(?=$| [=≤<≥>∣≠∧∨→↔]|\))", r"\1\2", text)
 
 
+def matched(pattern: str, variables: set[str], text: str) -> dict[str, str] | None:
+    """Terms for which the pattern reads as the text, or None: matched("a ∣ b", {"a", "b"}, "x ∣ y * z") gives {"a": "x", "b": "y * z"}.
+
+    A pattern that is one variable alone matches nothing. Sorts and precedence are not looked at: Lean will.
+    """
+    if pattern in variables:
+        return None
+    keys: dict[str, str] = {}
+    expression, end = "", 0
+    for word in IDENTIFIER.finditer(pattern):
+        if word[1] in variables:
+            expression += re.escape(pattern[end : word.start()])
+            expression += f"(?P={keys[word[1]]})" if word[1] in keys else f"(?P<{keys.setdefault(word[1], f'v{len(keys)}')}>.+)"
+            end = word.end()
+    found = re.fullmatch(expression + re.escape(pattern[end:]), text)
+    if not found:
+        return None
+    terms = {name: found[key].strip() for name, key in keys.items()}
+    if not all(_depths(term) and min(_depths(term)) >= 0 and _depths(term)[-1] == 0 for term in terms.values()):
+        return None
+    return {name: term[1:-1] if term[0] == "(" and 0 not in _depths(term)[:-1] else term for name, term in terms.items()}
+
+
+def _depths(text: str) -> list[int]:
+    """The depth of brackets after each character."""
+    return list(itertools.accumulate((char in "([{⟨") - (char in ")]}⟩") for char in text))
+
+
 @dataclass
 class Sheet:
-    """The variables, hypotheses and lemmas of a problem under construction."""
+    """The variables and hypotheses of a problem under construction, and the lemmas that its proofs name."""
 
     rng: random.Random
     variables: dict[str, str] = field(default_factory=dict)  # name -> sort
@@ -166,257 +244,108 @@ class Sheet:
 
     def term(self, sort: str, compound: float) -> str:
         """A term of that sort: mostly a variable; with probability `compound` a small compound term."""
-        if sort not in ("Type", "Nat", "Prop") and not sort.startswith("List "):
-            return self.fresh(sort)
-        if sort == "Type" or self.rng.random() >= compound:
-            return self.fresh(sort, reuse=0.15 if sort != "Type" else 0.0)
+        group = sort in self.variables and self.variables[sort] in CLASSES
+        if not (sort in ("Nat", "Int", "Prop") or sort.startswith("List ") or group) or self.rng.random() >= compound:
+            return self.fresh(sort, reuse=0.15)
         one, two = self.fresh(sort, reuse=0.3), self.fresh(sort, reuse=0.3)
         if sort == "Nat":
             return self.rng.choice([f"{one} + {two}", f"{one} * {two}", f"{one} + {self.rng.randint(1, 5)}", f"{self.rng.randint(2, 5)} * {one}", f"{one} + {two}"])
+        if sort == "Int":
+            return self.rng.choice([f"{one} + {two}", f"{one} * {two}", f"{one} - {two}", f"{one} + {self.rng.randint(1, 5)}"])
         if sort == "Prop":
             return self.rng.choice([f"{one} ∧ {two}", f"{one} ∨ {two}", f"¬{one}", f"{one} → {two}"])
-        return f"{one} ++ {two}"
+        return f"{one} * {two}" if group else f"{one} ++ {two}"
 
-    def instance(self, fact: Fact, compound: float) -> tuple[str, list[str]]:
-        """Instantiate a fact. Returns (conclusion, names of the hypotheses added for its premises)."""
-        terms: dict[str, str] = {}
+    def use(self, fact: Fact, compound: float = 0.0, *, terms: dict[str, str] | None = None, given: dict[int, str] | None = None) -> Use:
+        """The fact at new terms; its premises become hypotheses, but for those that `given` proves. `terms` fixes some of the variables."""
+        terms, given = dict(terms or {}), given or {}
         for variable, sort in fact.variables:
-            sort = re.sub(r"[α-ω]", lambda m: terms.get(m[0], m[0]), sort)
-            if sort == "Type":
-                types = [n for n, s in self.variables.items() if s == "Type" and n not in terms.values()]
-                terms[variable] = types[0] if types else self.fresh("Type")
-            else:
+            sort = TYPE_NAME.sub(lambda name: terms.get(name[0], name[0]), sort)
+            if sort == "Type" or sort in CLASSES:
+                old = [name for name, kind in self.variables.items() if kind == sort and name not in terms.values()]
+                terms.setdefault(variable, old[0] if old else self.fresh(sort))
+            elif variable not in terms:
                 terms[variable] = self.term(sort, compound)
-        names = []
-        for premise in fact.hypotheses:
-            self.hypotheses.append(substitute(premise, terms))
-            names.append(self.label(len(self.hypotheses)))
+        premises = tuple(substitute(premise, terms) for premise in fact.hypotheses)
+        proofs = tuple(given[index] if index in given else self.suppose(premise) for index, premise in enumerate(premises))
         self.lemmas.append(fact.name)
-        return substitute(fact.conclusion, terms), names
+        return Use(fact, substitute(fact.conclusion, terms), proofs, premises)
 
-    @staticmethod
-    def label(index: int) -> str:
-        return "h" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(index))
+    def suppose(self, text: str) -> str:
+        """Add a hypothesis; its name."""
+        self.hypotheses.append(tidy(text))
+        return "h" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(len(self.hypotheses)))
+
+    def value_sort(self, text: str) -> str:
+        """A guess at the sort of a side of an equation, from its variables; LookupError without one. Lean refuses a wrong guess."""
+        if re.search(r"length|gcd|sum|natAbs", text):
+            return "Nat"
+        if "List.range" in text:
+            return "List Nat"
+        sorts = [self.variables[name] for name in IDENTIFIER.findall(text) if name in self.variables]
+        for pool in ("Int", "List", "Option", "element", "Nat", "Bool"):
+            for sort in sorts:
+                if pool_of(sort) == pool:
+                    return f"List {sort}" if pool == "element" and "List.replicate" in text else sort
+        raise LookupError(text)
+
+    def may_be(self, sort: str, text: str) -> bool:
+        """Whether the text may be a term of the sort, by its variables."""
+        kinds = {pool_of(self.variables[name]) for name in IDENTIFIER.findall(text) if name in self.variables}
+        if sort == "Prop":
+            return bool(RELATIONS.search(text) or kinds & {"Prop", "predicate"})
+        wanted = {"Nat": kinds <= {"Nat"}, "Int": kinds == {"Int"}, "List": "List" in kinds or "List." in text}.get(pool_of(sort) or "", True)
+        return wanted and not RELATIONS.search(text)
+
+    def numbers(self, text: str) -> list[str]:
+        """The variables for natural numbers and integers that occur in the text."""
+        return [name for name in dict.fromkeys(IDENTIFIER.findall(text)) if self.variables.get(name) in ("Nat", "Int")]
 
     def statement(self, goal: str) -> str:
-        """`theorem thm {types} (variables) (hypotheses) : goal := by`"""
+        """`theorem thm {types} (variables) (hypotheses) : goal := by`, with the variables that occur."""
+        used = set(IDENTIFIER.findall(" ".join([*self.hypotheses, goal])))
+        used |= {name for variable in used & set(self.variables) for name in TYPE_NAME.findall(self.variables[variable])}
         parts = []
-        for sort in dict.fromkeys(sorted(self.variables.values(), key=lambda s: (s != "Type", "→" in s, s))):
-            names = " ".join(name for name, kind in self.variables.items() if kind == sort)
-            parts.append(f"{{{names} : Type}}" if sort == "Type" else f"({names} : {sort})")
-        parts += [f"({self.label(i)} : {text})" for i, text in enumerate(self.hypotheses, 1)]
+        for sort in dict.fromkeys(sorted(self.variables.values(), key=lambda s: (s != "Type", s not in CLASSES, "→" in s, s))):
+            names = " ".join(name for name, kind in self.variables.items() if kind == sort and name in used)
+            if sort in CLASSES:
+                parts += [f"{{{name} : Type}} [{sort} {name}]" for name in names.split()]
+            elif names:
+                parts.append(f"{{{names} : Type}}" if sort == "Type" else f"({names} : {sort})")
+        parts += [f"(h{''.join('₀₁₂₃₄₅₆₇₈₉'[int(digit)] for digit in str(i))} : {text})" for i, text in enumerate(self.hypotheses, 1)]
         return f"theorem thm {' '.join(parts)} : {tidy(goal)} := by".replace("  ", " ")
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A candidate problem: unchecked statement, unchecked proofs, the lemmas they name."""
-
-    family: str
-    tier: int
-    statement: str
-    proofs: tuple[str, ...]
-    lemmas: tuple[str, ...]
-
-
-def arguments(fact: Fact, names: list[str]) -> str:
-    """Explicit arguments for `exact`: `..` where Lean finds all of them; else underscores for variables, then the hypotheses' names."""
-    if not names:
-        return " .." if fact.explicit else ""
-    return "".join([" _"] * (fact.explicit - len(names)) + [f" {name}" for name in names])
-
-
-def closers(fact: Fact, names: list[str], goal: str) -> list[str]:
-    """Tactics that close a goal which is an instance of the fact."""
-    exact = f"exact {fact.name}{arguments(fact, names)}"
-    if names:
-        return [exact, f"apply {fact.name} <;> assumption"]
-    rewriting = [f"rw [{fact.name}]", f"simp [{fact.name}]"] if split_relation(goal, "=") else []
-    return [exact, f"apply {fact.name}", *rewriting]
-
-
-def enclose(text: str, signs: str) -> str:
-    """The text in parentheses where one of the signs occurs in it: enclose("a + b", " ") gives "(a + b)"."""
-    return f"({text})" if re.search(f"[{signs}]", text) else text
-
-
-def lines(*tactics: str) -> str:
-    return "".join(f"\n  {tactic}" for tactic in tactics)
-
-
-def draft(facts: list[Fact], family: str, rng: random.Random) -> Draft | None:
-    """One candidate of a family from the given facts (as many as the family takes), or None where they do not fit."""
-    sheet = Sheet(rng)
-    try:
-        return FAMILIES[family](sheet, facts)
-    except LookupError:
-        return None
-
-
-def made(sheet: Sheet, family: str, tier: int, goal: str, proofs: list[str]) -> Draft:
-    return Draft(family, tier, sheet.statement(goal), tuple(dict.fromkeys(proofs)), tuple(dict.fromkeys(sheet.lemmas)))
-
-
-def direct(sheet, facts):
-    goal, names = sheet.instance(facts[0], 0.0)
-    return made(sheet, "direct", 1, goal, [lines(t) for t in closers(facts[0], names, goal)])
-
-
-def compound(sheet, facts):
-    goal, names = sheet.instance(facts[0], 0.7)
-    return made(sheet, "compound", 2, goal, [lines(t) for t in closers(facts[0], names, goal)])
-
-
-def symmetric(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.4)
-    for relation in ("=", "↔"):
-        if sides := split_relation(goal, relation):
-            whole = f"{fact.name}{arguments(fact, names)}"
-            proofs = [lines(f"exact ({whole}).symm"), lines("symm", f"exact {whole}")]
-            if not names:
-                proofs += [lines(f"rw [{fact.name}]")]
-            return made(sheet, "symmetric", 2, f"{sides[1]} {relation} {sides[0]}", proofs)
-
-
-def in_context(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.2)
-    sides = split_relation(goal, "=")
-    if not sides or names:
-        return None
-    left, right = (enclose(side, " ") for side in sides)
-    frame = frames(sheet, fact, goal)
-    if frame is None:
-        return None
-    proofs = [lines(f"rw [{fact.name}]"), lines(f"simp only [{fact.name}]"), lines(f"simp [{fact.name}]")]
-    return made(sheet, "in_context", 2, f"{frame.format(left)} = {frame.format(right)}", proofs)
-
-
-def frames(sheet, fact, goal) -> str | None:
-    """A context with one hole for a term of the fact's sort, or None where the sort is not plainly Nat or List."""
-    if fact.name.startswith("Nat."):
-        other = sheet.fresh("Nat", reuse=0.3)
-        return sheet.rng.choice(["{} + " + other, other + " + {}", "{} * " + other, "Nat.succ {}", "{} + " + str(sheet.rng.randint(1, 9))])
-    if fact.name.startswith("List."):
-        lists = [name for name, sort in sheet.variables.items() if sort.startswith("List")]
-        is_list = not re.search(r"length|∈|count|sum|all|any|isEmpty|head|get", goal)
-        return "{} ++ " + sheet.rng.choice(lists) if lists and is_list else None
-    return None
-
-
-def use_equation(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.2)
-    sides = split_relation(goal, "=")
-    if not sides or names or not fact.name.startswith("Nat."):
-        return None
-    target = sheet.fresh("Nat")
-    sheet.hypotheses.append(f"{sides[1]} = {target}")
-    h = sheet.label(len(sheet.hypotheses))
-    proofs = [lines(f"rw [{fact.name}]", f"exact {h}"), lines(f"rw [{fact.name}, {h}]"), lines(f"exact ({fact.name}{arguments(fact, names)}).trans {h}")]
-    return made(sheet, "use_equation", 3, f"{sides[0]} = {target}", proofs)
-
-
-def use_iff(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.25)
-    sides = split_relation(goal, "↔")
-    if not sides or names:
-        return None
-    forward = sheet.rng.random() < 0.5
-    given, wanted = sides if forward else sides[::-1]
-    sheet.hypotheses.append(given)
-    h, way, arrow = sheet.label(len(sheet.hypotheses)), "mp" if forward else "mpr", "" if forward else "← "
-    whole = f"({fact.name}{arguments(fact, names)})" if fact.explicit else fact.name
-    proofs = [lines(f"exact {whole}.{way} {h}"), lines(f"rw [{arrow}{fact.name}] at {h}", f"exact {h}"), lines(f"apply {whole}.{way}", f"exact {h}")]
-    return made(sheet, "use_iff", 3, wanted, proofs)
-
-
-def implication(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.3)
-    if not names:
-        return None
-    premises = [sheet.hypotheses.pop() for _ in names][::-1]
-    whole = f"{fact.name}{arguments(fact, names)}"
-    proofs = [lines(f"intro {' '.join(names)}", f"exact {whole}"), lines(f"exact fun {' '.join(names)} => {whole}"), lines(f"intro {' '.join(names)}", f"apply {fact.name} <;> assumption")]
-    return made(sheet, "implication", 2, " → ".join(enclose(part, "→∀∃↔") for part in (*premises, goal)), proofs)
-
-
-def guarded(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.3)
-    if names:
-        return None
-    prop = sheet.fresh("Prop", reuse=0.0)
-    close = closers(fact, names, goal)
-    term = close[0].removeprefix("exact ")
-    wrapped = enclose(goal, CONNECTIVES)
-    shape = sheet.rng.choice(["and", "or", "imp"])
-    if shape == "or":
-        return made(sheet, "guarded", 3, f"{wrapped} ∨ {prop}", [lines("left", close[0]), lines(f"exact Or.inl ({term})"), *(lines("left", c) for c in close[1:])])
-    if shape == "imp":
-        return made(sheet, "guarded", 3, f"{prop} → {wrapped}", [lines("intro h", close[0]), lines(f"exact fun _ => {term}"), *(lines("intro h", c) for c in close[1:])])
-    sheet.hypotheses.append(prop)
-    h = sheet.label(len(sheet.hypotheses))
-    return made(sheet, "guarded", 3, f"{wrapped} ∧ {prop}", [lines(f"exact ⟨{term}, {h}⟩"), lines("constructor", f"· {close[0]}", f"· exact {h}"), lines("constructor", f"· {close[-1]}", f"· exact {h}")])
-
-
-def sum_of_two(sheet, facts):
-    one, two = facts
-    goals = [sheet.instance(fact, 0.1) for fact in (one, two)]
-    sides = [split_relation(goal, "=") for goal, _ in goals]
-    if None in sides or any(names for _, names in goals) or not all(f.name.startswith("Nat.") for f in facts):
-        return None
-    operator = sheet.rng.choice("+*")
-    left, right = (f" {operator} ".join(enclose(side, " ") for side in pair) for pair in zip(*sides))
-    goal = f"{left} = {right}"
-    return made(sheet, "sum_of_two", 4, goal, [lines(f"rw [{one.name}, {two.name}]"), lines(f"rw [{one.name}]", f"rw [{two.name}]"), lines(f"simp [{one.name}, {two.name}]"), lines(f"rw [{two.name}, {one.name}]")])
-
-
-def both(sheet, facts):
-    one, two = facts
-    (goal1, names1), (goal2, names2) = (sheet.instance(fact, 0.15) for fact in (one, two))
-    closers1, closers2 = closers(one, names1, goal1), closers(two, names2, goal2)
-    terms = [c[0].removeprefix("exact ") for c in (closers1, closers2)]
-    proofs = [lines(f"exact ⟨{terms[0]}, {terms[1]}⟩")] + [lines("constructor", f"· {c}", f"· {d}") for c, d in zip(closers1, closers2)]
-    return made(sheet, "both", 4, f"{enclose(goal1, CONNECTIVES)} ∧ {enclose(goal2, CONNECTIVES)}", proofs)
-
-
-def chain(sheet, facts):
-    """From `left = middle` (first fact) and `right = middle'` (second), under a hypothesis that joins the middles."""
-    one, two = facts
-    (goal1, names1), (goal2, names2) = (sheet.instance(fact, 0.1) for fact in (one, two))
-    sides1, sides2 = split_relation(goal1, "="), split_relation(goal2, "=")
-    if not sides1 or not sides2 or names1 or names2 or not all(f.name.startswith("Nat.") for f in facts):
-        return None
-    sheet.hypotheses.append(f"{sides1[1]} = {sides2[1]}")
-    h = sheet.label(len(sheet.hypotheses))
-    proofs = [lines(f"rw [{one.name}, {h}, {two.name}]"), lines(f"rw [{one.name}, {two.name}]", f"exact {h}"), lines(f"rw [{one.name}, {two.name}, {h}]"), lines(f"rw [{two.name}, {one.name}, {h}]")]
-    return made(sheet, "chain", 5, f"{sides1[0]} = {sides2[0]}", proofs)
-
-
-FAMILIES = {f.__name__: f for f in (direct, compound, symmetric, in_context, use_equation, use_iff, implication, guarded, sum_of_two, both, chain)}
-TWO_FACTS = {"sum_of_two", "both", "chain"}
-
-
 def normal_form(statement: str) -> str:
-    """The statement with variables renamed and hypotheses sorted: equal for two that differ in names and order alone.
+    """The statement with names replaced and hypotheses sorted: equal for two that differ in names and order alone.
 
-    Variables are numbered as they appear in the goal; for those that only hypotheses hold, the least of all numberings is taken.
+    Variables are numbered as they appear in the goal; for those that only hypotheses hold, the least numbering is taken.
     """
     groups, goal = binder_groups(re.sub(r"^theorem \S+ |:= by$", "", statement))
-    variables = [(name, kind) for names, kind in groups for name in names.split() if not re.fullmatch("h[₀-₉]+", names)]
-    hypotheses = [kind for names, kind in groups if re.fullmatch("h[₀-₉]+", names)]
-    named = dict(variables)
+    named: dict[str, str] = {}
+    hypotheses = []
+    for names, kind in groups:
+        sorts = [named.get(word) for word in IDENTIFIER.findall(kind)]
+        if not names or (kind != "Prop" and (RELATIONS.search(kind) or any(sort not in (None, "Type") for sort in sorts))):
+            hypotheses += [kind] * (len(names.split()) or 1)
+        else:
+            named |= dict.fromkeys(names.split(), kind)
     seen = list(dict.fromkeys(name for name in IDENTIFIER.findall(goal) if name in named))
-    rest = [name for name in named if name not in seen]
-    return min(_numbered([*seen, *others], named, hypotheses, goal) for others in itertools.permutations(rest[:5]))
+    rest = {name: _surroundings(name, seen, named, hypotheses) for name in named if name not in seen}
+    alike = [list(group) for _, group in itertools.groupby(sorted(rest, key=rest.get), key=rest.get)]
+    orders = itertools.islice(itertools.product(*(itertools.permutations(group) for group in alike)), 720)
+    return min(_numbered([*seen, *itertools.chain(*order)], named, hypotheses, goal) for order in orders)
+
+
+def _surroundings(name: str, seen: list[str], named: dict[str, str], hypotheses: list[str]) -> str:
+    """The sorts and hypotheses that hold a variable, in words that do not depend on the names of it and of others still to be numbered."""
+    names = {other: "_" for other in named} | {other: f"v{index}" for index, other in enumerate(seen)} | {name: "#"}
+    texts = [IDENTIFIER.sub(lambda match: names.get(match[1], match[1]), text) for text in [*named.values(), *hypotheses]]
+    return " & ".join([named[name], *sorted(text for text in texts if "#" in text)])
 
 
 def binder_groups(text: str) -> tuple[list[tuple[str, str]], str]:
-    """'(a b : Nat) (h : a ≤ b) : goal' gives ([('a b', 'Nat'), ('h', 'a ≤ b')], 'goal')."""
+    """'(a b : Nat) [Group G] (h : a ≤ b) : goal' gives ([('a b', 'Nat'), ('', 'Group G'), ('h', 'a ≤ b')], 'goal')."""
     groups, depth, start = [], 0, 0
     for i, char in enumerate(text):
         if depth == 0 and char == ":":
@@ -426,13 +355,18 @@ def binder_groups(text: str) -> tuple[list[tuple[str, str]], str]:
         elif char in ")}]⟩":
             depth -= 1
             if depth == 0:
-                names, _, kind = text[start + 1 : i].partition(" : ")
-                groups.append((names, kind))
+                names, colon, kind = text[start + 1 : i].partition(" : ")
+                groups.append((names, kind) if colon else ("", names))
     raise ValueError(f"no goal in {text!r}")
 
 
 def _numbered(order: list[str], named: dict[str, str], hypotheses: list[str], goal: str) -> str:
     new = {name: f"v{index}" for index, name in enumerate(order)}
-    rename = lambda text: IDENTIFIER.sub(lambda match: new.get(match[1], match[1]), text)
-    sorts = sorted(f"{new[name]}: {rename(kind)}" for name, kind in named.items() if name in new)
+
+    def rename(text: str) -> str:
+        bound = [name for names in re.findall(r"(?:[∀∃] \(?|fun \(?)([\w ]+?)(?= :|,| =>)", text) for name in names.split()]
+        names = new | {name: f"b{index}" for index, name in enumerate(dict.fromkeys(bound))}
+        return IDENTIFIER.sub(lambda match: names.get(match[1], match[1]), text)
+
+    sorts = sorted(f"{new[name]}: {rename(kind)}" for name, kind in named.items())
     return f"{', '.join(sorts)} | {', '.join(sorted(map(rename, hypotheses)))} ⊢ {rename(goal)}"
