@@ -160,7 +160,7 @@ def useful_facts(judge: Judge, count: int, seed: int) -> list[Fact]:
 
 
 def generate(seed: int = 0, *, lemmas: int = 48, per_family: int = 140, train: int = 4000, test: int = 400, warmup: int = 1200, unknown_share: float = 0.4) -> dict[str, int]:
-    """Make partition, warmup, train and test under lean_project/problems from the library. Returns sizes.
+    """Make partition, warmup, train and test under lean_project/problems from the library. Returns how many theorems and lemmas.
 
     The three sets share lemmas and no statement, up to names and the order of hypotheses, with each other or the hold-out. They have the
     same shares of tiers and of problems that need an unknown lemma in every known proof, and so has every longer beginning of a file.

@@ -1,12 +1,14 @@
 """The problem sets: their sizes and shares, disjoint splits, graded tiers, references that Lean accepts, and bad files refused by name."""
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 
+from fdcore import generator
 from fdcore import library as library_page
 from fdcore.facts import normal_form
-from fdcore.generator import effort, even, grade, length
+from fdcore.families import FAMILIES
+from fdcore.generator import drafts, effort, even, grade, length, library_facts
 from fdcore.problems import AUTOMATIC, HEADER, ROOT, ProblemError, alone, compile_many, partition, read_problems, verify_references
 from fdcore.records import Problem
 from fdcore.toolchain import library_theorems, module_of
@@ -152,6 +154,26 @@ def test_an_empty_and_a_missing_file_are_refused_by_name(tmp_path):
 )
 def test_effort_counts_words_depth_and_further_lemmas(proof, steps):
     assert effort(proof, ["L", "M"]) == steps
+
+
+def test_a_seed_makes_the_same_drafts():
+    facts = [fact for fact in library_facts() if fact.name in ("Nat.mul_pos", "pow_succ'", "Nat.gcd_assoc", "Option.ext")]
+    assert len(facts) == 4
+    made = drafts(facts, 2, 0, list(FAMILIES))
+    assert made == drafts(facts, 2, 0, list(FAMILIES)) != drafts(facts, 2, 1, list(FAMILIES)) and len(made) > 40
+
+
+def test_what_lean_answered_is_not_asked_again(library, tmp_path, monkeypatch):
+    monkeypatch.setattr(generator, "BUILD", tmp_path)
+    pairs = [("theorem t (a b : Nat) : a + b = b + a := by", " omega"), ("theorem t (a b : Nat) : a * b = b * a := by", " omega")]
+    assert generator.Judge()(pairs) == [True, False]
+    monkeypatch.setattr(generator, "compile_many", lambda pairs: pytest.fail("asked again"))
+    assert generator.Judge()(pairs[::-1]) == [False, True]
+
+
+def test_too_few_theorems_of_a_tier_say_what_to_do():
+    with pytest.raises(ProblemError, match="train: tier 5 with an unknown lemma: .* theorems too few; raise per_family"):
+        generator.draw(defaultdict(list), 100, "train")
 
 
 def test_every_key_has_its_turn():
