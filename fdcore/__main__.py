@@ -142,9 +142,17 @@ def build() -> None:
 @app.command()
 def problems(seed: Annotated[int, typer.Option(min=0)] = 0) -> None:
     """Make the generated problem sets of the tiny world anew from the library (lean_project/problems)."""
-    from fdcore.problems import generate
+    from fdcore.generator import generate
 
     print(generate(seed))
+
+
+@app.command()
+def library() -> None:
+    """Count the tiny world's library and problems anew into figures/library.md; Lean tries every automatic tactic on every problem (minutes)."""
+    from fdcore.library import write_library_page
+
+    print(write_library_page())
 
 
 def _stop(message: str, code: int) -> None:

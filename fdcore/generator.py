@@ -1,438 +1,228 @@
-"""Generate theorems from the library's own facts: each library theorem is a lemma that some problem needs.
+"""The generated problem sets: from the library's facts to warmup, train and test, every statement and proof through Lean.
 
-The library is the single source of truth: a fact's type, as Lean prints it, is parsed, its variables are replaced by small
-terms, and families (in context, chained, conjoined, under hypotheses …) build a statement and several proofs around it.
-Nothing here is trusted: a statement or a proof counts only after Lean has accepted it (`fdcore.problems`).
-
-Left out on purpose: facts about instances, dependent binders, or sorts that are not listed in POOLS.
+Tiers: 1 is what an automatic tactic closes alone; 2 to 5 follow from the length and depth of the shortest proof that Lean accepted.
+What Lean said is kept under `.build`, so that an interrupted generation goes on where it was.
 """
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import random
 import re
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Collection, Iterable, Iterator, Sequence
 
-# Names a problem's variables may have, by the sort as Lean prints it.
-POOLS = {
-    "Type": ["α", "β", "γ"],
-    "Nat": ["a", "b", "c", "d", "m", "n", "k", "x", "y", "z"],
-    "Prop": ["p", "q", "r", "s"],
-    "List": ["xs", "ys", "zs", "ws"],
-    "element": ["u", "v", "w"],
-    "function": ["f", "g", "h"],
-    "predicate": ["P", "Q", "R"],
-    "Bool": ["s", "t"],
-    "Option": ["o", "o'"],
+from tqdm import tqdm
+
+from fdcore.checkpoint import seed_of
+from fdcore.facts import Fact, normal_form, parse_fact
+from fdcore.families import FACTS, FAMILIES, Draft, draft
+from fdcore.problems import AUTOMATIC, HEADER, INTERNAL, ROOT, ProblemError, compile_many, read_problems
+from fdcore.records import Problem, read_jsonl, write_records, write_text
+from fdcore.toolchain import BUILD, build_library, library_theorems, module_of
+
+LONGEST = 62  # words and signs of a statement
+SHARES = {1: 0.06, 2: 0.39, 3: 0.33, 4: 0.16, 5: 0.06}  # of a split, by tier
+FOUNDATIONS = ("Fd.Basis", "Fd.Core", "Fd.Classes", "Fd.Data")  # modules whose facts are Lean's own machinery
+FEWEST = 28  # statements that can be built on a fact of the sample, of at most six or twelve a family
+WEIGHTS = {  # how many candidates a family makes beside the others: most proofs should be short
+    **dict.fromkeys("direct compound symmetric in_context under_function packed weaken use_iff iff_in_context extensional under_sum under_map".split(), 4),
+    **dict.fromkeys("contrapositive double_negation one_of_two for_all_premise from_exists both both_lead_on chain".split(), 1),
 }
-IDENTIFIER = re.compile(r"(?<![\w.'✝₀-₉])([A-Za-zα-ωΑ-Ω_][\w'✝₀-₉]*)(?![\w'✝₀-₉]|\.\w)")
-CONNECTIVES = "→∀∃↔∧∨"
-RELATIONS = re.compile(r"[=≤<≥>≠∣∧∨¬↔∈∃∀]|Injective|Surjective|Even|Odd|\bTrue\b|\bFalse\b")
+NEW_SHARE = 0.55  # of each tier beyond the first: an unknown lemma in every proof that is known
 
 
 @dataclass(frozen=True)
-class Fact:
-    """A library theorem, parsed: `variables` are (name, sort), `hypotheses` and `conclusion` are Lean text."""
+class Checked:
+    """A draft with the shortest proof that Lean accepts; `easy`: an automatic tactic closes it alone."""
 
-    name: str
-    variables: tuple[tuple[str, str], ...]
-    explicit: int  # number of explicit arguments, hypotheses included
-    hypotheses: tuple[str, ...]
-    conclusion: str
+    draft: Draft
+    proof: str
+    easy: bool
 
+    @property
+    def tier(self) -> int:
+        return 1 if self.easy else grade(self.proof, self.draft.lemmas)
 
-def split_arrows(text: str) -> list[str]:
-    """Split at top-level arrows: 'a ≤ b → ¬(p → q) → c' gives ['a ≤ b', '¬(p → q)', 'c']."""
-    parts, depth, start, i = [], 0, 0, 0
-    while i < len(text):
-        char = text[i]
-        if char in "([{⟨":
-            depth += 1
-        elif char in ")]}⟩":
-            depth -= 1
-        elif depth == 0 and text[i:].startswith(("∀ ", "∃ ", "fun ", "∃! ")):
-            break  # a binder takes everything to its right
-        elif depth == 0 and char == "→":
-            parts.append(text[start:i].strip())
-            start = i + 1
-        i += 1
-    return [*parts, text[start:].strip()]
 
+def effort(proof: str, lemmas: Collection[str]) -> int:
+    """Length and depth of a proof: its words (tactics, lemmas, hypotheses), the depth of its brackets, two for each further lemma it names.
 
-def split_relation(text: str, relation: str) -> tuple[str, str] | None:
-    """The two sides of a top-level ` = ` or ` ↔ `, or None. Binders and lower connectives at the top refuse the split."""
-    depth, hits = 0, []
-    for i, char in enumerate(text):
-        if char in "([{⟨":
-            depth += 1
-        elif char in ")]}⟩":
-            depth -= 1
-        elif depth == 0 and char in "∀∃λ":
-            return None
-        elif depth == 0 and text.startswith(f" {relation} ", i):
-            hits.append(i)
-        elif depth == 0 and relation == "=" and (char in "∧∨→↔≤<≥>∣" or text.startswith(("¬", "≠"), i)):
-            return None
-    if len(hits) != 1:
-        return None
-    return text[: hits[0]].strip(), text[hits[0] + len(relation) + 2 :].strip()
-
-
-def parse_fact(name: str, printed: str) -> Fact | None:
-    """A fact from its printed type, or None when it lies outside what the generator handles."""
-    variables, hypotheses, explicit, text = [], [], 0, " ".join(printed.split())
-    while text.startswith("∀ "):
-        text = text[2:].strip()
-        while text and text[0] in "({[⦃":
-            depth = 0
-            for end, char in enumerate(text):
-                depth += (char in "({[⦃") - (char in ")}]⦄")
-                if depth == 0:
-                    break
-            group, text, opening = text[1:end], text[end + 1 :].strip(), text[0]
-            if opening == "[" or ":" not in group:
-                return None
-            names, kind = (part.strip() for part in group.split(":", 1))
-            kind = re.sub(r"^(Type|Sort)\b.*", "Type", kind)
-            if RELATIONS.search(kind) and kind not in ("Prop",):
-                hypotheses.extend([kind] * len(names.split()))
-            else:
-                variables.extend((variable, kind) for variable in names.split())
-            explicit += len(names.split()) * (opening == "(")
-        if not text.startswith(","):
-            return None
-        text = text[1:].strip()
-    *premises, conclusion = split_arrows(text)
-    if "✝" in printed or any(pool_of(kind) is None for _, kind in variables):
-        return None
-    if any(not RELATIONS.search(p) and p not in dict(variables) for p in premises):
-        return None
-    return Fact(name, tuple(variables), explicit + len(premises), (*hypotheses, *premises), conclusion)
-
-
-def pool_of(sort: str) -> str | None:
-    """The key of POOLS for a sort as Lean prints it, or None."""
-    if sort in ("Type", "Nat", "Prop", "Bool"):
-        return sort
-    if re.fullmatch(r"List (\w+|\(.*\))", sort):
-        return "List"
-    if re.fullmatch(r"Option \w+", sort):
-        return "Option"
-    if re.fullmatch(r"(\w+) → Prop", sort):
-        return "predicate"
-    if re.fullmatch(r"\w+ → \w+( → \w+)?", sort):
-        return "function"
-    return "element" if re.fullmatch(r"[α-ω]", sort) else None
-
-
-def substitute(text: str, terms: dict[str, str]) -> str:
-    """Replace variables by terms, in parentheses where a term is not atomic."""
-    def term(match: re.Match) -> str:
-        new = terms.get(match[1])
-        if new is None:
-            return match[1]
-        return new if re.fullmatch(r"[\w'₀-₉]+|\[\]", new) else f"({new})"
-
-    return tidy(IDENTIFIER.sub(term, text))
-
-
-def tidy(text: str) -> str:
-    """Drop parentheses round a term that stands whole on a side of a relation: '(a + b) = c' gives 'a + b = c'."""
-    return re.sub(r"(^|[=≤<≥>∣≠∧∨→↔] |[(])\(([^()=≤<≥>∣≠∧∨→↔¬∀∃,:]*)\)(?=$| [=≤<≥>∣≠∧∨→↔]|\))", r"\1\2", text)
-
-
-@dataclass
-class Sheet:
-    """The variables, hypotheses and lemmas of a problem under construction."""
-
-    rng: random.Random
-    variables: dict[str, str] = field(default_factory=dict)  # name -> sort
-    hypotheses: list[str] = field(default_factory=list)
-    lemmas: list[str] = field(default_factory=list)
-
-    def fresh(self, sort: str, reuse: float = 0.0) -> str:
-        """A variable of that sort: an old one with probability `reuse`, else a new name from the sort's pool."""
-        old = [name for name, kind in self.variables.items() if kind == sort]
-        if old and self.rng.random() < reuse:
-            return self.rng.choice(old)
-        free = [name for name in POOLS[pool_of(sort)] if name not in self.variables]
-        if not free:
-            if not old:
-                raise LookupError(sort)
-            return self.rng.choice(old)
-        name = self.rng.choice(free)
-        self.variables[name] = sort
-        return name
-
-    def term(self, sort: str, compound: float) -> str:
-        """A term of that sort: mostly a variable; with probability `compound` a small compound term."""
-        if sort not in ("Type", "Nat", "Prop") and not sort.startswith("List "):
-            return self.fresh(sort)
-        if sort == "Type" or self.rng.random() >= compound:
-            return self.fresh(sort, reuse=0.15 if sort != "Type" else 0.0)
-        one, two = self.fresh(sort, reuse=0.3), self.fresh(sort, reuse=0.3)
-        if sort == "Nat":
-            return self.rng.choice([f"{one} + {two}", f"{one} * {two}", f"{one} + {self.rng.randint(1, 5)}", f"{self.rng.randint(2, 5)} * {one}", f"{one} + {two}"])
-        if sort == "Prop":
-            return self.rng.choice([f"{one} ∧ {two}", f"{one} ∨ {two}", f"¬{one}", f"{one} → {two}"])
-        return f"{one} ++ {two}"
-
-    def instance(self, fact: Fact, compound: float) -> tuple[str, list[str]]:
-        """Instantiate a fact. Returns (conclusion, names of the hypotheses added for its premises)."""
-        terms: dict[str, str] = {}
-        for variable, sort in fact.variables:
-            sort = re.sub(r"[α-ω]", lambda m: terms.get(m[0], m[0]), sort)
-            if sort == "Type":
-                types = [n for n, s in self.variables.items() if s == "Type" and n not in terms.values()]
-                terms[variable] = types[0] if types else self.fresh("Type")
-            else:
-                terms[variable] = self.term(sort, compound)
-        names = []
-        for premise in fact.hypotheses:
-            self.hypotheses.append(substitute(premise, terms))
-            names.append(self.label(len(self.hypotheses)))
-        self.lemmas.append(fact.name)
-        return substitute(fact.conclusion, terms), names
-
-    @staticmethod
-    def label(index: int) -> str:
-        return "h" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(index))
-
-    def statement(self, goal: str) -> str:
-        """`theorem thm {types} (variables) (hypotheses) : goal := by`"""
-        parts = []
-        for sort in dict.fromkeys(sorted(self.variables.values(), key=lambda s: (s != "Type", "→" in s, s))):
-            names = " ".join(name for name, kind in self.variables.items() if kind == sort)
-            parts.append(f"{{{names} : Type}}" if sort == "Type" else f"({names} : {sort})")
-        parts += [f"({self.label(i)} : {text})" for i, text in enumerate(self.hypotheses, 1)]
-        return f"theorem thm {' '.join(parts)} : {tidy(goal)} := by".replace("  ", " ")
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A candidate problem: unchecked statement, unchecked proofs, the lemmas they name."""
-
-    family: str
-    tier: int
-    statement: str
-    proofs: tuple[str, ...]
-    lemmas: tuple[str, ...]
-
-
-def arguments(fact: Fact, names: list[str]) -> str:
-    """Explicit arguments for `exact`: `..` where Lean finds all of them; else underscores for variables, then the hypotheses' names."""
-    if not names:
-        return " .." if fact.explicit else ""
-    return "".join([" _"] * (fact.explicit - len(names)) + [f" {name}" for name in names])
-
-
-def closers(fact: Fact, names: list[str], goal: str) -> list[str]:
-    """Tactics that close a goal which is an instance of the fact."""
-    exact = f"exact {fact.name}{arguments(fact, names)}"
-    if names:
-        return [exact, f"apply {fact.name} <;> assumption"]
-    rewriting = [f"rw [{fact.name}]", f"simp [{fact.name}]"] if split_relation(goal, "=") else []
-    return [exact, f"apply {fact.name}", *rewriting]
-
-
-def enclose(text: str, signs: str) -> str:
-    """The text in parentheses where one of the signs occurs in it: enclose("a + b", " ") gives "(a + b)"."""
-    return f"({text})" if re.search(f"[{signs}]", text) else text
-
-
-def lines(*tactics: str) -> str:
-    return "".join(f"\n  {tactic}" for tactic in tactics)
-
-
-def draft(facts: list[Fact], family: str, rng: random.Random) -> Draft | None:
-    """One candidate of a family from the given facts (as many as the family takes), or None where they do not fit."""
-    sheet = Sheet(rng)
-    try:
-        return FAMILIES[family](sheet, facts)
-    except LookupError:
-        return None
-
-
-def made(sheet: Sheet, family: str, tier: int, goal: str, proofs: list[str]) -> Draft:
-    return Draft(family, tier, sheet.statement(goal), tuple(dict.fromkeys(proofs)), tuple(dict.fromkeys(sheet.lemmas)))
-
-
-def direct(sheet, facts):
-    goal, names = sheet.instance(facts[0], 0.0)
-    return made(sheet, "direct", 1, goal, [lines(t) for t in closers(facts[0], names, goal)])
-
-
-def compound(sheet, facts):
-    goal, names = sheet.instance(facts[0], 0.7)
-    return made(sheet, "compound", 2, goal, [lines(t) for t in closers(facts[0], names, goal)])
-
-
-def symmetric(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.4)
-    for relation in ("=", "↔"):
-        if sides := split_relation(goal, relation):
-            whole = f"{fact.name}{arguments(fact, names)}"
-            proofs = [lines(f"exact ({whole}).symm"), lines("symm", f"exact {whole}")]
-            if not names:
-                proofs += [lines(f"rw [{fact.name}]")]
-            return made(sheet, "symmetric", 2, f"{sides[1]} {relation} {sides[0]}", proofs)
-
-
-def in_context(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.2)
-    sides = split_relation(goal, "=")
-    if not sides or names:
-        return None
-    left, right = (enclose(side, " ") for side in sides)
-    frame = frames(sheet, fact, goal)
-    if frame is None:
-        return None
-    proofs = [lines(f"rw [{fact.name}]"), lines(f"simp only [{fact.name}]"), lines(f"simp [{fact.name}]")]
-    return made(sheet, "in_context", 2, f"{frame.format(left)} = {frame.format(right)}", proofs)
-
-
-def frames(sheet, fact, goal) -> str | None:
-    """A context with one hole for a term of the fact's sort, or None where the sort is not plainly Nat or List."""
-    if fact.name.startswith("Nat."):
-        other = sheet.fresh("Nat", reuse=0.3)
-        return sheet.rng.choice(["{} + " + other, other + " + {}", "{} * " + other, "Nat.succ {}", "{} + " + str(sheet.rng.randint(1, 9))])
-    if fact.name.startswith("List."):
-        lists = [name for name, sort in sheet.variables.items() if sort.startswith("List")]
-        is_list = not re.search(r"length|∈|count|sum|all|any|isEmpty|head|get", goal)
-        return "{} ++ " + sheet.rng.choice(lists) if lists and is_list else None
-    return None
-
-
-def use_equation(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.2)
-    sides = split_relation(goal, "=")
-    if not sides or names or not fact.name.startswith("Nat."):
-        return None
-    target = sheet.fresh("Nat")
-    sheet.hypotheses.append(f"{sides[1]} = {target}")
-    h = sheet.label(len(sheet.hypotheses))
-    proofs = [lines(f"rw [{fact.name}]", f"exact {h}"), lines(f"rw [{fact.name}, {h}]"), lines(f"exact ({fact.name}{arguments(fact, names)}).trans {h}")]
-    return made(sheet, "use_equation", 3, f"{sides[0]} = {target}", proofs)
-
-
-def use_iff(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.25)
-    sides = split_relation(goal, "↔")
-    if not sides or names:
-        return None
-    forward = sheet.rng.random() < 0.5
-    given, wanted = sides if forward else sides[::-1]
-    sheet.hypotheses.append(given)
-    h, way, arrow = sheet.label(len(sheet.hypotheses)), "mp" if forward else "mpr", "" if forward else "← "
-    whole = f"({fact.name}{arguments(fact, names)})" if fact.explicit else fact.name
-    proofs = [lines(f"exact {whole}.{way} {h}"), lines(f"rw [{arrow}{fact.name}] at {h}", f"exact {h}"), lines(f"apply {whole}.{way}", f"exact {h}")]
-    return made(sheet, "use_iff", 3, wanted, proofs)
-
-
-def implication(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.3)
-    if not names:
-        return None
-    premises = [sheet.hypotheses.pop() for _ in names][::-1]
-    whole = f"{fact.name}{arguments(fact, names)}"
-    proofs = [lines(f"intro {' '.join(names)}", f"exact {whole}"), lines(f"exact fun {' '.join(names)} => {whole}"), lines(f"intro {' '.join(names)}", f"apply {fact.name} <;> assumption")]
-    return made(sheet, "implication", 2, " → ".join(enclose(part, "→∀∃↔") for part in (*premises, goal)), proofs)
-
-
-def guarded(sheet, facts):
-    (fact,) = facts
-    goal, names = sheet.instance(fact, 0.3)
-    if names:
-        return None
-    prop = sheet.fresh("Prop", reuse=0.0)
-    close = closers(fact, names, goal)
-    term = close[0].removeprefix("exact ")
-    wrapped = enclose(goal, CONNECTIVES)
-    shape = sheet.rng.choice(["and", "or", "imp"])
-    if shape == "or":
-        return made(sheet, "guarded", 3, f"{wrapped} ∨ {prop}", [lines("left", close[0]), lines(f"exact Or.inl ({term})"), *(lines("left", c) for c in close[1:])])
-    if shape == "imp":
-        return made(sheet, "guarded", 3, f"{prop} → {wrapped}", [lines("intro h", close[0]), lines(f"exact fun _ => {term}"), *(lines("intro h", c) for c in close[1:])])
-    sheet.hypotheses.append(prop)
-    h = sheet.label(len(sheet.hypotheses))
-    return made(sheet, "guarded", 3, f"{wrapped} ∧ {prop}", [lines(f"exact ⟨{term}, {h}⟩"), lines("constructor", f"· {close[0]}", f"· exact {h}"), lines("constructor", f"· {close[-1]}", f"· exact {h}")])
-
-
-def sum_of_two(sheet, facts):
-    one, two = facts
-    goals = [sheet.instance(fact, 0.1) for fact in (one, two)]
-    sides = [split_relation(goal, "=") for goal, _ in goals]
-    if None in sides or any(names for _, names in goals) or not all(f.name.startswith("Nat.") for f in facts):
-        return None
-    operator = sheet.rng.choice("+*")
-    left, right = (f" {operator} ".join(enclose(side, " ") for side in pair) for pair in zip(*sides))
-    goal = f"{left} = {right}"
-    return made(sheet, "sum_of_two", 4, goal, [lines(f"rw [{one.name}, {two.name}]"), lines(f"rw [{one.name}]", f"rw [{two.name}]"), lines(f"simp [{one.name}, {two.name}]"), lines(f"rw [{two.name}, {one.name}]")])
-
-
-def both(sheet, facts):
-    one, two = facts
-    (goal1, names1), (goal2, names2) = (sheet.instance(fact, 0.15) for fact in (one, two))
-    closers1, closers2 = closers(one, names1, goal1), closers(two, names2, goal2)
-    terms = [c[0].removeprefix("exact ") for c in (closers1, closers2)]
-    proofs = [lines(f"exact ⟨{terms[0]}, {terms[1]}⟩")] + [lines("constructor", f"· {c}", f"· {d}") for c, d in zip(closers1, closers2)]
-    return made(sheet, "both", 4, f"{enclose(goal1, CONNECTIVES)} ∧ {enclose(goal2, CONNECTIVES)}", proofs)
-
-
-def chain(sheet, facts):
-    """From `left = middle` (first fact) and `right = middle'` (second), under a hypothesis that joins the middles."""
-    one, two = facts
-    (goal1, names1), (goal2, names2) = (sheet.instance(fact, 0.1) for fact in (one, two))
-    sides1, sides2 = split_relation(goal1, "="), split_relation(goal2, "=")
-    if not sides1 or not sides2 or names1 or names2 or not all(f.name.startswith("Nat.") for f in facts):
-        return None
-    sheet.hypotheses.append(f"{sides1[1]} = {sides2[1]}")
-    h = sheet.label(len(sheet.hypotheses))
-    proofs = [lines(f"rw [{one.name}, {h}, {two.name}]"), lines(f"rw [{one.name}, {two.name}]", f"exact {h}"), lines(f"rw [{one.name}, {two.name}, {h}]"), lines(f"rw [{two.name}, {one.name}, {h}]")]
-    return made(sheet, "chain", 5, f"{sides1[0]} = {sides2[0]}", proofs)
-
-
-FAMILIES = {f.__name__: f for f in (direct, compound, symmetric, in_context, use_equation, use_iff, implication, guarded, sum_of_two, both, chain)}
-TWO_FACTS = {"sum_of_two", "both", "chain"}
-
-
-def normal_form(statement: str) -> str:
-    """The statement with variables renamed and hypotheses sorted: equal for two that differ in names and order alone.
-
-    Variables are numbered as they appear in the goal; for those that only hypotheses hold, the least of all numberings is taken.
+    "exact L .." has 2, "exact (L ..).symm" 4, "rw [L]; exact h" 4, "exact ⟨L .., M ..⟩" 6, "exact M (L h) k" 8.
     """
-    groups, goal = binder_groups(re.sub(r"^theorem \S+ |:= by$", "", statement))
-    variables = [(name, kind) for names, kind in groups for name in names.split() if not re.fullmatch("h[₀-₉]+", names)]
-    hypotheses = [kind for names, kind in groups if re.fullmatch("h[₀-₉]+", names)]
-    named = dict(variables)
-    seen = list(dict.fromkeys(name for name in IDENTIFIER.findall(goal) if name in named))
-    rest = [name for name in named if name not in seen]
-    return min(_numbered([*seen, *others], named, hypotheses, goal) for others in itertools.permutations(rest[:5]))
+    words = re.findall(r"[^\s\[\](){}⟨⟩,;:·.|←_]+(?:\.[^\s\[\](){}⟨⟩,;:]+)*", proof)
+    depth = max(accumulated(proof), default=0)
+    used = sum(re.search(rf"(?<![\w.']){re.escape(lemma)}(?![\w'])", proof) is not None for lemma in lemmas)
+    return len(words) + depth + 2 * max(used - 1, 0)
 
 
-def binder_groups(text: str) -> tuple[list[tuple[str, str]], str]:
-    """'(a b : Nat) (h : a ≤ b) : goal' gives ([('a b', 'Nat'), ('h', 'a ≤ b')], 'goal')."""
-    groups, depth, start = [], 0, 0
-    for i, char in enumerate(text):
-        if depth == 0 and char == ":":
-            return groups, text[i + 1 :].strip()
-        if char in "({[⟨":
-            start, depth = (i if depth == 0 else start), depth + 1
-        elif char in ")}]⟩":
-            depth -= 1
-            if depth == 0:
-                names, _, kind = text[start + 1 : i].partition(" : ")
-                groups.append((names, kind))
-    raise ValueError(f"no goal in {text!r}")
+def accumulated(proof: str) -> Iterator[int]:
+    """The depth of round and pointed brackets, character by character."""
+    depth = 0
+    for char in proof:
+        depth += (char in "(⟨") - (char in ")⟩")
+        yield depth
 
 
-def _numbered(order: list[str], named: dict[str, str], hypotheses: list[str], goal: str) -> str:
-    new = {name: f"v{index}" for index, name in enumerate(order)}
-    rename = lambda text: IDENTIFIER.sub(lambda match: new.get(match[1], match[1]), text)
-    sorts = sorted(f"{new[name]}: {rename(kind)}" for name, kind in named.items() if name in new)
-    return f"{', '.join(sorts)} | {', '.join(sorted(map(rename, hypotheses)))} ⊢ {rename(goal)}"
+def grade(proof: str, lemmas: Collection[str]) -> int:
+    """The tier of a theorem that no automatic tactic closes, from its shortest known proof: 2 up to 3 steps of effort, 3 up to 5, 4 up to 8, 5 beyond."""
+    return next((tier for tier, most in ((2, 3), (3, 5), (4, 8)) if effort(proof, lemmas) <= most), 5)
+
+
+def length(statement: str) -> int:
+    """Words and signs: length("a ∣ b * 2") is 5."""
+    return len(re.findall(r"[\w.']+|\S", statement))
+
+
+def library_facts() -> list[Fact]:
+    """The library's theorems that the generator can build problems around."""
+    facts = [parse_fact(name, printed) for name, printed in library_theorems().items() if not INTERNAL.search(name)]
+    return [fact for fact in facts if fact is not None]
+
+
+class Judge:
+    """Lean's answers on (statement, proof) pairs, kept on disk: what was asked once is not asked again."""
+
+    def __init__(self):
+        self.path = BUILD / "problems" / f"{build_library().name}.jsonl"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.known = {row["key"]: row["ok"] for row in read_jsonl(self.path)}
+
+    def __call__(self, pairs: Sequence[tuple[str, str]], what: str = "automatic tactics") -> list[bool]:
+        keys = [hashlib.sha256("\0".join((HEADER, *pair)).encode()).hexdigest()[:24] for pair in pairs]
+        todo = list({key: pair for key, pair in zip(keys, pairs) if key not in self.known}.items())
+        for first in tqdm(range(0, len(todo), 400), desc=what, unit="400 proofs", disable=not todo):
+            part = todo[first : first + 400]
+            answers = {key: ok for (key, _), ok in zip(part, compile_many([pair for _, pair in part]))}
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write("".join(json.dumps({"key": key, "ok": ok}) + "\n" for key, ok in answers.items()))
+            self.known |= answers
+        return [self.known[key] for key in keys]
+
+    def check(self, drafts: Sequence[Draft]) -> list[Checked]:
+        """Drafts of which Lean accepts a proof: each one's shortest first, and longer ones where that fails."""
+        tried = {each: sorted(each.proofs, key=lambda proof: effort(proof, each.lemmas)) for each in drafts}
+        proved: dict[Draft, str] = {}
+        for turn in range(max(map(len, tried.values()), default=0)):
+            open_ = [(each, proofs[turn]) for each, proofs in tried.items() if each not in proved and turn < len(proofs)]
+            answers = self([(each.statement, proof) for each, proof in open_], f"proofs, turn {turn + 1}")
+            proved |= {each: proof for (each, proof), ok in zip(open_, answers) if ok}
+        alive = [each for each in drafts if each in proved]
+        easy = self([(each.statement, AUTOMATIC) for each in alive])
+        return [Checked(each, proved[each], is_easy) for each, is_easy in zip(alive, easy)]
+
+    def variants(self, checked: Sequence[Checked]) -> list[tuple[Checked, list[str]]]:
+        """With each draft all its proofs that Lean accepts."""
+        pairs = [(each, proof) for each in checked for proof in each.draft.proofs]
+        accepted = defaultdict(list)
+        for (each, proof), ok in zip(pairs, self([(each.draft.statement, proof) for each, proof in pairs], "variants")):
+            accepted[each] += [proof] * ok
+        return [(each, accepted[each]) for each in checked]
+
+
+def drafts(facts: Sequence[Fact], per_family: int, seed: int, families: Sequence[str]) -> list[Draft]:
+    """Up to `per_family` different candidates of each family, times its weight; every fact has its turn."""
+    found: dict[str, Draft] = {}
+    for family in families:
+        rng, made, most = random.Random(seed_of(seed, "drafts", family)), 0, per_family * WEIGHTS.get(family, 2)
+        turns = rng.sample(facts, len(facts))
+        for turn in range(most * (6 if FACTS[family] == 1 else 30)):
+            chosen = [turns[turn % len(turns)], *rng.choices(facts, k=FACTS[family] - 1)]
+            candidate = draft(rng.sample(chosen, len(chosen)), family, rng)
+            if candidate and length(candidate.statement) <= LONGEST:
+                made += found.setdefault(normal_form(candidate.statement), candidate) is candidate
+            if made == most:
+                break
+    return list(found.values())
+
+
+def useful_facts(judge: Judge, count: int, seed: int) -> list[Fact]:
+    """A seeded sample of facts that knowing helps, as even over the library's modules as they allow.
+
+    No automatic tactic proves them, no other in the sample says the same, and many short statements can be built on them.
+    """
+    found: dict[str, tuple[Fact, Draft]] = {}
+    for fact in library_facts():
+        made = draft([fact], "direct", random.Random(seed_of(seed, fact.name)))
+        if made is not None and length(made.statement) <= 0.8 * LONGEST and module_of()[fact.name] not in FOUNDATIONS:
+            found.setdefault(normal_form(made.statement), (fact, made))
+    needed = {each.draft for each in judge.check([made for _, made in found.values()]) if not each.easy}
+    by_module = defaultdict(list)
+    for fact, made in found.values():
+        if made in needed and len(drafts([fact], 3, seed, [family for family in FAMILIES if FACTS[family] == 1])) >= FEWEST:
+            by_module[module_of()[fact.name]].append(fact)
+    rng = random.Random(seed_of(seed, "facts"))
+    queues = [rng.sample(group, len(group)) for _, group in sorted(by_module.items())]
+    turns = [queue[turn] for turn in range(max(map(len, queues))) for queue in queues if turn < len(queue)]
+    return turns[:count]
+
+
+def generate(seed: int = 0, *, lemmas: int = 48, per_family: int = 140, train: int = 4000, test: int = 400, warmup: int = 1200, unknown_share: float = 0.4) -> dict[str, int]:
+    """Make partition, warmup, train and test under lean_project/problems from the library. Returns how many theorems and lemmas.
+
+    The three sets share lemmas and no statement, up to names and the order of hypotheses, with each other or the hold-out. They have the
+    same shares of tiers and of problems that need an unknown lemma in every known proof, and so has every longer beginning of a file.
+    """
+    judge, rng = Judge(), random.Random(seed_of(seed, "problems"))
+    facts = useful_facts(judge, lemmas, seed)
+    names = sorted(fact.name for fact in facts)
+    unknown = set(rng.sample(names, round(unknown_share * len(names))))
+    held = {normal_form(problem.statement) for problem in read_problems(ROOT / "holdout.jsonl")}
+    checked = [each for each in judge.check(drafts([*facts, *(fact for fact in facts if fact.name in unknown)], per_family, seed, list(FAMILIES))) if normal_form(each.draft.statement) not in held]
+    pools = defaultdict(list)
+    for each in even(rng.sample(checked, len(checked)), lambda each: each.draft.family):
+        pools[each.tier, each.tier > 1 and bool(set(each.draft.lemmas) & unknown)].append(each)
+    sets = {name: mixed(draw(pools, size, name), unknown, rng) for name, size in (("test", test), ("train", train), ("warmup", warmup))}
+    for split in ("test", "train"):
+        write_records(ROOT / f"{split}.jsonl", [_problem(f"{split}-{index:04d}", split, each, each.proof) for index, each in enumerate(sets[split])])
+    shown = [(index, each, proof) for index, (each, proofs) in enumerate(judge.variants(sets["warmup"])) for proof in proofs]
+    letters = Counter()
+    write_records(ROOT / "warmup.jsonl", [_problem(f"warmup-{index:04d}{'abcdefgh'[letters.update([index]) or letters[index] - 1]}", "train", each, proof) for index, each, proof in shown])
+    partition = {"seed": seed, "known": sorted(set(names) - unknown), "unknown": sorted(unknown)}
+    write_text(ROOT / "partition.json", json.dumps(partition, indent=1, ensure_ascii=False) + "\n")
+    return {name: len(found) for name, found in sets.items()} | {name: len(partition[name]) for name in ("known", "unknown")}
+
+
+def draw(pools: dict[tuple[int, bool], list[Checked]], size: int, what: str) -> list[Checked]:
+    """Take `size` theorems out of the pools by tier and need of an unknown lemma, in the shares given above.
+
+    ProblemError where a pool runs dry; the warm-up, drawn last, is filled up with shorter proofs.
+    """
+    taken = []
+    counts = {tier: round(share * size) for tier, share in SHARES.items()}
+    counts[2] += size - sum(counts.values())
+    for tier, count in sorted(counts.items(), reverse=True):
+        new = 0 if tier == 1 else round(NEW_SHARE * count)
+        for needs_unknown, wanted in ((True, new), (False, count - new)):
+            for other in range(tier, min(tier, 2) - 1 if what == "warmup" else tier - 1, -1):
+                pool = pools[other, needs_unknown]
+                found, pool[:] = pool[:wanted], pool[wanted:]
+                taken, wanted = taken + found, wanted - len(found)
+            if wanted:
+                raise ProblemError(f"{what}: tier {tier} {'with' if needs_unknown else 'without'} an unknown lemma: {wanted} theorems too few; raise per_family")
+    return taken
+
+
+def even(items: Iterable, key) -> list:
+    """The items in an order in which every key has had its turn before one has its next."""
+    turns: Counter = Counter()
+    ranks = []
+    for item in items:
+        ranks.append(turns[key(item)])
+        turns[key(item)] += 1
+    return [item for _, _, item in sorted(zip(ranks, itertools.count(), items))]
+
+
+def mixed(theorems: Sequence[Checked], unknown: set[str], rng: random.Random) -> list[Checked]:
+    """An order in which every beginning has about the shares of the whole, by tier and need of an unknown lemma."""
+    strata = defaultdict(list)
+    for each in rng.sample(theorems, len(theorems)):
+        strata[each.tier, bool(set(each.draft.lemmas) & unknown)].append(each)
+    places = [((index + rng.random()) / len(stratum), id(each), each) for stratum in strata.values() for index, each in enumerate(stratum)]
+    return [each for _, _, each in sorted(places, key=lambda place: place[0])]
+
+
+def _problem(name: str, split: str, each: Checked, proof: str) -> Problem:
+    return Problem(id=name, header=HEADER, statement=each.draft.statement, split=split, tier=each.tier, proof=proof, lemmas=each.draft.lemmas, source=f"generated: {each.draft.family}")

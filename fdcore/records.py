@@ -132,8 +132,8 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
                 records.append(kind.model_validate_json(line))
             except ValidationError as error:
                 first = error.errors()[0]
-                where = ".".join(map(str, first["loc"]))
-                raise ValueError(f"{path}:{number}: {where or 'line'}: {first['msg']}") from None
+                where, named = ".".join(map(str, first["loc"])), re.search(r'"(?:problem_)?id": ?"([^"]*)"', line)
+                raise ValueError(f"{path}:{number}{f' ({named[1]})' if named else ''}: {where or 'line'}: {first['msg']}") from None
     return records
 
 

@@ -284,6 +284,12 @@ def library_theorems() -> dict[str, str]:
     return theorems
 
 
+@functools.cache
+def module_of() -> dict[str, str]:
+    """Theorem with a docstring -> the module that declares it. Example: module_of()["Nat.add_comm"] == "Fd.Nat.Basic"."""
+    return {name: module for module, path in modules().items() for name in declared(path.read_text(encoding="utf-8"))}
+
+
 def declared(source: str) -> list[str]:
     """Full names of the theorems with a docstring. Example: "namespace N\\n/-- d -/\\ntheorem t : …" gives ["N.t"]."""
     names, spaces, documented = [], [], False

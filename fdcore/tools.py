@@ -9,6 +9,7 @@ episodes can be judged together. Left out on purpose: any knowledge of tokens or
 """
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
@@ -24,6 +25,7 @@ from fdcore.verifier import whole_source
 MAX_RAW, MAX_FILES, MAX_PATTERN = 4 * MAX_CHARS, 16, 200
 SEARCH_LINES, SEARCH_SECONDS, SEARCH_COLUMNS = 5, 10.0, 240  # five lines: the paper's tool server
 DECLARATION = re.compile(r"\s*(?:@\[[^\]]*\] *)*(?:(?:protected|private|noncomputable) +)*(theorem|lemma|def|abbrev|axiom|inductive|structure|class) +([^\s:({\[]+)")
+NAME = re.compile(r"(?:(?:theorem|lemma|def) +)?((?:[\w'!?]|\\?\.)+)")  # a pattern that is a plain name
 PATH = re.compile(r"[A-Za-z0-9_-]{1,40}(?:/[A-Za-z0-9_-]{1,40}){0,3}\.lean")
 
 
@@ -102,11 +104,27 @@ class Tools:
         return self.files[path]
 
     def _search(self, pattern: str, glob: str | None = None) -> str:
-        """The first lines of the library that match, statements before other lines, each as `file: line`."""
+        """The first lines of the library that match, each as `file: line`: what is named so, then other statements, shorter ones first, then the rest."""
         if not pattern or len(pattern) > MAX_PATTERN or len(glob or "") > MAX_PATTERN:
             raise ToolError(f"pattern must have 1 to {MAX_PATTERN} characters")
         if "\0" in pattern + (glob or ""):
             raise ToolError("pattern holds a null character")
+        named = NAME.fullmatch(pattern)
+        wanted = named[1].replace("\\.", ".") if named else ""
+        hits = self._ripgrep(pattern, glob)
+        if "." in wanted:  # in the sources a full name stands apart: `namespace Nat`, then `theorem add_comm`
+            last = wanted.rsplit(".", 1)[1]
+            hits |= {place: text for place, text in self._ripgrep(rf" {re.escape(last)}([\s:({{\[]|$)", glob).items() if self._name(*place, text).endswith(wanted)}
+
+        def rank(hit: tuple[tuple[str, int], str]) -> tuple[int, int]:
+            name = self._name(*hit[0], hit[1])
+            kind = 3 if not name else 0 if name == wanted else 1 if wanted and name.endswith("." + wanted) else 2
+            return kind, len(self._result(*hit[0], hit[1])) if name else 0  # the sort is stable: other lines stay in their files' order
+
+        return "\n".join(self._result(*place, text) for place, text in sorted(hits.items(), key=rank)[:SEARCH_LINES]) or "no match"
+
+    def _ripgrep(self, pattern: str, glob: str | None) -> dict[tuple[str, int], str]:
+        """(file, line number) -> line, of all lines that match."""
         command = [ripgrep(), "--no-config", "--no-ignore", "--no-heading", "--with-filename", "--line-number", "--color=never", "--sort=path",
                    "--max-columns=400", "--max-count=50", "--type=lean"]  # fmt: skip
         command += ([f"--glob={glob}"] if glob else []) + ["--glob=!Syntax.lean", "--glob=!.*", "-e", pattern, "--", "."]
@@ -116,19 +134,21 @@ class Tools:
             raise ToolError(f"the search took more than {SEARCH_SECONDS:.0f} s") from None
         if done.returncode == 2 and not done.stdout:
             raise ToolError(_regex_error(done.stderr.decode(errors="replace")))
-        hits = [line.removeprefix("./").split(":", 2) for line in done.stdout.decode(errors="replace").splitlines()]
-        hits.sort(key=lambda hit: DECLARATION.match(hit[2]) is None)  # stable: the order of files and lines stays
-        return "\n".join(self._result(*hit) for hit in hits[:SEARCH_LINES]) or "no match"
+        hits = (line.removeprefix("./").split(":", 2) for line in done.stdout.decode(errors="replace").splitlines())
+        return {(path, int(number)): text for path, number, text in hits}
 
-    def _result(self, path: str, number: str, text: str) -> str:
+    def _name(self, path: str, number: int, text: str) -> str:
+        """The full name that a line declares, or nothing."""
+        match = DECLARATION.match(text)
+        return ".".join([*_namespaces(self.library / path)[number - 1], match[2]]) if match else ""
+
+    def _result(self, path: str, number: int, text: str) -> str:
         """One line of a search. A statement is given under its full name and without its proof, so that it says enough by itself.
 
         Example: "Nat/Basic.lean: theorem Nat.add_comm (n m : Nat) : n + m = m + n".
         """
         if match := DECLARATION.match(text):
-            above = (self.library / path).read_text(encoding="utf-8", errors="replace").splitlines()[: int(number) - 1]
-            name = ".".join([*_namespaces(above), match[2]])
-            text = f"{match[1]} {name}{re.split(r' :=(?: |$)', text[match.end() :])[0]}"
+            text = f"{match[1]} {self._name(path, number, text)}{re.split(r' :=(?: |$)', text[match.end() :])[0]}"
         return f"{path}: {text.strip()}"[:SEARCH_COLUMNS]
 
     def _cut(self, text: str) -> str:
@@ -192,16 +212,19 @@ def _check_arguments(name: str, arguments: dict) -> None:
             raise ToolError(f"{key} must be a string")
 
 
-def _namespaces(lines: list[str]) -> list[str]:
-    """The namespaces that are open behind these lines of a file."""
+@functools.lru_cache(maxsize=256)
+def _namespaces(path: Path) -> list[tuple[str, ...]]:
+    """For each line of a file the namespaces that are open there."""
     opened: list[str] = []
-    for line in lines:
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        found.append(tuple(opened))
         word, _, name = line.strip().partition(" ")
         if word == "namespace":
             opened.append(name)
         elif word == "end" and opened and name == opened[-1]:
             opened.pop()
-    return opened
+    return found
 
 
 def _regex_error(stderr: str) -> str:

@@ -115,6 +115,23 @@ def test_a_search_gives_at_most_five_lines_and_statements_come_first(tools):
     assert len(lines) == 5 and all(" theorem " in line or " def " in line for line in lines)
 
 
+@pytest.mark.parametrize("pattern", ["Nat.add_comm", r"Nat\.add_comm", "theorem Nat.add_comm"])
+def test_a_search_for_a_full_name_shows_it_first(tools, pattern):
+    assert tools.call(raw("rg_in_mathlib", pattern=pattern)).output.splitlines()[0] == "Nat/Basic.lean: theorem Nat.add_comm (n m : Nat) : n + m = m + n"
+
+
+def test_a_search_for_the_end_of_a_name_shows_what_is_named_so_before_longer_names():
+    wide = Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=4000)
+    names = [line.split()[2] for line in wide.call(raw("rg_in_mathlib", pattern="mul_pos")).output.splitlines()]
+    assert sorted(names[:2]) == ["Int.mul_pos", "Nat.mul_pos"] and not any(name.endswith("mul_pos") for name in names[2:])
+
+
+def test_a_search_that_is_no_name_shows_short_statements_first():
+    wide = Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=4000)
+    lines = wide.call(raw("rg_in_mathlib", pattern="gcd.*∣")).output.splitlines()
+    assert [len(line) for line in lines] == sorted(len(line) for line in lines) and "Nat.gcd_dvd_left" in lines[0] + lines[1]
+
+
 def test_a_search_can_be_kept_to_some_files(tools):
     lines = tools.call(raw("rg_in_mathlib", pattern="trans", glob="Nat/*.lean")).output.splitlines()
     assert lines and all(line.startswith("Nat/") or "…" in line for line in lines)

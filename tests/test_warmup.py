@@ -11,6 +11,7 @@ from fdcore.experiment import Experiment
 from fdcore.feedback import form_errors
 from fdcore.model import build_student, train_tokenizer
 from fdcore.profile import load_profile
+from fdcore.toolchain import library_theorems
 from fdcore.tools import Tools
 
 
@@ -49,7 +50,7 @@ def test_what_is_written_after_feedback_is_what_the_feedback_names(world):
     assert len(told) > 50
     for trace in told:
         named = set(re.findall(r"`([^`]*)`", trace.feedback)) - {"lean_check_file", "lean_write_file", "rg_in_mathlib"}
-        named = {name for name in named if name in problem_sets.library_theorems()}
+        named = {name for name in named if name in library_theorems()}
         assert all(uses(trace.turns[0].text, name) for name in named), (trace.feedback, trace.turns[0].text)
         assert form_errors(trace.feedback) == []
 
