@@ -24,7 +24,7 @@ def run(
 ) -> None:
     """Run notebooks in order (run_all.sh sets up an environment, then calls this)."""
     from fdcore import runner
-    from fdcore.study import default_folder
+    from fdcore.profile import default_folder
 
     try:
         out = (out or default_folder(profile, seed)).resolve()
@@ -60,9 +60,8 @@ def plan(
     """What a run will need and what of it is done: memory, tokens, checks, feedback calls, dollars, hours. Needs no GPU."""
     from fdcore.plan import make_plan
     from fdcore.plantables import console, show
-    from fdcore.profile import load_profile
+    from fdcore.profile import default_folder, load_profile
     from fdcore.runner import find_notebooks
-    from fdcore.study import default_folder
 
     try:
         out = (out or default_folder(profile, seed)).resolve()
@@ -79,8 +78,7 @@ def doctor(
 ) -> None:
     """Whether this machine has what a run needs, each row with its remedy; exit code 1 when something is missing."""
     from fdcore.doctor import examine, show
-    from fdcore.profile import load_profile
-    from fdcore.study import default_folder
+    from fdcore.profile import default_folder, load_profile
 
     try:
         out = (out or default_folder(profile, seed)).resolve()

@@ -14,7 +14,7 @@ import shutil
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, Sequence
 
 import torch
 from tqdm import tqdm
@@ -22,6 +22,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from fdcore import problems as problem_sets
 from fdcore import warmup
+from fdcore.arms import Arm, arm_of, main_arms
 from fdcore.chat import Chat
 from fdcore.checkpoint import seed_of
 from fdcore.episodes import rollout
@@ -30,7 +31,7 @@ from fdcore.feedback import Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
 from fdcore.model import build_student, load_model, load_tokenizer, save_model, train_tokenizer
 from fdcore.plots import label
-from fdcore.profile import ADDED, Profile, load_profile, slug
+from fdcore.profile import ADDED, Profile, load_profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
@@ -42,16 +43,6 @@ from fdcore.verifier import Verifier
 
 REPOSITORY = Path(__file__).parent.parent
 SHIPPED = "shipped.json"  # marks a folder of records without weights (`fdcore.shipped`): read, never trained
-
-
-class Plan(NamedTuple):
-    """What an arm is."""
-
-    profile: Profile  # with the variant's settings
-    method: str  # fd, grpo or rft
-    steps: int
-    start: int = 0  # the Feedback Distillation step that it starts from
-    after: str | None = None  # the Feedback Distillation arm whose checkpoint of that step it starts from
 
 
 def make_verifier(profile: Profile, cache_dir: Path) -> Verifier:
@@ -202,42 +193,11 @@ class Experiment:
 
     @property
     def arms(self) -> list[str]:
-        return ["fd", "grpo", *(["rft"] if self.profile.rft else []), *(f"grpo_from_fd_{i}" for i in (1, 2, 3))]
-
-    def variants(self, ablation: str) -> dict[str, str]:
-        """Label -> arm of an ablation, the arm as the profile has it included."""
-        try:
-            found = self.profile.ablations[ablation]
-        except KeyError:
-            raise ValueError(f"profile {self.profile.name} has no ablation {ablation!r}; there are: {', '.join(self.profile.ablations) or 'none'}") from None
-        main = {"fd": "fd", "grpo": "grpo_from_fd_3" if found.after else "grpo"}[found.arm]
-        arms = {found.main: main} | {label: f"{ablation}/{slug(label)}" for label in found.variants}
-        return {f"GRPO over {label}": arm for label, arm in arms.items()} if found.after else arms
+        return main_arms(self.profile)
 
     def start_step(self, arm: str) -> int:
         """The Feedback Distillation step that an arm starts from; 0 for one that starts from the base."""
-        return 0 if arm == "base" else self._plan(arm).start
-
-    def _plan(self, arm: str) -> Plan:
-        profile, training = self.profile, self.profile.training
-        if arm in self.arms:
-            number = arm.rpartition("grpo_from_fd_")[2]
-            start = training.fd_checkpoints[int(number) - 1] if number.isdigit() else 0
-            method = "grpo" if start else arm
-            over = training.grpo_steps - start if training.over_steps is None else training.over_steps
-            steps = {"fd": training.fd_steps, "grpo": over if start else training.grpo_steps, "rft": training.grpo_steps}[method]
-            return Plan(profile, method, steps, start, "fd" if start else None)
-        variants = {f"{name}/{slug(label)}": (name, label) for name, ablation in profile.ablations.items() for label in ablation.variants}
-        if arm not in variants:
-            raise ValueError(f"no arm {arm!r}; there are: {', '.join([*self.arms, *variants])}")
-        name, found = variants[arm]
-        ablation = profile.ablations[name]
-        steps = ablation.steps or {"fd": training.fd_steps, "grpo": training.grpo_steps}[ablation.arm]
-        varied = profile.varied(ablation.variants[found])
-        if ablation.after is None:
-            return Plan(varied, ablation.arm, steps)
-        before = f"{ablation.after}/{slug(found)}"
-        return Plan(varied, ablation.arm, steps, max((step for step in training.fd_checkpoints if step <= self._plan(before).steps), default=self._plan(before).steps), before)
+        return 0 if arm == "base" else arm_of(self.profile, arm).start
 
     def model_folder(self, arm: str) -> Path:
         """The folder of an arm's final model ("base": the base)."""
@@ -278,7 +238,7 @@ class Experiment:
 
     def train(self, arm: str) -> list[dict]:
         """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first."""
-        folder, plan = self.folder / "arms" / arm, self._plan(arm)
+        folder, plan = self.folder / "arms" / arm, arm_of(self.profile, arm)
         self._claim_arm(folder, arm, plan)
         if (folder / "model").exists() or self.shipped:
             return self.metrics(arm)
@@ -320,7 +280,7 @@ class Experiment:
 
         return generate
 
-    def _start(self, plan: Plan) -> Path:
+    def _start(self, plan: Arm) -> Path:
         """The folder of the weights that an arm starts from."""
         if plan.after is None:
             return self.base()
@@ -329,7 +289,7 @@ class Experiment:
             self.train(plan.after)
         return where
 
-    def _claim_arm(self, folder: Path, arm: str, plan: Plan) -> None:
+    def _claim_arm(self, folder: Path, arm: str, plan: Arm) -> None:
         """A variant's folder belongs to its settings, which the profile's hash leaves out."""
         if arm in self.arms:
             return
@@ -365,7 +325,7 @@ class Experiment:
         if len(done := list(read_jsonl(path))) == len(todo) or self.shipped:
             return done
         settings, model = self.profile.evaluation, self._load(self.model_folder(arm))
-        profile = self.profile if arm == "base" else self._plan(arm).profile
+        profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile
         count = settings.holdout_samples if split == "holdout" else settings.base_samples if arm == "base" else settings.samples
         at_once = max(1, self.profile.sampler.max_batch // count)
         sample, (_, unknown) = self.sampling(model, profile), problem_sets.partition()

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
+from fdcore.arms import arm_of, variants
 from fdcore.profile import LoRA, Profile
 from fdcore.records import Record, read_jsonl
 from fdcore.shapes import Shape, shape_of
@@ -291,18 +292,41 @@ STAGES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, 
 }
 
 
+ABLATIONS = {  # notebook -> the ablations that it trains and evaluates, on the first seed
+    "figure_4_feedback_sources": ("sources", "over_sources"), "figure_5_self_feedback": ("self", "over_self"), "figure_6_teacher_speed": ("teacher_speed",),
+    "figure_7_constant_feedback": ("constant",), "figure_8_tools": ("tools_fd", "tools_grpo"), "figure_9_learning_rates": ("grpo_rates",),
+    "figure_12_prompts": ("formulations",), "sensitivity": ("sensitivity",),
+}
+
+
+def _stage(profile: Profile, name: str) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """`STAGES`' row of a notebook without its number, with what the profile adds."""
+    if name in ABLATIONS:
+        arms = tuple(arm for ablation in ABLATIONS[name] if ablation in profile.ablations for arm in variants(profile, ablation).values() if "/" in arm)
+        return "the base model", (f"figures/{name}.pdf",) if arms else (), arms, tuple((arm, "test") for arm in arms)
+    reads, writes, arms, evaluations = STAGES.get(name, ("a finished run", (), (), ()))
+    if profile.rft and name == "figure_2_training_curves":
+        arms = (*arms, "rft")
+    if profile.rft and name == "figure_3_lemmas_and_pass_at_k":
+        evaluations = (*evaluations, ("rft", "test"), ("rft", "holdout"))
+    return reads, writes, arms, evaluations
+
+
 def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
     """The plan of these notebooks (names without .ipynb; any that is not in `STAGES` only reads a finished run)."""
     shape = shape_of(profile.model)
     taken = assumptions(profile)
-    if measured := _measured_response(folder):
+    runs = [folder / f"seed-{seed}" for seed in profile.seeds] if len(profile.seeds) > 1 and not (folder / "run.json").exists() else [folder]
+    if measured := _measured_response(runs[0]):
         taken["response"] = Assumption(value=measured, unit="tokens an attempt", source=f"measured in {folder}")
     clock, stages = Clock(profile, shape, taken), []
     for name in notebooks:
-        reads, writes, arms, evaluations = STAGES.get(name.partition("_")[2], ("a finished run", (), (), ()))
-        work = [_warm_up(clock, folder)] if name.endswith("_base_model") and profile.warmup else []
-        work += [_training(clock, folder, arm) for arm in arms] + [_evaluation(clock, folder, *each) for each in evaluations]
-        done = bool(writes) and all((folder / path).exists() for path in writes) and all(each.done >= each.total for each in work)
+        reads, writes, arms, evaluations = _stage(profile, name.partition("_")[2])
+        work = []
+        for run in runs if not name.partition("_")[2] in ABLATIONS else runs[:1]:
+            work += [_warm_up(clock, run)] if name.endswith("_base_model") and profile.warmup else []
+            work += [_training(clock, run, arm) for arm in arms] + [_evaluation(clock, run, *each) for each in evaluations]
+        done = bool(writes) and all((folder / path).exists() or (runs[0] / path).exists() for path in writes) and all(each.done >= each.total for each in work)
         stages.append(Stage(notebook=name, reads=reads, writes=writes, work=tuple(work), done=done))
     memory = {column: memory_plan(profile, shape, column) for column in ("fd", "grpo")} if profile.hardware else {}
     return Plan(
@@ -313,21 +337,21 @@ def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
 
 
 def _training(clock: Clock, folder: Path, arm: str) -> Work:
-    profile, training, evaluation = clock.profile, clock.profile.training, clock.profile.evaluation
-    settings = profile.distillation if arm == "fd" else profile.grpo
-    steps = {"fd": training.fd_steps, "grpo": training.grpo_steps}.get(arm) or training.over_steps or training.grpo_steps - training.fd_checkpoints[int(arm[-1]) - 1]
+    profile, evaluation = clock.profile, clock.profile.evaluation
+    found = arm_of(profile, arm)
+    settings, steps, fd = {"fd": profile.distillation, "grpo": profile.grpo, "rft": profile.rft}[found.method], found.steps, found.method == "fd"
     batch = settings.prompts * settings.samples
     sizes = _sizes(profile)
     look = sum(min(evaluation.during_problems, sizes[split]) for split in ("test", "holdout"))  # attempts of one look
     looks = -(-steps // evaluation.every)
     attempts = steps * batch + looks * look
-    parts = {"sample": clock.sample(batch), "check": clock.verify(batch), "feedback": clock.feedback(batch) if arm == "fd" else 0.0, "learn": clock.learn(batch)}
+    parts = {"sample": clock.sample(batch), "check": clock.verify(batch), "feedback": clock.feedback(batch) if fd else 0.0, "learn": clock.learn(batch)}
     parts["looks"] = looks / steps * (clock.sample(look) + clock.verify(look))
     timing = list(read_jsonl(folder / "arms" / arm / "timing.jsonl"))
     if timing:
         parts = {name: sum(row["seconds"].get(name, 0.0) for row in timing) / len(timing) for name in timing[0]["seconds"] | timing[-1]["seconds"]}
     seconds = sum(parts.values())
-    calls = steps * batch if arm == "fd" and profile.feedback.producer == "claude" else 0
+    calls = steps * batch if fd and found.profile.feedback.producer == "claude" else 0
     return Work(
         kind="train", arm=arm, unit="steps", total=steps, done=min(steps, _rows(folder / "arms" / arm / "metrics.jsonl")), attempts=attempts,
         tokens=attempts * clock.a["response"], checks=attempts * clock.a["checks"], calls=calls, dollars=clock.dollars(calls), parts=parts, unit_seconds=seconds, measured=bool(timing),

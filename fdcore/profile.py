@@ -291,6 +291,14 @@ def load_profile(name: str | Path) -> Profile:
     return profile
 
 
+def default_folder(profile: str | Path, seed: int | None) -> Path:
+    """Where a run is kept when nothing else is said; where all of a profile's seeds are, for `seed` None."""
+    seeds, folder = load_profile(profile).seeds, PROFILES.parent.parent / "runs" / Path(profile).stem
+    if len(seeds) > 1:
+        return folder if seed is None else folder / f"seed-{seed}"
+    return folder.with_name(f"{folder.name}-seed{seeds[0] if seed is None else seed}")
+
+
 def _read(name: str | Path, extended: tuple[Path, ...] = ()) -> tuple[Path, dict]:
     """A profile's file, and its settings over those of the profile that it `extends`, where it does."""
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"

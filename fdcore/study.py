@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from fdcore.experiment import REPOSITORY, Experiment
-from fdcore.profile import load_profile
+from fdcore.arms import variants
+from fdcore.experiment import Experiment
+from fdcore.profile import default_folder, load_profile
 
 
 class Study:
@@ -51,16 +52,8 @@ class Study:
 
     def variants(self, *ablations: str) -> dict[str, str]:
         """Label -> arm of those of these ablations that the profile has, the arms as the profile has them included."""
-        return {label: arm for name in ablations if name in self.profile.ablations for label, arm in self.first.variants(name).items()}
+        return {label: arm for name in ablations if name in self.profile.ablations for label, arm in variants(self.profile, name).items()}
 
     def train_variant(self, arm: str) -> list[dict]:
         """Train a variant in the first run, where ablations are; its metrics rows, with steps counted from the base."""
         return [row | {"step": row["step"] + self.first.start_step(arm)} for row in self.first.train(arm)]
-
-
-def default_folder(profile: str | Path, seed: int | None) -> Path:
-    """Where a study is kept when nothing else is said."""
-    seeds, folder = load_profile(profile).seeds, REPOSITORY / "runs" / Path(profile).stem
-    if len(seeds) > 1:
-        return folder if seed is None else folder / f"seed-{seed}"
-    return folder.with_name(f"{folder.name}-seed{seeds[0] if seed is None else seed}")

@@ -9,7 +9,8 @@ from fdcore.claims import RULES, Claim
 from fdcore.plots import new_figure, save
 from fdcore.report import README_MARKS, abstract, results_table, update_readme, write_report
 from fdcore.shipped import FIGURES
-from fdcore.study import REPOSITORY, Study
+from fdcore.experiment import REPOSITORY
+from fdcore.study import Study
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 WHERE = {"commit": "0123456789abcdef", "date": "2026-01-02", "machine": {"cores": 2, "gpu": "none"}, "files": {"x": "y"}}

@@ -4,9 +4,10 @@ import json
 import pytest
 import yaml
 
+from fdcore.arms import arm_of, variants
 from fdcore.experiment import REPOSITORY
-from fdcore.profile import PROFILES
-from fdcore.study import Study, default_folder
+from fdcore.profile import PROFILES, default_folder
+from fdcore.study import Study
 
 
 @pytest.fixture
@@ -41,10 +42,10 @@ def test_an_arms_rows_are_those_of_all_seeds(profile, tmp_path):
 def test_arms_and_variants_are_known_by_name(profile, tmp_path):
     run = Study(profile, seed=0, out=tmp_path).first
     assert run.arms == ["fd", "grpo", "rft", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3"]
-    assert run.variants("alpha") == {"alpha 0.9": "fd", "alpha 1": "alpha/alpha_1"}
-    assert run.variants("over_alpha") == {"GRPO over alpha 0.9": "grpo_from_fd_3", "GRPO over alpha 1": "over_alpha/alpha_1"}
+    assert variants(run.profile, "alpha") == {"alpha 0.9": "fd", "alpha 1": "alpha/alpha_1"}
+    assert variants(run.profile, "over_alpha") == {"GRPO over alpha 0.9": "grpo_from_fd_3", "GRPO over alpha 1": "over_alpha/alpha_1"}
     with pytest.raises(ValueError, match="no ablation 'beta'; there are: alpha, over_alpha"):
-        run.variants("beta")
+        variants(run.profile, "beta")
     with pytest.raises(ValueError, match="no arm 'ppo'; there are: fd, grpo, rft, .*alpha/alpha_1"):
         run.train("ppo")
 
@@ -63,4 +64,4 @@ def test_a_variant_whose_settings_were_changed_after_it_was_trained_is_refused(p
 def test_an_arm_over_a_variant_starts_from_the_checkpoint_that_the_main_one_starts_from(profile, tmp_path):
     run = Study(profile, seed=0, out=tmp_path).first
     assert run.start_step("grpo_from_fd_3") == run.start_step("over_alpha/alpha_1") == 6 and run.start_step("alpha/alpha_1") == run.start_step("base") == 0
-    assert run._plan("over_alpha/alpha_1").after == "alpha/alpha_1" and run._plan("grpo_from_fd_3").after == "fd"
+    assert arm_of(run.profile, "over_alpha/alpha_1").after == "alpha/alpha_1" and arm_of(run.profile, "grpo_from_fd_3").after == "fd"
