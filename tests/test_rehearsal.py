@@ -70,7 +70,7 @@ def test_a_profile_that_runs_here_as_it_is_needs_no_rehearsal(tmp_path):
         rehearse(load_profile("tiny"), tmp_path, [])
 
 
-@pytest.mark.smoke
+@pytest.mark.rehearsal
 def test_the_paper_profile_rehearses_to_its_claims_and_goes_on_after_a_kill(tmp_path):
     command = [sys.executable, "-m", "fdcore", "rehearse", "--profile", "paper", "--out", str(tmp_path)]
     first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
