@@ -47,6 +47,7 @@ class Sandbox:
         """`argv` starts Lean; `library` is Lean's shared library to load once, or None to start `argv` afresh each time."""
         self.argv, self.library = list(argv), library
         self._keeper: subprocess.Popen | None = None
+        self._stopped = False
 
     def run(self, arguments: list[str], *, folder: Path, env: dict[str, str], cpu_seconds: float, wall_seconds: float, memory_mb: int, file_mb: int = 64) -> Finished:
         """Run Lean with these arguments in `folder`, the only place where it may write. Raises SandboxError if the keeper dies twice."""
@@ -54,6 +55,8 @@ class Sandbox:
             "arguments": arguments, "folder": str(folder), "env": env, "cpu": cpu_seconds, "wall": wall_seconds, "memory_mb": memory_mb, "file_mb": file_mb,
         }
         for attempt in (1, 2):
+            if self._stopped:
+                raise SandboxError("the verifier is closed")
             keeper = self._keeper if self._keeper is not None and self._keeper.poll() is None else self._start()
             try:
                 keeper.stdin.write(json.dumps(request).encode() + b"\n")
@@ -72,6 +75,12 @@ class Sandbox:
             [sys.executable, "-I", "-S", __file__, "keep", json.dumps(config)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}, start_new_session=True
         )
         return self._keeper
+
+    def stop(self) -> None:
+        """End the keeper and what it runs from another thread, for good: who waits for it gets a SandboxError."""
+        self._stopped, keeper = True, self._keeper
+        if keeper is not None and keeper.poll() is None:
+            keeper.kill()  # Lean dies with it
 
     def close(self) -> None:
         """End the keeper and whatever it runs."""

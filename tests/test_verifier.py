@@ -18,7 +18,7 @@ from fdcore.olean import UNREADABLE, Olean, OleanError, Terms
 from fdcore.records import Problem, Verdict
 from fdcore.screen import declares, screen, tokens
 from fdcore.toolchain import find_toolchain
-from fdcore.verifier import StatementError, Verifier, _rows, check_command, normalize, split_header
+from fdcore.verifier import StatementError, Verifier, _File, _rows, check_command, header_for, normalize, split_header, split_imports
 from tests.attacks import COMM, FALSE, FAMILIES, HONEST, table
 from tests.benchmarks.soak import soak
 
@@ -309,13 +309,14 @@ def test_the_warm_way_and_the_clean_way_give_the_same_verdicts_and_words(verifie
 def test_the_official_server_says_the_same_as_the_frontend_called_directly(verifier, library, tmp_path):
     toolchain, bench = find_toolchain(), verifier._all[0]
     server = WarmLean(
-        list(toolchain.argv), dict(toolchain.env) | {"LEAN_PATH": str(library)}, HEADER, tmp_path / "server", heartbeats=20000, memory_mb=2048, seconds=60
+        list(toolchain.argv), dict(toolchain.env) | {"LEAN_PATH": str(library)}, split_imports(HEADER)[0], tmp_path / "server", heartbeats=20000, memory_mb=2048, seconds=60
     )
     try:
         for source in [HONEST, COMM + " sorry", "\n-- 𝓝\n" + COMM + "\n  exact (𝓝 : foo)\n", *mixed_sources(12, seed=4)]:
-            rows = _rows(bench.elaborator.elaborate(source + "\n")[0], HEADER.count("\n"))
-            said = server.messages(source + "\n")
-            assert bench._messages(rows, 0) == bench._messages(said, 0) and [m.sorry for m in rows] == [m.sorry for m in said], source
+            file = _File(problem(), *split_imports(HEADER), source + "\n", 0)
+            rows = _rows(bench.elaborator.elaborate(file.context + file.body)[0], file.imports.count("\n"))
+            said = server.messages(file.context + file.body)
+            assert bench._messages(rows, file) == bench._messages(said, file) and [m.sorry for m in rows] == [m.sorry for m in said], source
     finally:
         server.close()
 
