@@ -24,6 +24,7 @@ from fdcore import problems as problem_sets
 from fdcore import warmup
 from fdcore.chat import Chat
 from fdcore.checkpoint import seed_of
+from fdcore.cluster import RayVerifier, open_verifier
 from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
 from fdcore.feedback import make_producer
@@ -35,7 +36,7 @@ from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
 from fdcore.sampling import TorchSampler
 from fdcore.sandbox import active_protections, require_protection
 from fdcore.tokenview import TokenView, token_view
-from fdcore.toolchain import LIBRARY_ROOT, build_library, library_theorems
+from fdcore.toolchain import LIBRARY_ROOT, PROJECT, build_library, library_theorems
 from fdcore.tools import Tools
 from fdcore.training import Run
 from fdcore.verifier import Verifier
@@ -96,22 +97,21 @@ class Experiment:
             raise ValueError(f"{self.folder} was begun with other problems than the profile's sources hold now; give another --out, or remove that folder")
         return self._problems
 
-    def verifier(self) -> Verifier:
+    def verifier(self) -> Verifier | RayVerifier:
         lean = self.profile.lean
-        if lean.library == "mathlib":
-            raise ValueError(f"profile {self.profile.name}: proofs over Mathlib cannot be verified in this version yet; its problems were loaded, and {self.folder}/problems/split.json records the draw")
-        return Verifier(
-            header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb,
-            heartbeats=lean.heartbeats, workers=lean.workers, cache_dir=self.folder / "verdicts",
+        return open_verifier(
+            header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb, heartbeats=lean.heartbeats,
+            workers=lean.workers, cache_dir=self.folder / "verdicts", project=PROJECT if lean.library == "mathlib" else None,
         )
 
     @cached_property
-    def _verifier(self) -> Verifier:
-        build_library()
+    def _verifier(self) -> Verifier | RayVerifier:
         protections = active_protections()
         print(f"Lean runs with: {', '.join(protections) or 'no protection at all'}", flush=True)
         if self.profile.lean.library == "mathlib":
             require_protection(protections)
+        else:
+            build_library()
         return self.verifier()
 
     def tools(self, problem: Problem) -> Tools:

