@@ -9,6 +9,7 @@ Left out on purpose: starting nodes, and using nodes that join later.
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from pathlib import Path
 from typing import Sequence
@@ -40,13 +41,10 @@ class RayVerifier:
         self._cache = VerdictCache(cache_dir, [identity, sorted((key, str(value)) for key, value in settings.items())])
         self._ray, self._part = ray, max(16, 2 * workers)
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error")
-        actor = ray.remote(max_restarts=-1, max_task_retries=TRIES - 1, max_concurrency=2, num_cpus=0)(Verifier)
-        self._actors = [
-            # soft: an actor whose node is lost starts anew on another
-            actor.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)).remote(cache_dir=None, workers=workers, project=project, **settings)
-            for node in ray.nodes()
-            if node["Alive"] and node["Resources"].get("CPU")
-        ]
+        remote, settings = ray.remote(max_concurrency=2, num_cpus=0)(Verifier), settings | {"cache_dir": None, "workers": workers, "project": project}
+        self._start = lambda where: remote.options(scheduling_strategy=where).remote(**settings)
+        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+        self._actors, self._lock = [self._start(NodeAffinitySchedulingStrategy(node, soft=False)) for node in nodes], threading.Lock()
         if not self._actors:
             raise ConnectionError(f"the Ray cluster at {address} has no node with CPUs; run `ray start --address={address}` on one")
 
@@ -58,26 +56,36 @@ class RayVerifier:
         keys = [self._cache.key(problem, source) for problem, source in pairs]
         found = {key: known for key in dict.fromkeys(keys) if (known := self._cache.read(key)) is not None}
         todo = [(key, pair) for key, pair in dict(zip(keys, pairs)).items() if key not in found]
-        parts = deque(todo[start : start + self._part] for start in range(0, len(todo), self._part))
-        free, running = deque([*self._actors, *self._actors]), {}
+        parts = deque((0, todo[start : start + self._part]) for start in range(0, len(todo), self._part))
+        free, running = deque([*range(len(self._actors))] * 2), {}
         while parts or running:
             while parts and free:
-                actor, part = free.popleft(), parts.popleft()
-                running[actor.check_many.remote([pair for _, pair in part])] = actor, part
+                place, (lost, part) = free.popleft(), parts.popleft()
+                actor = self._actors[place]
+                running[actor.check_many.remote([pair for _, pair in part])] = place, actor, lost, part
             for done in self._ray.wait(list(running))[0]:
-                actor, part = running.pop(done)
-                free.append(actor)
-                for (key, _), verdict in zip(part, self._verdicts(done, len(part))):
+                place, actor, lost, part = running.pop(done)
+                free.append(place)
+                try:
+                    verdicts = self._ray.get(done)
+                except (self._ray.exceptions.RayActorError, self._ray.exceptions.ActorUnschedulableError) as error:
+                    self._replace(place, actor)
+                    if lost + 1 < TRIES:
+                        parts.appendleft((lost + 1, part))
+                        continue
+                    verdicts = [Verdict(status="crash", detail=f"{TRIES} Ray actors were lost over these files: {str(error).splitlines()[0][:200]}")] * len(part)
+                for (key, _), verdict in zip(part, verdicts):
                     found[key] = verdict
                     if verdict.status not in PASSING:
                         self._cache.write(key, verdict)
         return [found[key] for key in keys]
 
-    def _verdicts(self, done, count: int) -> list[Verdict]:
-        try:
-            return self._ray.get(done)
-        except self._ray.exceptions.RayActorError as error:
-            return [Verdict(status="crash", detail=f"{TRIES} Ray actors were lost over these files: {str(error).splitlines()[0][:200]}")] * count
+    def _replace(self, place: int, lost) -> None:
+        """Another actor, on a node that Ray chooses, where none has taken the lost one's place yet."""
+        with self._lock:
+            if self._actors[place] is lost:
+                self._ray.kill(lost)
+                self._actors[place] = self._start("SPREAD")
 
     def close(self) -> None:
         """End the actors and every Lean process of theirs."""

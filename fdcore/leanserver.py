@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from fdcore import sandbox
 
 URI = "file:///Main.lean"
@@ -51,6 +53,7 @@ class WarmProcess:
         """`folder` is the only place where the process may write, `seconds` the CPU time for an answer (three times as much wall time)."""
         self.argv, self.env, self.folder, self.memory_mb, self.seconds = argv, env, folder, memory_mb, seconds
         self._process: subprocess.Popen | None = None
+        self._pid = 0  # of Lean itself
         self._buffer, self._asked, self._spent, self._stopped = b"", 0, 0.0, False
 
     def ready(self) -> None:
@@ -67,7 +70,9 @@ class WarmProcess:
             self._buffer, self._asked, self._spent = b"", 1, float("inf")  # importing counts for no text
             if self._stopped:  # meanwhile
                 self.stop()
+            self._pid = self._process.pid
             self._greet()
+            self._pid = self._innermost()
         self._asked += 1
         self._spent = self.cpu_seconds()
 
@@ -107,21 +112,28 @@ class WarmProcess:
             raise WarmLeanFailed("the worker ended" if not part else "the answer is too long")
         self._buffer += part
 
+    def _innermost(self) -> int:
+        """The process at the end of the line that begins with ours: under bubblewrap two stand between."""
+        try:
+            return [self._process, *psutil.Process(self._process.pid).children(recursive=True)][-1].pid
+        except psutil.Error:
+            raise WarmLeanFailed("the worker ended") from None
+
     def resident_mb(self) -> float:
         """Memory that the worker holds now, in MB (0 where it does not run)."""
         try:
-            with open(f"/proc/{self._process.pid}/statm") as file:
+            with open(f"/proc/{self._pid}/statm") as file:
                 return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-        except (OSError, AttributeError, IndexError):
+        except (OSError, IndexError):
             return 0.0
 
     def cpu_seconds(self) -> float:
         """CPU time that the worker has spent, all threads (0 where it does not run)."""
         try:
-            with open(f"/proc/{self._process.pid}/stat") as file:
+            with open(f"/proc/{self._pid}/stat") as file:
                 fields = file.read().rpartition(")")[2].split()
             return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        except (OSError, AttributeError, IndexError):
+        except (OSError, IndexError):
             return 0.0
 
     def stop(self) -> None:
@@ -131,7 +143,7 @@ class WarmProcess:
             process.kill()
 
     def close(self) -> None:
-        process, self._process = self._process, None
+        process, self._process, self._pid = self._process, None, 0
         if process is not None:
             try:
                 os.killpg(process.pid, 9)

@@ -220,7 +220,7 @@ class _Bench:
         self.owner, self.folder, self.path, self.env = weakref.proxy(owner), folder, tuple(path), dict(toolchain.env)
         self.options = ["--json", "-j", "1"]
         shared = _shared_library(toolchain)
-        self.sandbox = Sandbox(list(toolchain.argv), library=shared)
+        self.sandbox = Sandbox(list(toolchain.argv), library=shared, folder=folder)
         self.server = self.elaborator = None
         self.judged, limits = judged, {"heartbeats": owner.heartbeats, "memory_mb": owner.memory_mb, "seconds": owner.timeout_seconds}
         if owner.warm and shared is not None:
