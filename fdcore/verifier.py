@@ -273,7 +273,7 @@ class _Bench:
             found = self._judgement(file, olean)
         except WarmLeanLate as error:  # a fresh process has no more time
             return _no_answer(error, round(time.monotonic() - started, 4)), False
-        except WarmLeanFailed:
+        except (WarmLeanFailed, KeyError, TypeError, AttributeError):  # no answer, or one of no known shape: a candidate ran in that process
             return None
         if found.refused or not found.same or not self.owner.axioms.issuperset(found.axioms):
             return None

@@ -133,6 +133,12 @@ def test_an_elaborator_that_lies_cannot_make_a_wrong_proof_pass(verifier, monkey
     assert verifier.check(problem(FALSE), FALSE + "\n  exact rfl -- no object file").status == "failed"
 
 
+@pytest.mark.parametrize("answer", [None, "x", [1], [{}], [{"pos": 1, "severity": "error", "data": None}], [{"pos": {"line": 1, "column": 0}, "severity": "info", "data": 5}]])
+def test_an_elaborator_that_answers_nonsense_is_not_believed(verifier, monkeypatch, answer):
+    monkeypatch.setattr(Elaborator, "elaborate", lambda *_: (answer, None))
+    assert verifier.check(problem(), f"{HONEST}\n-- answered {answer}").verified
+
+
 def test_verdicts_of_the_judge_are_those_of_a_fresh_lean_word_for_word(verifier, fresh):
     pairs = [(problem(statement), source) for statement, source in HONEST_FILES.values()]
     for pair, warm, clean in zip(pairs, verifier.check_many(pairs), fresh.check_many(pairs)):
