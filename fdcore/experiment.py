@@ -25,6 +25,7 @@ from fdcore import warmup
 from fdcore.arms import Arm, arm_of, main_arms
 from fdcore.chat import Chat
 from fdcore.checkpoint import seed_of
+from fdcore.cluster import RayVerifier, open_verifier
 from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
 from fdcore.feedback import Generate, make_producer
@@ -36,7 +37,7 @@ from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_recor
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
 from fdcore.tokenview import TokenView, token_view
-from fdcore.toolchain import LIBRARY_ROOT, build_library, library_theorems
+from fdcore.toolchain import LIBRARY_ROOT, PROJECT, build_library, library_theorems
 from fdcore.tools import Tools
 from fdcore.training import Run
 from fdcore.verifier import Verifier
@@ -45,14 +46,12 @@ REPOSITORY = Path(__file__).parent.parent
 SHIPPED = "shipped.json"  # marks a folder of records without weights (`fdcore.shipped`): read, never trained
 
 
-def make_verifier(profile: Profile, cache_dir: Path) -> Verifier:
+def make_verifier(profile: Profile, cache_dir: Path) -> Verifier | RayVerifier:
     """The judge that a profile asks for; its verdicts are kept in `cache_dir`."""
     lean = profile.lean
-    if lean.library == "mathlib":
-        raise ValueError(f"profile {profile.name}: proofs over Mathlib cannot be verified in this version yet; only its problems can be loaded (problems/split.json in the run's folder records the draw)")
-    return Verifier(
-        header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb,
-        heartbeats=lean.heartbeats, workers=lean.workers, cache_dir=cache_dir,
+    return open_verifier(
+        header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb, heartbeats=lean.heartbeats,
+        workers=lean.workers, cache_dir=cache_dir, project=PROJECT if lean.library == "mathlib" else None,
     )
 
 
@@ -114,16 +113,17 @@ class Experiment:
             raise ValueError(f"{self.folder} was begun with other problems than the profile's sources hold now; give another --out, or remove that folder")
         return self._problems
 
-    def verifier(self) -> Verifier:
+    def verifier(self) -> Verifier | RayVerifier:
         return make_verifier(self.profile, self.folder / "verdicts")
 
     @cached_property
-    def _verifier(self) -> Verifier:
-        build_library()
+    def _verifier(self) -> Verifier | RayVerifier:
         protections = active_protections()
         print(f"Lean runs with: {', '.join(protections) or 'no protection at all'}", flush=True)
         if self.profile.lean.library == "mathlib":
             require_protection(protections)
+        else:
+            build_library()
         return self.verifier()
 
     def tools(self, problem: Problem) -> Tools:

@@ -163,6 +163,7 @@ class Judge:
         lean.call("lean_mark_persistent", self.environment, result=None)
         self._library = {name: file for file in (Olean.read(path, Terms()) for path in library) for name in file.names}
         self._axioms: dict[Name, frozenset[Name]] = {}  # of library constants
+        self._below: dict[Name, frozenset[Name]] = {}  # of library constants: what they use themselves
         self._objects: dict[int | Name, int] = {}  # term, level or name -> Lean's object
         self._statements: dict[str, Constant] = {}
 
@@ -225,19 +226,27 @@ class Judge:
             if each in self._axioms:
                 found |= self._axioms[each]
                 continue
-            file = self._library.get(each)
-            if file is None:
-                raise OleanError(f"there is no {'.'.join(map(str, each))}")
-            constant = file.constant(each)
-            uses = set(constant.uses)
-            if constant.kind == "axiom":
+            uses = self._uses(each)
+            if each in uses:  # only an axiom is noted as using itself
                 found.add(each)
-            elif constant.kind == "inductive":
-                uses.update(made for made in file.names if made[:-1] == each and file.constant(made).kind == "constructor")
             waiting += uses - seen
             seen |= uses
         self._axioms[name] = frozenset(found)
         return self._axioms[name]
+
+    def _uses(self, name: Name) -> frozenset[Name]:
+        """What a library constant uses; an axiom, itself too; an inductive type, its constructors too."""
+        if name not in self._below:
+            file = self._library.get(name)
+            if file is None:
+                raise OleanError(f"there is no {'.'.join(map(str, name))}")
+            constant, more = file.constant(name), set()
+            if constant.kind == "axiom":
+                more = {name}
+            elif constant.kind == "inductive":
+                more = {each for each in file.names if each[:-1] == name and file.constant(each).kind == "constructor"}
+            self._below[name] = (constant.uses - {name}) | more
+        return self._below[name]
 
     # -- the kernel --------------------------------------------------------------------------------------------------
 

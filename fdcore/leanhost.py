@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-from fdcore.leanserver import MAX_ANSWER, WarmLeanFailed, WarmProcess
+from fdcore.leanserver import MAX_ANSWER, START_SECONDS, WarmLeanFailed, WarmLeanLate, WarmProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 START = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import json; from fdcore.leancore import serve; serve(*json.loads(sys.argv[1]))"
-START_SECONDS = 60  # half a second on a machine that has nothing else to do
 
 
 class Judgement(NamedTuple):
@@ -32,16 +32,22 @@ class _Host(WarmProcess):
 
     def _greet(self) -> None:
         """Wait until the header is imported: that is not the next request's time."""
-        self._until(b"\n", time.monotonic() + START_SECONDS, [MAX_ANSWER])
+        try:
+            self._until(b"\n", time.monotonic() + START_SECONDS, [MAX_ANSWER])
+        except WarmLeanLate:
+            raise WarmLeanFailed("the header is not imported in time") from None
 
     def _ask(self, **request) -> dict:
         try:
             self.ready()
             self._write(json.dumps(request).encode() + b"\n")
-            answer = json.loads(self._until(b"\n", time.monotonic() + self.seconds, [MAX_ANSWER]))
-        except (OSError, ValueError, WarmLeanFailed) as error:
+            answer = json.loads(self._until(b"\n", self._deadline(), [MAX_ANSWER]))
+        except (OSError, ValueError) as error:
             self.close()
             raise WarmLeanFailed(str(error)) from None
+        except WarmLeanFailed:
+            self.close()
+            raise
         if "error" in answer:
             raise WarmLeanFailed(answer["error"])
         return answer
@@ -58,10 +64,14 @@ class Elaborator(_Host):
 
 
 class Judge(_Host):
+    """Several threads may ask; they wait for each other, so that what it has learned of statements and library is learned once."""
+
     def __init__(self, *arguments, **limits):
         super().__init__("judge", *arguments, **limits)
+        self._one = threading.Lock()
 
     def judge(self, statement: str, pristine: str, theorem: str, olean: Path) -> Judgement:
         """What the kernel says of `theorem` in the object file, beside `statement`, a text that declares `pristine`. Raises WarmLeanFailed."""
-        answer = self._ask(statement=statement, pristine=pristine.split("."), theorem=theorem.split("."), olean=str(olean))
+        with self._one:
+            answer = self._ask(statement=statement, pristine=pristine.split("."), theorem=theorem.split("."), olean=str(olean))
         return Judgement(answer.get("refused", ""), answer.get("same", False), tuple(answer.get("axioms", ())))

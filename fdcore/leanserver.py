@@ -16,10 +16,14 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from fdcore import sandbox
 
 URI = "file:///Main.lean"
 MAX_ANSWER = 4 << 20  # bytes; more is left to a fresh process and its limits
+POLL_SECONDS = 0.1  # how often memory and CPU time of a process that does not answer are looked at
+START_SECONDS = 120  # to import the header: half a second for the core library, some seconds for Mathlib on a machine that has nothing else to do
 MAX_TEXTS = 4000  # a process is replaced after so many
 SEVERITIES = {1: "error", 2: "warning", 3: "info", 4: "info"}
 
@@ -38,17 +42,24 @@ class WarmLeanFailed(RuntimeError):
     """No answer: the worker died, hung or said too much. Says nothing about the text."""
 
 
+class WarmLeanLate(WarmLeanFailed):
+    """No answer within the limits of time: the text takes too long, here as in a fresh process."""
+
+
 class WarmProcess:
     """One process in the sandbox that answers requests. Not thread-safe. One that failed starts anew at the next request."""
 
     def __init__(self, argv: list[str], env: dict[str, str], folder: Path, *, memory_mb: int, seconds: float):
-        """`folder` is the only place where the process may write, `seconds` the longest wait for an answer."""
+        """`folder` is the only place where the process may write, `seconds` the CPU time for an answer (three times as much wall time)."""
         self.argv, self.env, self.folder, self.memory_mb, self.seconds = argv, env, folder, memory_mb, seconds
         self._process: subprocess.Popen | None = None
-        self._buffer, self._asked = b"", 0
+        self._pid = 0  # of Lean itself
+        self._buffer, self._asked, self._spent, self._stopped = b"", 0, 0.0, False
 
     def ready(self) -> None:
         """Start the process where there is none, or where it died, has grown, or answered much."""
+        if self._stopped:
+            raise WarmLeanFailed("the verifier is closed")
         if self._process is None or self._process.poll() is not None or self._asked > MAX_TEXTS or self.resident_mb() > self.memory_mb / 2:
             self.close()
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -56,9 +67,14 @@ class WarmProcess:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env, start_new_session=True
             )
-            self._buffer, self._asked = b"", 1
+            self._buffer, self._asked, self._spent = b"", 1, float("inf")  # importing counts for no text
+            if self._stopped:  # meanwhile
+                self.stop()
+            self._pid = self._process.pid
             self._greet()
+            self._pid = self._innermost()
         self._asked += 1
+        self._spent = self.cpu_seconds()
 
     def _greet(self) -> None:
         """What is said first."""
@@ -76,14 +92,19 @@ class WarmProcess:
         said, self._buffer = self._buffer[:found], self._buffer[found + len(end) :]
         return said
 
+    def _deadline(self) -> float:
+        return time.monotonic() + 3 * self.seconds
+
     def _fill(self, deadline: float, budget: list[int]) -> None:
-        wait = min(0.25, deadline - time.monotonic())
+        wait = min(POLL_SECONDS, deadline - time.monotonic())
         if wait <= 0:
-            raise WarmLeanFailed(f"no answer within {self.seconds} s")
-        if self.resident_mb() > self.memory_mb:
-            raise WarmLeanFailed("the worker grew too large")
+            raise WarmLeanLate("no answer in time")
         ready, _, _ = select.select([self._process.stdout], [], [], wait)
         if not ready:
+            if self.resident_mb() > self.memory_mb:
+                raise WarmLeanFailed("the worker grew too large")
+            if self.cpu_seconds() - self._spent > self.seconds:
+                raise WarmLeanLate(f"no answer within {self.seconds} s of CPU time")
             return
         part = os.read(self._process.stdout.fileno(), 1 << 16)
         budget[0] -= len(part)
@@ -91,16 +112,38 @@ class WarmProcess:
             raise WarmLeanFailed("the worker ended" if not part else "the answer is too long")
         self._buffer += part
 
+    def _innermost(self) -> int:
+        """The process at the end of the line that begins with ours: under bubblewrap two stand between."""
+        try:
+            return [self._process, *psutil.Process(self._process.pid).children(recursive=True)][-1].pid
+        except psutil.Error:
+            raise WarmLeanFailed("the worker ended") from None
+
     def resident_mb(self) -> float:
         """Memory that the worker holds now, in MB (0 where it does not run)."""
         try:
-            with open(f"/proc/{self._process.pid}/statm") as file:
+            with open(f"/proc/{self._pid}/statm") as file:
                 return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-        except (OSError, AttributeError, IndexError):
+        except (OSError, IndexError):
             return 0.0
 
+    def cpu_seconds(self) -> float:
+        """CPU time that the worker has spent, all threads (0 where it does not run)."""
+        try:
+            with open(f"/proc/{self._pid}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, IndexError):
+            return 0.0
+
+    def stop(self) -> None:
+        """End the process from another thread, for good: who waits for it gets a WarmLeanFailed."""
+        self._stopped, process = True, self._process
+        if process is not None and process.poll() is None:
+            process.kill()
+
     def close(self) -> None:
-        process, self._process = self._process, None
+        process, self._process, self._pid = self._process, None, 0
         if process is not None:
             try:
                 os.killpg(process.pid, 9)
@@ -118,6 +161,7 @@ class WarmLean(WarmProcess):
     """One worker of the official server: for a Lean whose library we do not call ourselves."""
 
     def __init__(self, argv: list[str], env: dict[str, str], header: str, folder: Path, *, heartbeats: int, memory_mb: int, seconds: float):
+        """`header` holds the imports, and what is to stand above every text."""
         super().__init__([*argv, "--worker", "-Dserver.reportDelayMs=0", f"-DmaxHeartbeats={heartbeats}", URI], env, folder, memory_mb=memory_mb, seconds=seconds)
         self.header = header
 
@@ -128,18 +172,31 @@ class WarmLean(WarmProcess):
             shift = self._asked % 2
             text = self.header + "\n" * shift + body
             self._send("textDocument/didChange", {"textDocument": {"uri": URI, "version": self._asked}, "contentChanges": [{"text": text}]})
-            return self._read_diagnostics(text, self.header.count("\n"), shift)
-        except (OSError, ValueError, KeyError, WarmLeanFailed) as error:
+            found = self._read_diagnostics(self._deadline())
+        except (OSError, ValueError, KeyError) as error:
             self.close()
             raise WarmLeanFailed(str(error)) from None
+        except WarmLeanFailed:
+            self.close()
+            raise
+        lines = text.split("\n")
+        return [_message(diagnostic, lines, self.header.count("\n"), shift) for diagnostic in found if not diagnostic.get("isSilent")]
 
     def _greet(self) -> None:
+        """Wait until the header is imported: that is not the next request's time."""
         self._send("initialize", {"processId": None, "rootUri": None, "capabilities": {}}, number=0)
         self._send("textDocument/didOpen", {"textDocument": {"uri": URI, "languageId": "lean", "version": 1, "text": self.header}})
+        try:
+            errors = [each["message"] for each in self._read_diagnostics(time.monotonic() + START_SECONDS) if each.get("severity") == 1]
+        except WarmLeanLate:
+            raise WarmLeanFailed("the header is not imported in time") from None
+        if errors:
+            raise WarmLeanFailed(f"the header does not elaborate: {errors[0]}")
 
-    def _read_diagnostics(self, text: str, header_lines: int, shift: int) -> list[RawMessage]:
+    def _read_diagnostics(self, deadline: float) -> list[dict]:
+        """The last diagnostics of the text sent last, which all stand when the worker answers that it has no more."""
         self._send("textDocument/waitForDiagnostics", {"uri": URI, "version": self._asked}, number=self._asked)
-        deadline, budget, found = time.monotonic() + self.seconds, [MAX_ANSWER], []
+        budget, found = [MAX_ANSWER], []
         while True:
             answer = self._receive(deadline, budget)
             if answer.get("method") == "textDocument/publishDiagnostics" and answer["params"].get("version") == self._asked:
@@ -147,9 +204,7 @@ class WarmLean(WarmProcess):
             if answer.get("id") == self._asked and "method" not in answer:
                 if "result" not in answer:
                     raise WarmLeanFailed(f"the worker answered {answer.get('error')}")
-                break
-        lines = text.split("\n")
-        return [_message(diagnostic, lines, header_lines, shift) for diagnostic in found if not diagnostic.get("isSilent")]
+                return found
 
     def _send(self, method: str, params: dict, number: int | None = None) -> None:
         message = {"jsonrpc": "2.0", "method": method, "params": params} | ({} if number is None else {"id": number})

@@ -1,6 +1,6 @@
 """Run a Lean process that reads what a model wrote: no network, no writing outside its own folder, hard limits, nothing left behind.
 
-A keeper, one small process, enters fresh namespaces once; for each request it forks a child that limits itself and becomes
+A keeper, one small process, is started under bubblewrap where that is installed, and enters fresh namespaces once; for each request it forks a child that limits itself and becomes
 Lean. Where Lean's library can be loaded (the PyPI toolchain) the keeper has it loaded and initialized, so that a child
 is a clean Lean in a third of the time; it has imported nothing and seen no text. This file is both sides: imported, the
 caller's; run as a script (standard library only), the keeper's.
@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -26,6 +27,7 @@ from typing import Sequence
 
 NEW_USER, NEW_NETWORK, NEW_IPC, NEW_HOST = 0x10000000, 0x40000000, 0x08000000, 0x04000000
 POLL_SECONDS = 0.05  # how often a child's memory is looked at
+WRAP = ("--die-with-parent", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
 STDOUT, STDERR = "stdout.txt", "stderr.txt"
 
 
@@ -43,10 +45,11 @@ class Finished:
 class Sandbox:
     """One keeper. One request at a time: use one Sandbox a thread."""
 
-    def __init__(self, argv: list[str], *, library: Path | None):
-        """`argv` starts Lean; `library` is Lean's shared library to load once, or None to start `argv` afresh each time."""
-        self.argv, self.library = list(argv), library
+    def __init__(self, argv: list[str], *, library: Path | None, folder: Path):
+        """`argv` starts Lean; `library` is Lean's shared library to load once, or None to start `argv` afresh each time. All runs are in `folder`."""
+        self.argv, self.library, self.folder = list(argv), library, folder
         self._keeper: subprocess.Popen | None = None
+        self._stopped = False
 
     def run(self, arguments: list[str], *, folder: Path, env: dict[str, str], cpu_seconds: float, wall_seconds: float, memory_mb: int, file_mb: int = 64) -> Finished:
         """Run Lean with these arguments in `folder`, the only place where it may write. Raises SandboxError if the keeper dies twice."""
@@ -54,6 +57,8 @@ class Sandbox:
             "arguments": arguments, "folder": str(folder), "env": env, "cpu": cpu_seconds, "wall": wall_seconds, "memory_mb": memory_mb, "file_mb": file_mb,
         }
         for attempt in (1, 2):
+            if self._stopped:
+                raise SandboxError("the verifier is closed")
             keeper = self._keeper if self._keeper is not None and self._keeper.poll() is None else self._start()
             try:
                 keeper.stdin.write(json.dumps(request).encode() + b"\n")
@@ -68,10 +73,17 @@ class Sandbox:
 
     def _start(self) -> subprocess.Popen:
         config = {"argv": self.argv, "library": str(self.library) if self.library else None}
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, "keep", json.dumps(config)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}, start_new_session=True
+            [*bubblewrap(self.folder), sys.executable, "-I", "-S", __file__, "keep", json.dumps(config)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}, start_new_session=True
         )
         return self._keeper
+
+    def stop(self) -> None:
+        """End the keeper and what it runs from another thread, for good: who waits for it gets a SandboxError."""
+        self._stopped, keeper = True, self._keeper
+        if keeper is not None and keeper.poll() is None:
+            keeper.kill()  # Lean dies with it
 
     def close(self) -> None:
         """End the keeper and whatever it runs."""
@@ -89,15 +101,31 @@ class Sandbox:
 
 def inside(argv: list[str], folder: Path, *, memory_mb: int) -> list[str]:
     """The command that enters the sandbox and then becomes `argv`: for a long-lived process, which its owner limits in time."""
-    return [sys.executable, "-I", "-S", __file__, "become", json.dumps({"argv": argv, "folder": str(folder), "memory_mb": memory_mb})]
+    return [*bubblewrap(folder), sys.executable, "-I", "-S", __file__, "become", json.dumps({"argv": argv, "folder": str(folder), "memory_mb": memory_mb})]
+
+
+def bubblewrap(folder: Path) -> list[str]:
+    """The start of a command that runs the rest of it under bubblewrap, writing in `folder` alone; nothing where bubblewrap does not work."""
+    program = _working_bubblewrap()
+    return [program, *WRAP, "--bind", str(folder), str(folder), "--chdir", str(folder), "--"] if program else []
+
+
+@functools.cache
+def _working_bubblewrap() -> str | None:
+    """The program's path where it is installed and may make its namespaces, which some containers forbid."""
+    program = shutil.which("bwrap")
+    works = program and subprocess.run([program, *WRAP, "--", sys.executable, "-I", "-S", "-c", ""], capture_output=True).returncode == 0
+    return program if works else None
 
 
 @functools.cache
 def active_protections() -> list[str]:
     """What protects this machine from a Lean process, found by trying it in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="fdcore-") as folder:
-        done = subprocess.run([sys.executable, "-I", "-S", __file__, "probe", folder], capture_output=True, text=True, env={})
-    return json.loads(done.stdout) if done.returncode == 0 else []
+        wrap = bubblewrap(Path(folder))
+        done = subprocess.run([*wrap, sys.executable, "-I", "-S", __file__, "probe", folder], capture_output=True, text=True, env={})
+    wrapped = ["bubblewrap: no network, writing only in a private folder, processes, IPC and users apart"] if wrap else []
+    return wrapped + json.loads(done.stdout) if done.returncode == 0 else []
 
 
 def require_protection(protections: Sequence[str]) -> None:

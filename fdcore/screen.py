@@ -44,6 +44,7 @@ COMMENT_START = ("--", "/-")
 WORD = re.compile(r"[^\W\d][\w'!?₀-₉]*(?:\.[^\W\d][\w'!?₀-₉]*)*%?")
 NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+(?:[eE][+-]?\d+)?")
 AUXILIARY_NAME = re.compile(r"[a-z][A-Za-z0-9_']{0,63}")
+UNUSUAL = re.compile(r"[^\n -~]")
 INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -144,11 +145,9 @@ def declares(text: str, name: str) -> bool:
 def _characters(text: str) -> None:
     if len(text) > MAX_CHARS:
         raise _Refused(f"the file has {len(text)} characters; at most {MAX_CHARS} are allowed", 0)
-    for offset, char in enumerate(text):
-        if char == "\n" or " " <= char <= "~":
-            continue
-        if unicodedata.category(char) in INVISIBLE or char.isspace():
-            raise _Refused(f"the character U+{ord(char):04X} is not allowed", offset)
+    for match in UNUSUAL.finditer(text):
+        if unicodedata.category(match[0]) in INVISIBLE or match[0].isspace():
+            raise _Refused(f"the character U+{ord(match[0]):04X} is not allowed", match.start())
 
 
 def _words(read: list[Token]) -> None:

