@@ -95,14 +95,16 @@ def symmetric(sheet, fact):
     use = sheet.use(fact, 0.4)
     relation = "=" if " ↔ " not in use.goal else "↔"
     left, right = use.sides(relation)
-    return f"{right} {relation} {left}", [lines(f"exact ({use.term}).symm"), lines("symm", f"exact {use.term}"), *([] if use.given else [lines(f"rw [{fact.name}]")])]
+    goal = f"{right} {relation} {left}"
+    return goal, [lines(f"exact ({use.term}).symm"), lines("symm", f"exact {use.term}"), *([] if use.given else [lines(f"rw [{fact.name}]")])]
 
 
 def in_context(sheet, fact):
     use = plain(sheet, fact, 0.2)
     left, right = use.sides("=")
     around = frame(sheet, sheet.value_sort(left))
-    return f"{around.format(enclose(left, ' '))} = {around.format(enclose(right, ' '))}", [lines(f"rw [{fact.name}]"), lines(f"simp only [{fact.name}]"), lines(f"simp [{fact.name}]")]
+    goal = f"{around.format(enclose(left, ' '))} = {around.format(enclose(right, ' '))}"
+    return goal, [lines(f"rw [{fact.name}]"), lines(f"simp only [{fact.name}]"), lines(f"simp [{fact.name}]")]
 
 
 def under_function(sheet, fact):
@@ -111,7 +113,9 @@ def under_function(sheet, fact):
     sort = sheet.value_sort(left)
     refuse_unless(sort.count(" ") < 2 and not sort.startswith("Option"))
     f = sheet.fresh(f"{sort} → Nat")
-    return f"{f} {enclose(left, ' ')} = {f} {enclose(right, ' ')}", [lines(f"rw [{use.term}]") if use.given else lines(f"rw [{fact.name}]"), lines(f"simp only [{use.term.removesuffix(' ..')}]")]
+    goal = f"{f} {enclose(left, ' ')} = {f} {enclose(right, ' ')}"
+    rule = use.term.removesuffix(" ..")
+    return goal, [lines(f"rw [{use.term}]") if use.given else lines(f"rw [{fact.name}]"), lines(f"simp only [{rule}]")]
 
 
 def in_predicate(sheet, fact):
@@ -144,7 +148,8 @@ def sandwich(sheet, fact):
     sort = sheet.value_sort(left)
     one, two = sheet.fresh(sort), sheet.fresh(sort)
     h, k = sheet.suppose(f"{one} = {left}"), sheet.suppose(f"{right} = {two}")
-    return f"{one} = {two}", [lines(f"rw [{h}, {fact.name}, {k}]"), lines(f"rw [{h}, {fact.name}]", f"exact {k}"), lines(f"exact {h}.trans (({use.term}).trans {k})")]
+    goal = f"{one} = {two}"
+    return goal, [lines(f"rw [{h}, {fact.name}, {k}]"), lines(f"rw [{h}, {fact.name}]", f"exact {k}"), lines(f"exact {h}.trans (({use.term}).trans {k})")]
 
 
 def use_iff(sheet, fact):
@@ -162,7 +167,8 @@ def iff_in_context(sheet, fact):
     left, right = (enclose(side, CONNECTIVES) for side in use.sides("↔"))
     s = sheet.fresh("Prop")
     around = sheet.rng.choice(["{} ∧ " + s, s + " ∧ {}", "{} ∨ " + s, "{} → " + s, s + " → {}"])
-    return f"({around.format(left)}) ↔ ({around.format(right)})", [lines(f"rw [{fact.name}]"), lines(f"simp only [{fact.name}]"), lines(f"simp [{fact.name}]")]
+    goal = f"({around.format(left)}) ↔ ({around.format(right)})"
+    return goal, [lines(f"rw [{fact.name}]"), lines(f"simp only [{fact.name}]"), lines(f"simp [{fact.name}]")]
 
 
 def iff_onward(sheet, fact):
@@ -260,7 +266,8 @@ def for_all(sheet, fact):
     free = [name for name in sheet.numbers(use.goal) if not any(re.search(rf"\b{name}\b", text) for text in sheet.hypotheses)]
     refuse_unless(free)
     name = sheet.rng.choice(free)
-    return f"∀ {name} : {sheet.variables.pop(name)}, {use.goal}", [lines(f"intro {name}", f"exact {use.term}"), lines(f"exact fun {name} => {use.term}")]
+    goal = f"∀ {name} : {sheet.variables.pop(name)}, {use.goal}"
+    return goal, [lines(f"intro {name}", f"exact {use.term}"), lines(f"exact fun {name} => {use.term}")]
 
 
 def for_all_premise(sheet, fact):
@@ -297,7 +304,8 @@ def witness(sheet, fact):
     name = sheet.rng.choice(sheet.numbers(use.goal))
     new, bound = sheet.fresh(sheet.variables[name]), name in " ".join(sheet.hypotheses).replace("(", " ").replace(")", " ").split()
     at = name if bound else sheet.rng.choice("0123")
-    return f"∃ {new} : {sheet.variables.pop(new)}, {substitute(use.goal, {name: new})}", [lines(f"exact ⟨{at}, {use.term}⟩"), lines(f"exists {at}", f"exact {use.term}")]
+    goal = f"∃ {new} : {sheet.variables.pop(new)}, {substitute(use.goal, {name: new})}"
+    return goal, [lines(f"exact ⟨{at}, {use.term}⟩"), lines(f"exists {at}", f"exact {use.term}")]
 
 
 def extensional(sheet, fact):
@@ -305,7 +313,8 @@ def extensional(sheet, fact):
     left, right = use.sides("=")
     refuse_unless(sheet.numbers(left))
     name = sheet.rng.choice(sheet.numbers(left))
-    return f"(fun {name} : {sheet.variables.pop(name)} => {left}) = fun {name} => {right}", [lines(f"funext {name}", f"exact {use.term}"), lines(f"simp only [{fact.name}]")]
+    goal = f"(fun {name} : {sheet.variables.pop(name)} => {left}) = fun {name} => {right}"
+    return goal, [lines(f"funext {name}", f"exact {use.term}"), lines(f"simp only [{fact.name}]")]
 
 
 def under_sum(sheet, fact):
@@ -315,7 +324,8 @@ def under_sum(sheet, fact):
     name = sheet.rng.choice(sheet.numbers(left))
     refuse_unless(sheet.variables.pop(name) == "Nat")
     n = sheet.fresh("Nat")
-    return f"sumRange {n} (fun {name} => {left}) = sumRange {n} (fun {name} => {right})", [lines(f"simp only [{fact.name}]"), lines("congr", f"funext {name}", f"exact {use.term}")]
+    goal = f"sumRange {n} (fun {name} => {left}) = sumRange {n} (fun {name} => {right})"
+    return goal, [lines(f"simp only [{fact.name}]"), lines("congr", f"funext {name}", f"exact {use.term}")]
 
 
 def under_map(sheet, fact):
@@ -324,7 +334,8 @@ def under_map(sheet, fact):
     refuse_unless(sheet.value_sort(left) in ("Nat", "Int") and sheet.numbers(left))
     name = sheet.rng.choice(sheet.numbers(left))
     xs = sheet.fresh(f"List {sheet.variables.pop(name)}")
-    return f"List.map (fun {name} => {left}) {xs} = List.map (fun {name} => {right}) {xs}", [lines(f"simp only [{fact.name}]"), lines("congr", f"funext {name}", f"exact {use.term}")]
+    goal = f"List.map (fun {name} => {left}) {xs} = List.map (fun {name} => {right}) {xs}"
+    return goal, [lines(f"simp only [{fact.name}]"), lines("congr", f"funext {name}", f"exact {use.term}")]
 
 
 # -- two facts --------------------------------------------------------------------------------------------------------
@@ -335,12 +346,14 @@ def sum_of_two(sheet, one, two):
     refuse_unless(sheet.value_sort(left1) == sheet.value_sort(left2) in ("Nat", "Int"))
     sign = sheet.rng.choice("+*")
     left, right = (f" {sign} ".join(enclose(side, " ") for side in sides) for sides in ((left1, left2), (right1, right2)))
-    return f"{left} = {right}", [lines(f"rw [{one.name}, {two.name}]"), lines(f"rw [{two.name}, {one.name}]"), lines(f"simp [{one.name}, {two.name}]")]
+    goal = f"{left} = {right}"
+    return goal, [lines(f"rw [{one.name}, {two.name}]"), lines(f"rw [{two.name}, {one.name}]"), lines(f"simp [{one.name}, {two.name}]")]
 
 
 def both(sheet, one, two):
     use1, use2 = (sheet.use(fact, 0.15) for fact in (one, two))
-    proofs = [lines(f"exact ⟨{use1.term}, {use2.term}⟩")] + [lines("constructor", f"· {c}", f"· {d}") for c, d in zip(closers(use1)[:2], closers(use2)[:2])]
+    halves = zip(closers(use1)[:2], closers(use2)[:2])
+    proofs = [lines(f"exact ⟨{use1.term}, {use2.term}⟩"), *(lines("constructor", f"· {one}", f"· {two}") for one, two in halves)]
     return f"{enclose(use1.goal, CONNECTIVES)} ∧ {enclose(use2.goal, CONNECTIVES)}", proofs
 
 
@@ -356,7 +369,8 @@ def chain(sheet, one, two):
     (left1, right1), (left2, right2) = (plain(sheet, fact, 0.1).sides("=") for fact in (one, two))
     refuse_unless(sheet.value_sort(left1) == sheet.value_sort(left2))
     h = sheet.suppose(f"{right1} = {right2}")
-    return f"{left1} = {left2}", [lines(f"rw [{one.name}, {h}, {two.name}]"), lines(f"rw [{one.name}, {two.name}]", f"exact {h}"), lines(f"rw [{one.name}, {two.name}, {h}]")]
+    goal = f"{left1} = {left2}"
+    return goal, [lines(f"rw [{one.name}, {h}, {two.name}]"), lines(f"rw [{one.name}, {two.name}]", f"exact {h}"), lines(f"rw [{one.name}, {two.name}, {h}]")]
 
 
 def choice(sheet, one, two):
@@ -371,7 +385,8 @@ def composed(sheet, one, two):
     """The first fact's conclusion is a premise of the second."""
     refuse_unless(two.hypotheses)
     use = _onto(sheet, two, sheet.use(one, 0.1))
-    return use.goal, [lines(f"exact {use.term}"), lines(f"apply {two.name}" + (" <;> first | assumption | " if len(use.given) > 1 else "\n  ") + f"exact {one.name} ..")]
+    rest = " <;> first | assumption | " if len(use.given) > 1 else "\n  "
+    return use.goal, [lines(f"exact {use.term}"), lines(f"apply {two.name}{rest}exact {one.name} ..")]
 
 
 def fitted(sheet, fact: Fact, pattern: str, text: str) -> dict[str, str] | None:
@@ -409,7 +424,8 @@ def into_iff(sheet, one, two):
     refuse_unless(terms)
     last = sheet.use(two, 0.0, terms=terms)
     way = "mp" if forward else "mpr"
-    return last.sides("↔")[1 if forward else 0], [lines(f"exact {enclose(last.term, ' ')}.{way} ({use.term})"), lines(f"apply {enclose(last.term, ' ')}.{way}", f"exact {use.term}")]
+    whole = f"{enclose(last.term, ' ')}.{way}"
+    return last.sides("↔")[1 if forward else 0], [lines(f"exact {whole} ({use.term})"), lines(f"apply {whole}", f"exact {use.term}")]
 
 
 def two_steps(sheet, one, two):
@@ -450,9 +466,10 @@ def composed_beside(sheet, one, two, last):
 FAMILIES = {
     f.__name__: f
     for f in (
-        direct, compound, symmetric, in_context, under_function, in_predicate, use_equation, sandwich, use_iff, iff_in_context, iff_onward, implication, weaken,
-        under_premise, beside, packed, contrapositive, refute, consequence, double_negation, one_of_two, for_all, for_all_premise, from_exists, witness,
-        extensional, under_sum, under_map, sum_of_two, both, both_lead_on, chain, choice, composed, from_iff, into_iff, two_steps, three, composed_twice, composed_beside,
+        direct, compound, symmetric, in_context, under_function, in_predicate, use_equation, sandwich, use_iff, iff_in_context, iff_onward,
+        implication, weaken, under_premise, beside, packed, contrapositive, refute, consequence, double_negation, one_of_two, for_all,
+        for_all_premise, from_exists, witness, extensional, under_sum, under_map, sum_of_two, both, both_lead_on, chain, choice, composed,
+        from_iff, into_iff, two_steps, three, composed_twice, composed_beside,
     )
 }  # fmt: skip
 FACTS = {name: len(inspect.signature(f).parameters) - 1 for name, f in FAMILIES.items()}  # how many facts a family takes

@@ -159,7 +159,9 @@ def useful_facts(judge: Judge, count: int, seed: int) -> list[Fact]:
     return turns[:count]
 
 
-def generate(seed: int = 0, *, lemmas: int = 48, per_family: int = 140, train: int = 4000, test: int = 400, warmup: int = 1200, unknown_share: float = 0.4) -> dict[str, int]:
+def generate(
+    seed: int = 0, *, lemmas: int = 48, unknown_share: float = 0.4, per_family: int = 140, train: int = 4000, test: int = 400, warmup: int = 1200
+) -> dict[str, int]:
     """Make partition, warmup, train and test under lean_project/problems from the library. Returns how many theorems and lemmas.
 
     The three sets share lemmas and no statement, up to names and the order of hypotheses, with each other or the hold-out. They have the
@@ -170,16 +172,20 @@ def generate(seed: int = 0, *, lemmas: int = 48, per_family: int = 140, train: i
     names = sorted(fact.name for fact in facts)
     unknown = set(rng.sample(names, round(unknown_share * len(names))))
     held = {normal_form(problem.statement) for problem in read_problems(ROOT / "holdout.jsonl")}
-    checked = [each for each in judge.check(drafts([*facts, *(fact for fact in facts if fact.name in unknown)], per_family, seed, list(FAMILIES))) if normal_form(each.draft.statement) not in held]
+    twice = [*facts, *(fact for fact in facts if fact.name in unknown)]  # unknown lemmas have two turns: they are fewer and needed more
+    candidates = [each for each in drafts(twice, per_family, seed, list(FAMILIES)) if normal_form(each.statement) not in held]
+    checked = judge.check(candidates)
     pools = defaultdict(list)
     for each in even(rng.sample(checked, len(checked)), lambda each: each.draft.family):
         pools[each.tier, each.tier > 1 and bool(set(each.draft.lemmas) & unknown)].append(each)
     sets = {name: mixed(draw(pools, size, name), unknown, rng) for name, size in (("test", test), ("train", train), ("warmup", warmup))}
     for split in ("test", "train"):
         write_records(ROOT / f"{split}.jsonl", [_problem(f"{split}-{index:04d}", split, each, each.proof) for index, each in enumerate(sets[split])])
-    shown = [(index, each, proof) for index, (each, proofs) in enumerate(judge.variants(sets["warmup"])) for proof in proofs]
-    letters = Counter()
-    write_records(ROOT / "warmup.jsonl", [_problem(f"warmup-{index:04d}{'abcdefgh'[letters.update([index]) or letters[index] - 1]}", "train", each, proof) for index, each, proof in shown])
+    shown = [
+        _problem(f"warmup-{index:04d}{letter}", "train", each, proof)
+        for index, (each, proofs) in enumerate(judge.variants(sets["warmup"])) for letter, proof in zip("abcdefgh", proofs)
+    ]  # fmt: skip
+    write_records(ROOT / "warmup.jsonl", shown)
     partition = {"seed": seed, "known": sorted(set(names) - unknown), "unknown": sorted(unknown)}
     write_text(ROOT / "partition.json", json.dumps(partition, indent=1, ensure_ascii=False) + "\n")
     return {name: len(found) for name, found in sets.items()} | {name: len(partition[name]) for name in ("known", "unknown")}
@@ -201,7 +207,8 @@ def draw(pools: dict[tuple[int, bool], list[Checked]], size: int, what: str) -> 
                 found, pool[:] = pool[:wanted], pool[wanted:]
                 taken, wanted = taken + found, wanted - len(found)
             if wanted:
-                raise ProblemError(f"{what}: tier {tier} {'with' if needs_unknown else 'without'} an unknown lemma: {wanted} theorems too few; raise per_family")
+                which = "with" if needs_unknown else "without"
+                raise ProblemError(f"{what}: tier {tier} {which} an unknown lemma: {wanted} theorems too few; raise per_family")
     return taken
 
 
@@ -225,4 +232,5 @@ def mixed(theorems: Sequence[Checked], unknown: set[str], rng: random.Random) ->
 
 
 def _problem(name: str, split: str, each: Checked, proof: str) -> Problem:
-    return Problem(id=name, header=HEADER, statement=each.draft.statement, split=split, tier=each.tier, proof=proof, lemmas=each.draft.lemmas, source=f"generated: {each.draft.family}")
+    made = each.draft
+    return Problem(id=name, header=HEADER, statement=made.statement, split=split, tier=each.tier, proof=proof, lemmas=made.lemmas, source=f"generated: {made.family}")
