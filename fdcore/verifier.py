@@ -337,7 +337,8 @@ class _Bench:
             return _abnormal(ended), False
         return rejection, True
 
-    def _messages(self, raw: Sequence[RawMessage], file: _File) -> tuple[LeanMessage, ...]:
+    @staticmethod
+    def _messages(raw: Sequence[RawMessage], file: _File) -> tuple[LeanMessage, ...]:
         """Messages in the coordinates of the text that the model wrote, free of what differs between runs.
 
         In the order of places; what is left open after an error comes last, since the error explains it."""

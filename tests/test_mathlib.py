@@ -125,7 +125,7 @@ def test_recorded_answers_of_a_lean_with_mathlib_are_read_as_the_verifiers_own(r
     assert (screen(body, stated.name), imports + context) == (None, header)
     answer = row["repl_response"]["results"][0]
     raw = _rows((answer["response"] or {}).get("messages", []), above=imports.count("\n") - 1)
-    messages = _Bench._messages(None, raw, _File(stated, imports, context, body, dropped))
+    messages = _Bench._messages(raw, _File(stated, imports, context, body, dropped))
     assert _rejection(messages, any(m.sorry for m in raw), 0.0) is None
     lines = source.splitlines()
     for message in messages:
