@@ -49,7 +49,7 @@ def find_mathlib(project: Path = PROJECT) -> Mathlib:
 
 
 def _compiled(package: Path) -> Path:
-    """Where Lake puts a package's compiled files: .lake/build/lib/lean, before Lean 4.17 .lake/build/lib."""
+    """Where Lake puts a package's compiled files: .lake/build/lib/lean, before Lean 4.18 .lake/build/lib."""
     library = package / ".lake" / "build" / "lib"
     return library / "lean" if (library / "lean").is_dir() else library
 
