@@ -248,7 +248,7 @@ class Experiment:
         autocast = profile.model.autocast
         if plan.method == "fd":
             settings = profile.distillation
-            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile)), autocast=autocast)
+            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast)
         elif plan.method == "grpo":
             settings = profile.grpo
             method = GroupRelativePolicyOptimization(settings, copy.deepcopy(model), max_tokens=profile.episode.max_response_tokens, autocast=autocast)

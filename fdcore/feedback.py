@@ -13,6 +13,8 @@ import json
 import random
 import re
 import time
+from collections import Counter
+from pathlib import Path
 from typing import Callable, Protocol, Sequence
 
 from fdcore.chat import PROMPTS, render
@@ -34,12 +36,14 @@ class Producer(Protocol):
         """One feedback for each attempt, in order."""
 
 
-def make_producer(settings: FeedbackSettings, seed: int, generate: Generate | None = None) -> Producer:
-    """The producer that the settings name. `generate` is needed by `self` alone."""
+def make_producer(settings: FeedbackSettings, seed: int, generate: Generate | None = None, folder: Path | None = None) -> Producer:
+    """The producer that the settings name. `generate` is needed by `self` alone, `folder`, for its ledger, by `claude`."""
     if settings.producer == "claude":
         from fdcore.feedback_claude import Claude  # here, so that other runs do not load the SDK
 
-        producer: Producer = Claude(settings)
+        if folder is None:
+            raise ValueError("feedback.producer is claude, but no folder was given for its ledger")
+        producer: Producer = Claude(settings, folder)
     elif settings.producer == "scripted":
         from fdcore.feedback_scripted import ScriptedExpert  # here, because it builds on this module
 
@@ -148,7 +152,9 @@ def report(items: Sequence[Item], feedback: Sequence[Feedback]) -> dict[str, flo
     """What is counted of a step's feedback: what it cost, how often the form was broken, and how much of the reference proofs it holds."""
     count = max(1, len(feedback))
     runs = [shared_run(f.text, problem.proof) for (problem, _), f in zip(items, feedback) if problem.proof]
-    found = {"feedback_leak": sum(runs) / len(runs) if runs else 0.0, "feedback_whole_proofs": sum(run == 1.0 for run in runs), "feedback_dollars": sum(f.dollars for f in feedback)}
+    found: dict[str, float] = {"feedback_leak": sum(runs) / len(runs) if runs else 0.0, "feedback_whole_proofs": sum(run == 1.0 for run in runs), "feedback_dollars": sum(f.dollars for f in feedback)}
+    if reasons := Counter(f.reason for f in feedback if f.reason):
+        found |= {f"feedback_{reason.split(' after ')[0].replace(' ', '_')}": count_ for reason, count_ in sorted(reasons.items())}
     if any(f.producer in FORMED for f in feedback):
         found["feedback_form_broken"] = sum(bool(form_errors(f.text)) for f in feedback) / count
     return found

@@ -21,7 +21,6 @@ LOGITS_CHUNK = 2**25  # `fdcore.policy.CHUNK`: logits in memory at once; a test 
 KEPT_CHECKPOINTS = 2  # `fdcore.checkpoint.save_checkpoint`
 CURVES = Path(__file__).parent / "paper_curves.csv"
 PAPER_SECONDS = {"fd": 300, "grpo": 550}  # a step on 8 H200, by the paper
-PRICES = {"claude-opus-4-6": (5.0, 25.0)}  # dollars a million tokens in and out (platform.claude.com, November 2026)
 
 Column = Literal["fd", "grpo"]
 
@@ -217,13 +216,15 @@ def assumptions(profile: Profile) -> dict[str, Assumption]:
             "bandwidth share": Assumption(value=0.6, unit="of it reached in decoding", source="a guess for vLLM; not measured here"),
         }
     if profile.feedback.producer == "claude":
-        price_in, price_out = PRICES.get(profile.feedback.model, PRICES["claude-opus-4-6"])
+        price = profile.feedback.prices.get(profile.feedback.model)
+        if price is None:
+            raise ValueError(f"profile {profile.name}: feedback.prices has no price for the model {profile.feedback.model!r}")
         found |= {
             "call": Assumption(value=10, unit="seconds a feedback call", source="a guess"),
             "call in": Assumption(value=1000, unit="tokens beside the attempt", source="prompt, statement and Lean's answer"),
             "call out": Assumption(value=200, unit="tokens of feedback", source="the paper's form: up to 3 items of 50 words"),
-            "price in": Assumption(value=price_in, unit="dollars a million tokens", source="Anthropic's price list, November 2026"),
-            "price out": Assumption(value=price_out, unit="dollars a million tokens", source="the same"),
+            "price in": Assumption(value=price.input, unit="dollars a million tokens", source="the profile's feedback.prices"),
+            "price out": Assumption(value=price.output, unit="dollars a million tokens", source="the same"),
         }
     return found
 

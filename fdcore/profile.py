@@ -125,11 +125,27 @@ class Episode(Section):
     stop_when_verified: bool
 
 
+class Price(Section):
+    """Of a model, in dollars a million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cache_read: float = Field(ge=0)
+    cache_write: float = Field(ge=0)
+
+
 class FeedbackSettings(Section):
     producer: Literal["scripted", "claude", "self", "environment", "ground_truth", "constant", "none"]  # see `fdcore.feedback`
     model: str | None
     max_tokens: int = Field(gt=0)
     concurrency: int = Field(gt=0)
+    prices: dict[str, Price] = {}  # by model; claude needs its own
+    budget_dollars: float = Field(0.0, ge=0)  # claude spends no more in a run's folder, over all its arms
+    budget_tokens: int = Field(10**12, ge=0)  # the same in tokens, in and out
+    batches: bool = False  # the Message Batches API: half the price, within a day
+    timeout_seconds: float = Field(120.0, gt=0)
+    retries: int = Field(8, ge=0)  # of the SDK, on 429, 5xx, time-outs and cut connections; it honours retry-after
+    poll_seconds: float = Field(30.0, gt=0)  # between two looks at a batch
     formulation: Literal[1, 2, 3, 4] = 4  # how much structure is asked for: the paper's appendix C.3
     text: str | None = None  # what `constant` says
     forbid_proofs: bool = False  # leave out lines that hold the whole reference proof

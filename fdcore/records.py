@@ -116,8 +116,11 @@ class Feedback(Record):
     prompt_hash: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
     dollars: float = 0.0
     seconds: float = 0.0
+    reason: str = ""  # why the text is empty or cut: refused, empty, too long, or what failed
 
 
 R = TypeVar("R", bound=Record)

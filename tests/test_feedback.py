@@ -2,7 +2,6 @@
 import pytest
 
 from fdcore.feedback import FeedbackError, form_errors, make_producer, prompt_hash, report, request, shared_run
-from fdcore.feedback_claude import Claude
 from fdcore.feedback_scripted import ScriptedExpert
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, LeanMessage, Problem, ToolCall, Trajectory, Verdict
@@ -56,10 +55,10 @@ def test_form_errors_find_each_fault():
     assert "speaks of a reader or an attempt" in form_errors("1. You should look at the goal again and name the lemma in full before writing.")
 
 
-def test_claude_without_a_key_is_one_clear_line(monkeypatch):
+def test_claude_without_a_key_is_one_clear_line(monkeypatch, tmp_path):
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     with pytest.raises(FeedbackError, match="ANTHROPIC_API_KEY is not set"):
-        Claude(load_profile("paper").feedback)
+        make_producer(load_profile("paper").feedback, 0, folder=tmp_path)
 
 
 # -- the other sources -------------------------------------------------------------------------------------------------

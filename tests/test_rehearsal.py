@@ -58,11 +58,11 @@ def test_claude_is_asked_through_the_real_sdk_from_within_a_running_event_loop_a
     )
 
     async def cell():
-        return make_producer(load_profile("paper").feedback, seed=0).write([(problem, attempt)] * 3)
+        return make_producer(load_profile("paper").feedback, seed=0, folder=tmp_path).write([(problem, attempt)] * 3)
 
     with loopback_claude() as asked:
         written = asyncio.run(cell())
-    assert [feedback.text for feedback in written] == [FEEDBACK] * 3 and asked == ["claude-opus-4-6"] * 3
+    assert [feedback.text for feedback in written] == [FEEDBACK] * 3 and asked == ["claude-opus-4-6"]  # equal requests are one
 
 
 def test_a_profile_that_runs_here_as_it_is_needs_no_rehearsal(tmp_path):
