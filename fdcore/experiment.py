@@ -5,7 +5,6 @@ Every method returns at once where its files are complete, so a notebook can be 
 from __future__ import annotations
 
 import contextlib
-import copy
 import fcntl
 import hashlib
 import json
@@ -28,12 +27,13 @@ from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
 from fdcore.feedback import Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
-from fdcore.model import build_student, load_model, load_tokenizer, save_model, train_tokenizer
+from fdcore.model import add_adapters, build_student, load_model, load_tokenizer, save_model, train_tokenizer
 from fdcore.plots import label
 from fdcore.profile import ADDED, Profile, load_profile, slug
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
+from fdcore.teacher import shared_copy
 from fdcore.tokenview import TokenView, token_view
 from fdcore.toolchain import LIBRARY_ROOT, build_library, library_theorems
 from fdcore.tools import Tools
@@ -268,14 +268,14 @@ class Experiment:
         if (folder / "model").exists() or self.shipped:
             return self.metrics(arm)
         profile, problems = plan.profile, self.problems()
-        model = self._load(self._start(plan))
+        model = self._student(plan, arm)
         autocast = profile.model.autocast
         if plan.method == "fd":
             settings = profile.distillation
             method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile)), autocast=autocast)
         elif plan.method == "grpo":
             settings = profile.grpo
-            method = GroupRelativePolicyOptimization(settings, copy.deepcopy(model), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
+            method = GroupRelativePolicyOptimization(settings, shared_copy(model), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
         else:
             settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
         run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples)
@@ -303,6 +303,16 @@ class Experiment:
             return [self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition("</think>")[2] for answer in found]
 
         return generate
+
+    def _student(self, plan: Plan, arm: str):
+        """The model that an arm trains, as it is at its start: with adapters where the profile has them."""
+        model, settings = self._load(self._start(plan)), plan.profile
+        if settings.model.lora is not None:
+            model = add_adapters(model, rank=settings.model.lora.rank, alpha=settings.model.lora.alpha, seed=seed_of(self.seed, arm, "adapters"))
+        if settings.training.activation_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.train()  # transformers checkpoints only then
+        return model
 
     def _start(self, plan: Plan) -> Path:
         """The folder of the weights that an arm starts from."""

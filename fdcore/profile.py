@@ -35,12 +35,20 @@ class StudentShape(Section):
     max_positions: int = Field(gt=0)
 
 
+class LoRA(Section):
+    """Adapters on all linear maps of the layers; the weights below them stay as they are, shared by student and teacher."""
+
+    rank: int = Field(gt=0)
+    alpha: float = Field(gt=0)  # the adapters' product is scaled by alpha / rank
+
+
 class Model(Section):
     source: str | None  # a folder or a hub id; None: build `student` and warm it up
     student: StudentShape | None
     dtype: Literal["float32", "bfloat16"]  # of the weights
     autocast: bool  # bf16 autocast in the training forward
     thinking: bool  # Qwen3's thinking mode in the chat template
+    lora: LoRA | None = None  # None: all weights are trained
 
 
 class Warmup(Section):
@@ -176,6 +184,7 @@ class Training(Section):
     max_grad_norm: float = Field(gt=0)
     micro_batch: int = Field(gt=0)  # sequences in one forward
     checkpoint_every: int = Field(gt=0)
+    activation_checkpointing: bool = False  # keep only the layers' inputs and compute the rest again in the backward pass
 
 
 class Evaluation(Section):

@@ -19,7 +19,7 @@ from typing import Callable, Iterator, Sequence
 import torch
 from tqdm import tqdm
 
-from fdcore.checkpoint import check_weights, load_checkpoint, save_checkpoint, seed_of
+from fdcore.checkpoint import check_weights, load_checkpoint, load_own_weights, own_weights, save_checkpoint, seed_of
 from fdcore.methods import Method, action_tokens
 from fdcore.parallel import accumulate
 from fdcore.profile import Training
@@ -39,7 +39,7 @@ def order(problems: Sequence[Problem], seed: int, step: int, count: int) -> list
 
 
 def optimizer_for(model: torch.nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    return torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay)
+    return torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay)
 
 
 class Run:
@@ -124,7 +124,7 @@ class Run:
 
     def _save(self, step: int) -> None:
         save_checkpoint(self.folder / "checkpoints", step, {
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "method": self.method.state_dict(),
+            "model": own_weights(self.model), "optimizer": self.optimizer.state_dict(), "method": self.method.state_dict(),
             "tokens_sampled": self.tokens_sampled, "lemmas": sorted(self.lemmas),
         })
 
@@ -133,9 +133,10 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         step, state = load_checkpoint(self.folder / "checkpoints") or (0, None)
         if state is not None:
-            check_weights(self.model.state_dict(), state["model"], f"{self.folder}: the model of the checkpoint of step {step}")
+            whose = f"{self.folder}: the model of the checkpoint of step {step}"
+            check_weights(own_weights(self.model), state["model"], whose)
             self.method.load_state_dict(state["method"])
-            self.model.load_state_dict(state["model"])
+            load_own_weights(self.model, state["model"], whose)
             self.optimizer.load_state_dict(state["optimizer"])
             self.tokens_sampled, self.lemmas = state["tokens_sampled"], set(state["lemmas"])
         for name in ("metrics", "timing", "trajectories", "feedback"):
