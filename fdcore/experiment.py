@@ -261,11 +261,15 @@ class Experiment:
 
         return sample
 
-    def train(self, arm: str) -> list[dict]:
-        """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first."""
+    def train(self, arm: str, steps: int | None = None) -> list[dict]:
+        """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first.
+
+        `steps` beyond the profile's extend the arm, also a finished one: its final model and evaluations make room for later ones.
+        """
         folder, plan = self.folder / "arms" / arm, self._plan(arm)
         self._claim_arm(folder, arm, plan)
-        if (folder / "model").exists() or self.shipped:
+        steps = max(plan.steps, steps or 0)
+        if self.shipped or ((folder / "model").exists() and len(self.metrics(arm)) >= steps):
             return self.metrics(arm)
         profile, problems = plan.profile, self.problems()
         model = self._student(plan, arm)
@@ -282,8 +286,11 @@ class Experiment:
         sample = self.sampling(model, profile)
         keep = {step: self._fd_checkpoint(step) for step in profile.training.fd_checkpoints} if arm == "fd" else {}
         with self._writing():
+            shutil.rmtree(folder / "model", ignore_errors=True)  # there only where the arm is extended; its checkpoint goes on from it
+            for path in folder.glob("eval_*.jsonl"):
+                path.unlink()
             rows = run.train(
-                plan.steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
+                steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
                 look_every=profile.evaluation.every, keep=keep, save=lambda where: save_model(model, self.tokenizer, where),
             )
             save_model(model, self.tokenizer, folder / "model")

@@ -51,12 +51,12 @@ class Small:
             raise KeyboardInterrupt
         prompts = [self.chat.prompt(problem) for problem in problems]
         found = self.sampler.generate(prompts, [SamplingParams(max_new_tokens=2 + seed % NEW) for seed in seeds], seeds)
-        return [self._trajectory(*row) for row in zip(problems, seeds, prompts, found)]
+        return [self._trajectory(step, *row) for row in zip(problems, seeds, prompts, found)]
 
-    def _trajectory(self, problem, seed, prompt, found) -> Trajectory:
+    def _trajectory(self, step, problem, seed, prompt, found) -> Trajectory:
         solved, before = sum(found.token_ids) % 2 == 0, len(prompt)
         return Trajectory(
-            problem_id=problem.id, seed=seed, step=0, prompt_length=before, token_ids=(*prompt, *found.token_ids), action_mask=(*[0] * before, *[1] * len(found.token_ids)),
+            problem_id=problem.id, seed=seed, step=step, prompt_length=before, token_ids=(*prompt, *found.token_ids), action_mask=(*[0] * before, *[1] * len(found.token_ids)),
             logprobs=(*[0.0] * before, *found.logprobs), response_text="", tool_calls=(), source=None, verdict=Verdict(status="verified" if solved else "failed"),
             reward=float(solved), stop_reason="length",
         )

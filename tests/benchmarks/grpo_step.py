@@ -47,7 +47,7 @@ class Ours:
         settings = profile.grpo.model_copy(update={"prompts": args.prompts, "samples": args.samples})
         method = GroupRelativePolicyOptimization(settings, copy.deepcopy(model), max_tokens=args.new, autocast=False)
         self.run = Run(folder, "grpo", 0, model, method, profile.training, learning_rate=settings.learning_rate, prompts=args.prompts, samples=args.samples)
-        self.run._resume()
+        self.run._resume(args.rounds + 1)
 
     def sample(self, problems, seeds, step) -> list[Trajectory]:
         found = self.sampler.generate([self.prompts[p.id] for p in problems], SamplingParams(max_new_tokens=self.args.new), seeds)
@@ -63,7 +63,7 @@ class Ours:
         )
 
     def step(self, number: int) -> None:
-        self.run._step(number, self.problems, self.sample, lambda source: set())
+        self.run._step(number, self.problems, self.sample, lambda source: set(), self.args.rounds + 1)
 
 
 class InTurns(TrainerCallback):
