@@ -43,6 +43,18 @@ def load_checkpoint(folder: Path) -> tuple[int, dict] | None:
     return step, torch.load(found[-1], map_location="cpu", weights_only=True)
 
 
+def own_weights(model: torch.nn.Module) -> dict[str, Tensor]:
+    """What a checkpoint holds of a model: all its weights; under LoRA the adapters alone, since the base below them stays as it is."""
+    weights = model.state_dict()
+    return {name: weight for name, weight in weights.items() if "lora_" in name} if hasattr(model, "peft_config") else weights
+
+
+def load_own_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], whose: str) -> None:
+    """Restore what `own_weights` gave. ValueError when it is another model's; the model is then untouched."""
+    check_weights(own_weights(model), weights, whose)
+    model.load_state_dict(weights, strict=False)  # the names have just been compared
+
+
 def check_weights(mine: Mapping[str, Tensor], other: Mapping[str, Tensor], whose: str) -> None:
     """ValueError when `other` is another model's: different names or shapes. To be asked before anything is loaded, since torch's
     `load_state_dict` copies what fits before it complains."""

@@ -5,7 +5,6 @@ Every method returns at once where its files are complete, so a notebook can be 
 from __future__ import annotations
 
 import contextlib
-import copy
 import fcntl
 import hashlib
 import json
@@ -30,12 +29,13 @@ from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
 from fdcore.feedback import Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
-from fdcore.model import build_student, load_model, load_tokenizer, save_model, train_tokenizer
+from fdcore.model import add_adapters, build_student, load_model, load_tokenizer, save_model, train_tokenizer
 from fdcore.plots import label
 from fdcore.profile import ADDED, Profile, load_profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
+from fdcore.teacher import shared_copy
 from fdcore.tokenview import TokenView, token_view
 from fdcore.toolchain import LIBRARY_ROOT, PROJECT, build_library, library_theorems
 from fdcore.tools import Tools
@@ -236,30 +236,37 @@ class Experiment:
 
         return sample
 
-    def train(self, arm: str) -> list[dict]:
-        """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first."""
+    def train(self, arm: str, steps: int | None = None) -> list[dict]:
+        """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first.
+
+        `steps` beyond the profile's extend the arm, also a finished one: its final model and evaluations make room for later ones.
+        """
         folder, plan = self.folder / "arms" / arm, arm_of(self.profile, arm)
         self._claim_arm(folder, arm, plan)
-        if (folder / "model").exists() or self.shipped:
+        steps = max(plan.steps, steps or 0)
+        if self.shipped or ((folder / "model").exists() and len(self.metrics(arm)) >= steps):
             return self.metrics(arm)
         self._check_settings()
         profile, problems = plan.profile, self.problems()
-        model = self._load(self._start(plan))
+        model = self._student(plan, arm)
         autocast = profile.model.autocast
         if plan.method == "fd":
             settings = profile.distillation
             method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast)
         elif plan.method == "grpo":
             settings = profile.grpo
-            method = GroupRelativePolicyOptimization(settings, copy.deepcopy(model), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
+            method = GroupRelativePolicyOptimization(settings, shared_copy(model), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
         else:
             settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
         run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples)
         sample = self.sampling(model, profile)
         keep = {step: self._fd_checkpoint(step, arm) for step in {*profile.training.fd_checkpoints, plan.steps}} if plan.method == "fd" else {}
         with self._writing():
+            shutil.rmtree(folder / "model", ignore_errors=True)  # there only where the arm is extended; its checkpoint goes on from it
+            for path in folder.glob("eval_*.jsonl"):
+                path.unlink()
             rows = run.train(
-                plan.steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
+                steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
                 look_every=profile.evaluation.every, keep=keep, save=lambda where: save_model(model, self.tokenizer, where),
             )
             save_model(model, self.tokenizer, folder / "model")
@@ -279,6 +286,16 @@ class Experiment:
             return [self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition("</think>")[2] for answer in found]
 
         return generate
+
+    def _student(self, plan: Arm, arm: str):
+        """The model that an arm trains, as it is at its start: with adapters where the profile has them."""
+        model, settings = self._load(self._start(plan)), plan.profile
+        if settings.model.lora is not None:
+            model = add_adapters(model, rank=settings.model.lora.rank, alpha=settings.model.lora.alpha, seed=seed_of(self.seed, arm, "adapters"))
+        if settings.training.activation_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.train()  # transformers checkpoints only then
+        return model
 
     def _start(self, plan: Arm) -> Path:
         """The folder of the weights that an arm starts from."""
@@ -302,7 +319,7 @@ class Experiment:
     def _check_settings(self) -> None:
         """ValueError for settings of the plan that the trainer does not know yet: ignored, they would change the run in silence."""
         profile = self.profile
-        wanted = {"model.lora": profile.model.lora, "training.activation_checkpointing": profile.training.activation_checkpointing, "hardware.gpus > 1": profile.hardware and profile.hardware.gpus > 1}
+        wanted = {"hardware.gpus > 1": profile.hardware and profile.hardware.gpus > 1}
         if missing := [name for name, value in wanted.items() if value]:
             raise ValueError(f"profile {profile.name}: the trainer of this version does not know {', '.join(missing)} yet; `./run_all.sh --plan` shows what the profile will need")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fdcore.chat import Chat
-from fdcore.checkpoint import check_weights
+from fdcore.checkpoint import load_own_weights, own_weights
 from fdcore.distillation import Target, check_divergence, divergence, sampled_kl, teacher_target
 from fdcore.feedback import Producer, report
 from fdcore.grpo import clip_fraction, group_advantages, has_spread, overlong_punishment, policy_loss, reference_kl, zero_spread_groups
@@ -185,11 +185,10 @@ class GroupRelativePolicyOptimization:
         pass
 
     def state_dict(self) -> dict:
-        return {"reference": self.reference.state_dict()}
+        return {"reference": own_weights(self.reference)}
 
     def load_state_dict(self, state: dict) -> None:
-        check_weights(self.reference.state_dict(), state["reference"], "GRPO: the saved reference")
-        self.reference.load_state_dict(state["reference"])
+        load_own_weights(self.reference, state["reference"], "GRPO: the saved reference")
 
 
 class RejectionSamplingFineTuning:

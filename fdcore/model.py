@@ -80,6 +80,39 @@ def load_model(source: str | Path, dtype: torch.dtype | str = torch.float32) -> 
         raise _unavailable("model", source, error) from error
 
 
+def add_adapters(model: PreTrainedModel, *, rank: int, alpha: float, seed: int = 0):
+    """The model with LoRA adapters (arXiv 2106.09685) on all linear maps of its layers, as a `peft` model in eval mode: only they are trained.
+
+    The adapters are float32 whatever the model's dtype, and at first change nothing; the same seed gives the same ones.
+    """
+    from peft import LoraConfig, get_peft_model  # here, because it takes a second to import
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")).eval()
+
+
+def unwrapped(model):
+    """The transformers model in what `peft` has wrapped; its adapters act within it. Any other model as it is."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+@torch.no_grad()
+def merged_weights(model) -> dict[str, torch.Tensor]:
+    """The weights by name, each once, of the plain model that computes what this one does: adapters are added to what they adapt.
+
+    The model stays as it is. Merging rounds to the base's dtype.
+    """
+    inner = unwrapped(model)
+    weights = {name: weight.detach() for name, weight in inner.named_parameters() if "lora_" not in name}
+    for name, layer in inner.named_modules():
+        if hasattr(layer, "lora_A"):
+            base = layer.base_layer.weight
+            deltas = [layer.get_delta_weight(adapter).float() for adapter in layer.active_adapters]
+            weights[f"{name}.base_layer.weight"] = sum(deltas, base.float()).to(base.dtype)
+    return {name.replace(".base_layer.", "."): weight for name, weight in weights.items()}
+
+
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer in a folder or under a hub id. It must have a chat template: prompts and tool answers are written with it."""
     _check_source(source, "tokenizer_config.json")
@@ -97,7 +130,7 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
     """Write weights (safetensors), config, tokenizer and chat template so that the folder appears whole or not at all.
 
-    A folder of that name is replaced; killed in between, the old one is still there (beside it, as NAME.old, for an instant).
+    A `peft` model is written with its adapters merged. A folder of that name is replaced; killed in between, the old one is still there (beside it, as NAME.old, for an instant).
     """
     folder = Path(folder)
     partial, old = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".old")
@@ -105,7 +138,10 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     partial.mkdir(parents=True)
     if model.generation_config is not None:
         model.generation_config.eos_token_id, model.generation_config.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
-    model.save_pretrained(partial)
+    if hasattr(model, "peft_config"):
+        unwrapped(model).save_pretrained(partial, state_dict=merged_weights(model))
+    else:
+        model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     for path in partial.iterdir():
         with open(path, "rb") as file:

@@ -23,6 +23,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from fdcore.model import unwrapped
+
 
 CHUNK = 2**25  # logits in memory at once: 128 MB in float32, 220 tokens of Qwen3's vocabulary
 
@@ -200,8 +202,7 @@ def _shared_length(model: torch.nn.Module, sequences: Sequence[Sequence[int]], a
 
 def _shared_cache(model: torch.nn.Module, prefix: Tensor, batch: int) -> DynamicCache:
     """The prefix's keys and values, computed once and seen by all rows; their gradients add up in the one copy."""
-    model = model.get_base_model() if hasattr(model, "get_base_model") else model  # what `peft` has wrapped; its adapters lie within
-    once = model.base_model(input_ids=prefix[None], past_key_values=plain_cache(model), use_cache=True).past_key_values
+    once = unwrapped(model).base_model(input_ids=prefix[None], past_key_values=plain_cache(model), use_cache=True).past_key_values
     return DynamicCache([(layer.keys.expand(batch, -1, -1, -1), layer.values.expand(batch, -1, -1, -1)) for layer in once.layers])
 
 

@@ -201,6 +201,7 @@ class Training(Section):
     max_grad_norm: float = Field(gt=0)
     micro_batch: int = Field(gt=0)  # sequences in one forward
     checkpoint_every: int = Field(gt=0)
+    schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
     activation_checkpointing: bool = False  # keep only the layers' inputs and compute the rest again in the backward pass
 
 

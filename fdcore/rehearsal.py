@@ -50,10 +50,6 @@ def edges(profile: Profile, model: Path) -> dict[str, tuple[Any, str]]:
     }
     if profile.hardware:
         found["hardware"] = (None, f"one process on the CPU in place of {profile.hardware.gpus} GPU{'s' * (profile.hardware.gpus > 1)}")
-    if profile.model.lora:
-        found["model.lora"] = (None, "all weights in place of adapters, which the trainer does not know yet")
-    if profile.training.activation_checkpointing:
-        found["training.activation_checkpointing"] = (False, "left out: the trainer does not know it yet")
     return found
 
 

@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
 
+from fdcore.model import unwrapped
 from fdcore.parallel import side_by_side
 from fdcore.policy import common_prefix, head_at, plain_cache
 from fdcore.records import Record
@@ -79,13 +80,13 @@ class TorchSampler:
             copy = type(model)(model.config).to(device=model.device, dtype=dtype)
             copy.load_state_dict(model.state_dict())
             model = copy
-        self.model = model
+        self.model = unwrapped(model)
         self._kept: list[_Part] = []  # the last call's rows
         self._weights = 0
 
     def update_weights(self, model: torch.nn.Module) -> None:
         """Take over the weights of `model`; nothing to do when it is the very model that this sampler uses."""
-        if model is not self.model:
+        if unwrapped(model) is not self.model:
             self.model.load_state_dict(model.state_dict())
 
     def generate(

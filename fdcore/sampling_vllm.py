@@ -17,6 +17,7 @@ from typing import Sequence
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from fdcore.model import merged_weights, unwrapped
 from fdcore.sampling import Completion, SamplingParams
 
 TRANSFER = "fdcore_in_process"  # the name under which vLLM knows our way of handing over weights
@@ -51,7 +52,7 @@ class VLLMSampler:
         self._vllm = vllm
         with tempfile.TemporaryDirectory() as folder:
             config = copy.deepcopy(model.config)
-            config.architectures = [type(model).__name__]  # a model that was never saved does not name its class
+            config.architectures = [type(unwrapped(model)).__name__]  # a model that was never saved does not name its class
             config.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
             self._engine = vllm.LLM(
@@ -77,9 +78,9 @@ class VLLMSampler:
         return [_completion(output.outputs[0]) for output in outputs]
 
     def update_weights(self, model: torch.nn.Module) -> None:
-        """Load the model's weights into the live engine. What it cached under the old ones is dropped."""
+        """Load the model's weights, adapters merged, into the live engine. What it cached under the old ones is dropped."""
         self._engine.start_weight_update()
-        self._engine.update_weights({"update_info": {"weights": [(name, weight.detach()) for name, weight in model.named_parameters()]}})
+        self._engine.update_weights({"update_info": {"weights": list(merged_weights(model).items())}})
         self._engine.finish_weight_update()
         self._engine.reset_prefix_cache()
 

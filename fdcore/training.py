@@ -19,7 +19,7 @@ from typing import Callable, Iterator, Sequence
 import torch
 from tqdm import tqdm
 
-from fdcore.checkpoint import check_weights, load_checkpoint, save_checkpoint, seed_of
+from fdcore.checkpoint import check_weights, load_checkpoint, load_own_weights, own_weights, save_checkpoint, seed_of
 from fdcore.evaluation import epistemic_words
 from fdcore.methods import Method, action_tokens
 from fdcore.parallel import accumulate
@@ -39,8 +39,19 @@ def order(problems: Sequence[Problem], seed: int, step: int, count: int) -> list
     return [shuffles[place // size][place % size] for place in range(first, first + count)]
 
 
+def learning_rate_at(step: int, steps: int, peak: float, warmup: int, schedule: str = "constant") -> float:
+    """The learning rate of a step (from 1) of `steps`: a linear warm-up, then `peak`, or from `peak` down to 0, which it would reach after the last step.
+
+    >>> [learning_rate_at(step, 6, 1.0, 2, "linear") for step in range(1, 7)]
+    [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]
+    """
+    done = max(0, step - 1 - warmup) / max(1, steps - warmup)
+    factor = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[schedule]
+    return peak * min(1.0, step / max(1, warmup)) * factor
+
+
 def optimizer_for(model: torch.nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    return torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay)
+    return torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay)
 
 
 class Run:
@@ -58,33 +69,41 @@ class Run:
         lemmas_of: Callable[[str], set[str]], look: Callable[[], dict] | None, look_every: int, keep: dict[int, Path], save: Callable[[Path], None],
     ) -> list[dict]:
         """Train up to `steps`; returns all metrics rows. `look` measures the policy every `look_every` steps; the
-        steps in `keep` are saved as model folders by `save`."""
+        steps in `keep` are saved as model folders by `save`, and so is, as `best`, the step whose look had the highest test accuracy
+        (the first of equals; it is chosen by test problems, so its accuracy on them is no estimate).
+
+        More steps than before extend the run: the same as if it had been that long at once, but for the look at its first end.
+        ValueError where the schedule of the learning rate would have been another then."""
         metrics = self.folder / "metrics.jsonl"
-        start = self._resume()
+        start = self._resume(steps)
+        best = max((row["test_accuracy"] for row in read_jsonl(metrics) if row["test_accuracy"] is not None), default=-1.0)
         bar = tqdm(range(start + 1, steps + 1), initial=start, total=steps, desc=self.arm, unit="step", mininterval=2.0)
         for step in bar:
             self.seconds = {}
-            row = self._step(step, problems, sample, lemmas_of)
+            row = self._step(step, problems, sample, lemmas_of, steps)
             if look is not None and (step % look_every == 0 or step == steps):
                 with self._timed("look"):
                     row |= look()
+            if row["test_accuracy"] is not None and row["test_accuracy"] > best:
+                best = row["test_accuracy"]
+                save(self.folder / "best")
             self._append(metrics, row)
             self._append(self.folder / "timing.jsonl", self._timing(row))
             if step in keep:
                 save(keep[step])
             if step % self.settings.checkpoint_every == 0 or step == steps or step in keep:
-                self._save(step)
+                self._save(step, steps)
             bar.set_postfix_str(f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.seconds.values()):.0f} tokens/s")
         return list(read_jsonl(metrics))
 
-    def _step(self, step: int, problems: Sequence[Problem], sample, lemmas_of) -> dict:
+    def _step(self, step: int, problems: Sequence[Problem], sample, lemmas_of, steps: int) -> dict:
         picked = [p for p in order(problems, self.seed, step, self.prompts) for _ in range(self.samples)]
         seeds = [seed_of(self.seed, self.arm, step, index) for index in range(len(picked))]
         with self._timed("sample"):
             trajectories = sample(picked, seeds, step)
         with self._timed("prepare"):
             prepared = self.method.prepare(picked, trajectories)
-        rate = self.learning_rate * min(1.0, step / max(1, self.settings.warmup_steps))
+        rate = learning_rate_at(step, steps, self.learning_rate, self.settings.warmup_steps, self.settings.schedule)
         with self._timed("train"):
             for _ in range(self.method.updates):
                 parts = Counter(prepared)  # of several updates, the last is written down
@@ -106,38 +125,58 @@ class Run:
         }
 
     def _update(self, step: int, count: int, rate: float, parts: Counter) -> tuple[float, float]:
-        """Gradient over micro-batches, one optimizer step. Refuses a loss or gradient that is not finite."""
+        """Gradient over micro-batches, one optimizer step. Refuses a loss or gradient that is not finite, and names the problems."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         size = self.settings.micro_batch
         rows = [range(start, min(start + size, count)) for start in range(0, count, size)]
-        done = accumulate(self.model, [functools.partial(self.method.loss, self.model, part) for part in rows])
+        done = accumulate(self.model, [functools.partial(self._loss, step, part) for part in rows])
         total = sum(loss for loss, _ in done)
         for _, sums in done:
             parts.update(sums)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm).item()
         if not (math.isfinite(total) and math.isfinite(norm)):
-            raise TrainingError(f"{self.arm}: step {step}: loss {total}, gradient norm {norm}; weights left as they were. Lower the learning rate, or look at {self.folder}")
+            bad = [i for part, (loss, _) in zip(rows, done) if not math.isfinite(loss) for i in part] or range(count)
+            raise TrainingError(
+                f"{self.arm}: step {step}: loss {total}, gradient norm {norm}, in a batch with {self._named(bad)}; weights left as they were. "
+                f"Lower the learning rate, or look at {self.folder}"
+            )
         self.optimizer.step()
         return total, norm
 
+    def _loss(self, step: int, rows: range) -> tuple[torch.Tensor, dict]:
+        try:
+            return self.method.loss(self.model, rows)
+        except ValueError as error:
+            raise TrainingError(f"{self.arm}: step {step}, in a batch with {self._named(rows)}: {error}") from error
+
+    def _named(self, rows: Sequence[int]) -> str:
+        names = list(dict.fromkeys(self.method.trajectories[i].problem_id for i in rows))
+        return f"{len(names)} problems: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+
     # -- files ---------------------------------------------------------------------------------------------------
 
-    def _save(self, step: int) -> None:
+    def _save(self, step: int, steps: int) -> None:
         save_checkpoint(self.folder / "checkpoints", step, {
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "method": self.method.state_dict(),
-            "tokens_sampled": self.tokens_sampled, "lemmas": sorted(self.lemmas),
+            "model": own_weights(self.model), "optimizer": self.optimizer.state_dict(), "method": self.method.state_dict(),
+            "tokens_sampled": self.tokens_sampled, "lemmas": sorted(self.lemmas), "steps": steps,
         })
 
-    def _resume(self) -> int:
+    def _resume(self, steps: int) -> int:
         """Load the newest checkpoint and cut the files back to its step; returns that step (0: a fresh start)."""
         self.folder.mkdir(parents=True, exist_ok=True)
         step, state = load_checkpoint(self.folder / "checkpoints") or (0, None)
         if state is not None:
-            check_weights(self.model.state_dict(), state["model"], f"{self.folder}: the model of the checkpoint of step {step}")
+            if self.settings.schedule != "constant" and steps != state.get("steps", steps):
+                raise ValueError(
+                    f"{self.folder} was begun with {state['steps']} steps and cannot go on with {steps}: its {self.settings.schedule} learning rate would have been another "
+                    "from the start. Set training.schedule: constant, or train anew in another folder"
+                )
+            whose = f"{self.folder}: the model of the checkpoint of step {step}"
+            check_weights(own_weights(self.model), state["model"], whose)
             self.method.load_state_dict(state["method"])
-            self.model.load_state_dict(state["model"])
+            load_own_weights(self.model, state["model"], whose)
             self.optimizer.load_state_dict(state["optimizer"])
             self.tokens_sampled, self.lemmas = state["tokens_sampled"], set(state["lemmas"])
         for name in ("metrics", "timing", "trajectories", "feedback"):

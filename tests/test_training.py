@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -87,14 +88,16 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path)
     from fdcore.training import Run, TrainingError
 
     class Broken:
+        trajectories = [SimpleNamespace(problem_id=name) for name in "abc"]
+
         def loss(self, model, rows):
-            return model.weight.sum() * float("nan"), {}
+            return model.weight.sum() * (float("nan") if 1 in rows else 1.0), {}
 
     model = torch.nn.Linear(2, 2)
     before = model.weight.clone()
-    run = Run(tmp_path, "fd", 0, model, Broken(), load_profile("smoke").training, learning_rate=1e-3, prompts=1, samples=1)
-    with pytest.raises(TrainingError, match="step 9: loss nan"):
-        run._update(9, 1, 1e-3, {})
+    run = Run(tmp_path, "fd", 0, model, Broken(), load_profile("smoke").training.model_copy(update={"micro_batch": 1}), learning_rate=1e-3, prompts=1, samples=1)
+    with pytest.raises(TrainingError, match="step 9: loss nan, gradient norm nan, in a batch with 1 problems: b; weights left"):
+        run._update(9, 3, 1e-3, {})
     assert torch.equal(model.weight, before)
 
 
@@ -118,7 +121,7 @@ def test_another_models_checkpoint_is_refused_and_nothing_is_loaded(tmp_path, pa
     })
     before = [weight.clone() for weight in (*run.model.parameters(), *run.method.model.parameters())]
     with pytest.raises(ValueError, match=message):
-        run._resume()
+        run._resume(4)
     assert all(torch.equal(a, b) for a, b in zip(before, (*run.model.parameters(), *run.method.model.parameters())))
 
 

@@ -1,4 +1,5 @@
 """Memory and time of Feedback Distillation's loss and gradient over a large vocabulary: all logits at once against chunks. Same sums.
+Then, with TRL installed, one GRPO step against TRL's (`tests.benchmarks.grpo_step`).
 
     .venv/bin/python -m tests.benchmarks.training [--tokens 4096] [--vocabulary 151936] [--direction forward] [--top-k 25] [--rounds 3]
 
@@ -14,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -93,6 +95,9 @@ def main() -> None:
         print(f"{way:8} peak {row['megabytes']:8,.0f} MB  {row['seconds']:6.2f} s  {row['cpu']:6.2f} s of CPU time  loss {row['loss']:.8f}  gradient norm {row['gradient']:.8f}")
     for name, what in (("megabytes", "peak memory"), ("seconds", "time"), ("cpu", "CPU time")):
         print(f"chunked / plain in {what}: {medians['chunked'][name] / medians['plain'][name]:.2f}")
+    if find_spec("trl"):
+        print(flush=True)
+        subprocess.run([sys.executable, "-m", "tests.benchmarks.grpo_step", "--threads", str(args.threads)], check=True)
 
 
 if __name__ == "__main__":
