@@ -1,9 +1,10 @@
 """The command line: `python -m fdcore COMMAND`. Each command is a few lines around one function of the package."""
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Iterator
 
 import typer
 
@@ -15,24 +16,34 @@ def main() -> None:
     """Feedback Distillation for Lean 4."""
 
 
-@app.command()
-def run(
-    notebooks: Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")] = None,
-    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "tiny",
-    seed: Annotated[int | None, typer.Option(min=0, help="one run of the profile's, or another one; without it all of the profile's seeds")] = None,
-    out: Annotated[Path | None, typer.Option(help="folder of the run")] = None,
-) -> None:
-    """Run notebooks in order (run_all.sh sets up an environment, then calls this)."""
+Notebooks = Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")]
+ProfileName = Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")]
+Seed = Annotated[int | None, typer.Option(min=0, help="one run of the profile's, or another one; without it all of the profile's seeds")]
+Folder = Annotated[Path | None, typer.Option(help="folder of the run")]
+
+
+@contextlib.contextmanager
+def _one_line_each() -> Iterator[None]:
+    """Ctrl-C, wrong input and a failed notebook end the command with one line."""
     from fdcore import runner
-    from fdcore.profile import default_folder
 
     try:
-        out = (out or default_folder(profile, seed)).resolve()
-        runner.run(runner.find_notebooks(notebooks or []), profile=profile, seed=seed, out=out)
+        yield
     except KeyboardInterrupt:
         _stop(runner.INTERRUPTED, 130)
     except (ValueError, runner.NotebookFailed) as error:
         _stop(str(error), 1)
+
+
+@app.command()
+def run(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
+    """Run notebooks in order (run_all.sh sets up an environment, then calls this)."""
+    from fdcore import runner
+    from fdcore.profile import default_folder
+
+    with _one_line_each():
+        out = (out or default_folder(profile, seed)).resolve()
+        runner.run(runner.find_notebooks(notebooks or []), profile=profile, seed=seed, out=out)
 
 
 @app.command()
@@ -41,41 +52,27 @@ def redraw() -> None:
     from fdcore import runner, shipped
 
     out = shipped.REPOSITORY / "runs" / "shipped"
-    try:
+    with _one_line_each():
         profile, seed = shipped.unpack(out)
         runner.run([path for path in runner.find_notebooks([]) if not path.stem.endswith(("lean_world", "explore"))], profile=profile, seed=seed, out=out)
-    except KeyboardInterrupt:
-        _stop(runner.INTERRUPTED, 130)
-    except (ValueError, runner.NotebookFailed) as error:
-        _stop(str(error), 1)
 
 
 @app.command()
-def plan(
-    notebooks: Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")] = None,
-    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "tiny",
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
-    out: Annotated[Path | None, typer.Option(help="folder of the run")] = None,
-) -> None:
+def plan(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
     """What a run will need and what of it is done: memory, tokens, checks, feedback calls, dollars, hours. Needs no GPU."""
     from fdcore.plan import make_plan
     from fdcore.plantables import console, show
     from fdcore.profile import default_folder, load_profile
     from fdcore.runner import find_notebooks
 
-    try:
-        out = (out or default_folder(profile, seed)).resolve()
-        show(make_plan(load_profile(profile), out, [path.stem for path in find_notebooks(notebooks or [])]), console())
-    except ValueError as error:
-        _stop(str(error), 1)
+    with _one_line_each():
+        settings, out = load_profile(profile), (out or default_folder(profile, seed)).resolve()
+        asked = settings if seed is None else settings.model_copy(update={"seeds": (seed,)})
+        show(make_plan(asked, out, [path.stem for path in find_notebooks(notebooks or [])]), console())
 
 
 @app.command()
-def doctor(
-    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "tiny",
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
-    out: Annotated[Path | None, typer.Option(help="folder of the run")] = None,
-) -> None:
+def doctor(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
     """Whether this machine has what a run needs, each row with its remedy; exit code 1 when something is missing."""
     from fdcore.doctor import examine, show
     from fdcore.profile import default_folder, load_profile
@@ -90,23 +87,15 @@ def doctor(
 
 @app.command()
 def rehearse(
-    notebooks: Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")] = None,
-    profile: Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")] = "paper",
+    notebooks: Notebooks = None, profile: ProfileName = "paper", out: Folder = None,
     seed: Annotated[int, typer.Option(min=0, help="not used: a rehearsal has seed 0")] = 0,
-    out: Annotated[Path | None, typer.Option(help="folder of the rehearsal")] = None,
 ) -> None:
     """Run a paper profile's notebooks on a CPU, with stand-ins for model, Mathlib, data and Claude."""
-    from fdcore import runner
     from fdcore.profile import load_profile
     from fdcore.rehearsal import rehearse
 
-    out = (out or Path("runs") / f"{Path(profile).stem}-rehearsal").resolve()
-    try:
-        rehearse(load_profile(profile), out, notebooks or [])
-    except KeyboardInterrupt:
-        _stop(runner.INTERRUPTED, 130)
-    except (ValueError, runner.NotebookFailed) as error:
-        _stop(str(error), 1)
+    with _one_line_each():
+        rehearse(load_profile(profile), (out or Path("runs") / f"{Path(profile).stem}-rehearsal").resolve(), notebooks or [])
 
 
 @app.command()

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from fdcore.arms import arm_of, variants
-from fdcore.profile import LoRA, Profile
+from fdcore.arms import arm_of, main_arms, variants
+from fdcore.profile import LoRA, Profile, run_folders
 from fdcore.records import Record, read_jsonl
 from fdcore.shapes import Shape, shape_of
 
@@ -181,12 +181,14 @@ def remedies(profile: Profile, shape: Shape) -> tuple[str, ...]:
 
 
 def disk_bytes(profile: Profile, shape: Shape) -> float:
-    """What checkpoints and saved models take at the end of the run: the newest checkpoints of each arm, three FD models, a model an arm."""
+    """What checkpoints and saved models take at the end of a run: the newest checkpoints of each arm, the FD models on the way, and the last
+    and the best model of each arm. Models are written whole, adapters merged into the weights below."""
     width = 4 if profile.model.dtype == "float32" else 2
     trained = shape.adapters(profile.model.lora.rank) * 4 if profile.model.lora else shape.parameters * width
     averaged = trained * 4 / width if not profile.model.lora else trained
     fd, grpo = 3 * trained + averaged, (3 if profile.model.lora else 4) * trained  # weights, two moments, and the EMA or the reference
-    return KEPT_CHECKPOINTS * (fd + 4 * grpo) + (3 + 5) * trained
+    arms, on_the_way = len(main_arms(profile)), len({*profile.training.fd_checkpoints, profile.training.fd_steps})
+    return KEPT_CHECKPOINTS * (fd + (arms - 1) * grpo) + (on_the_way + 2 * arms) * shape.parameters * width
 
 
 # -- assumptions and speed -------------------------------------------------------------------------------------------
@@ -278,17 +280,17 @@ class Clock:
 
 # -- work and stages -------------------------------------------------------------------------------------------------
 
-ARMS = ("fd", "grpo", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3")
+OVER = ("grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3")
 # notebook, without its number -> what it reads, what stands in the run's folder when it is done, the arms that it trains, the models that it evaluates on (split)
 STAGES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "lean_world": ("the profile's problems", ("problems/checked.json",), (), ()),
     "base_model": ("problems; the model", ("base/eval_test.jsonl", "base/eval_holdout.jsonl", "figures/base.pdf"), (), (("base", "test"), ("base", "holdout"))),
     "feedback_distillation": ("problems; the base model", ("arms/fd/metrics.jsonl", "arms/fd/model", "figures/feedback_distillation.pdf"), ("fd",), ()),
     "grpo": ("problems; the base model", ("arms/grpo/metrics.jsonl", "arms/grpo/model", "figures/grpo.pdf"), ("grpo",), ()),
-    "grpo_from_feedback_distillation": ("arms/fd/model-step-*", tuple(f"arms/{arm}/model" for arm in ARMS[2:]), ARMS[2:], ()),
+    "grpo_from_feedback_distillation": ("arms/fd/model-step-*", tuple(f"arms/{arm}/model" for arm in OVER), OVER, ()),
     "figure_1_token_view": ("arms/fd: attempts, feedback; all saved models", ("token_views.jsonl", "figures/figure_1.html"), (), ()),
     "figure_2_training_curves": ("arms/*/metrics.jsonl", ("figures/figure_2.pdf", "figures/figure_2_tokens.pdf"), (), ()),
-    "figure_3_lemmas_and_pass_at_k": ("all arms' models and metrics", ("figures/figure_3.pdf",), (), tuple((arm, split) for split in ("test", "holdout") for arm in ARMS)),
+    "figure_3_lemmas_and_pass_at_k": ("all arms' models and metrics", ("figures/figure_3.pdf",), (), ()),  # all arms on test and hold-out
     "claims": ("all metrics and evaluations", ("figures/claims.md", "figures/claims.json"), (), ()),
 }
 
@@ -308,8 +310,8 @@ def _stage(profile: Profile, name: str) -> tuple[str, tuple[str, ...], tuple[str
     reads, writes, arms, evaluations = STAGES.get(name, ("a finished run", (), (), ()))
     if profile.rft and name == "figure_2_training_curves":
         arms = (*arms, "rft")
-    if profile.rft and name == "figure_3_lemmas_and_pass_at_k":
-        evaluations = (*evaluations, ("rft", "test"), ("rft", "holdout"))
+    if name == "figure_3_lemmas_and_pass_at_k":
+        evaluations = tuple((arm, split) for split in ("test", "holdout") for arm in main_arms(profile))
     return reads, writes, arms, evaluations
 
 
@@ -317,14 +319,14 @@ def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
     """The plan of these notebooks (names without .ipynb; any that is not in `STAGES` only reads a finished run)."""
     shape = shape_of(profile.model)
     taken = assumptions(profile)
-    runs = [folder / f"seed-{seed}" for seed in profile.seeds] if len(profile.seeds) > 1 and not (folder / "run.json").exists() else [folder]
-    if measured := _measured_response(runs[0]):
+    runs = list(run_folders(profile.seeds, folder).values())
+    if measured := _measured_response(profile, runs[0]):
         taken["response"] = Assumption(value=measured, unit="tokens an attempt", source=f"measured in {folder}")
     clock, stages = Clock(profile, shape, taken), []
     for name in notebooks:
         reads, writes, arms, evaluations = _stage(profile, name.partition("_")[2])
         work = []
-        for run in runs if not name.partition("_")[2] in ABLATIONS else runs[:1]:
+        for run in runs[:1] if name.partition("_")[2] in ABLATIONS else runs:
             work += [_warm_up(clock, run)] if name.endswith("_base_model") and profile.warmup else []
             work += [_training(clock, run, arm) for arm in arms] + [_evaluation(clock, run, *each) for each in evaluations]
         done = bool(writes) and all((folder / path).exists() or (runs[0] / path).exists() for path in writes) and all(each.done >= each.total for each in work)
@@ -399,7 +401,7 @@ def _rows(path: Path) -> int:
         return sum(line.endswith(b"\n") for line in file)  # a line that a kill cut short does not count
 
 
-def _measured_response(folder: Path) -> float | None:
+def _measured_response(profile: Profile, folder: Path) -> float | None:
     """Mean tokens an attempt over all training steps that the run has recorded."""
-    found = [row["response_tokens"] for arm in ARMS for row in read_jsonl(folder / "arms" / arm / "metrics.jsonl")]
+    found = [row["response_tokens"] for arm in main_arms(profile) for row in read_jsonl(folder / "arms" / arm / "metrics.jsonl")]
     return sum(found) / len(found) if found else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Sequence
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -314,6 +314,11 @@ def default_folder(profile: str | Path, seed: int | None) -> Path:
     if len(seeds) > 1:
         return folder if seed is None else folder / f"seed-{seed}"
     return folder.with_name(f"{folder.name}-seed{seeds[0] if seed is None else seed}")
+
+
+def run_folders(seeds: Sequence[int], folder: Path) -> dict[int, Path]:
+    """Where the run of each seed lies in the folder of a study: the folder itself for a seed alone, else seed-N in it."""
+    return {seeds[0]: folder} if len(seeds) == 1 else {seed: folder / f"seed-{seed}" for seed in seeds}
 
 
 def _read(name: str | Path, extended: tuple[Path, ...] = ()) -> tuple[Path, dict]:

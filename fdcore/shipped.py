@@ -18,6 +18,7 @@ from typing import Sequence
 
 from fdcore.claims import Claim
 from fdcore.experiment import REPOSITORY, SHIPPED
+from fdcore.profile import run_folders
 from fdcore.records import write_text
 from fdcore.report import update_readme
 from fdcore.study import Study
@@ -62,13 +63,11 @@ def unpack(out: Path, source: Path = FIGURES) -> tuple[str, int | None]:
     """
     told = _told(source)
     check(source)
-    alone = len(told["seeds"]) == 1
     shutil.rmtree(out, ignore_errors=True)
-    for seed in told["seeds"]:
-        folder = out if alone else out / f"seed-{seed}"
+    for seed, folder in run_folders(told["seeds"], out).items():
         shutil.copytree(source / "records" / f"seed-{seed}", folder)
         write_text(folder / SHIPPED, "{}\n")
-    return told["profile"], told["seeds"][0] if alone else None
+    return told["profile"], told["seeds"][0] if len(told["seeds"]) == 1 else None
 
 
 def check(source: Path = FIGURES) -> None:

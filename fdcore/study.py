@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fdcore.arms import variants
 from fdcore.experiment import Experiment
-from fdcore.profile import default_folder, load_profile
+from fdcore.profile import default_folder, load_profile, run_folders
 
 
 class Study:
@@ -21,8 +21,7 @@ class Study:
         self.seeds = self.profile.seeds if seed is None else (seed,)
         self.folder = Path(out) if out else default_folder(profile, seed)
         self.figures = self.folder / "figures"
-        alone = len(self.seeds) == 1
-        self.runs = [Experiment(profile, each, self.folder if alone else self.folder / f"seed-{each}") for each in self.seeds]
+        self.runs = [Experiment(profile, each, folder) for each, folder in run_folders(self.seeds, self.folder).items()]
 
     @property
     def first(self) -> Experiment:

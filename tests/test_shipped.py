@@ -17,7 +17,7 @@ def study(tmp_path):
     path.write_text(yaml.safe_dump(settings))
     found = Study(path, out=tmp_path / "run")
     for run in found.runs:
-        for name, rows in {"arms/fd/metrics": 3, "arms/fd/eval_test": 2, "arms/teacher_speed/alpha_1.00/metrics": 1, "arms/fd/trajectories": 99, "base/metrics": 1}.items():
+        for name, rows in {"arms/fd/metrics": 6, "arms/fd/eval_test": 2, "arms/teacher_speed/alpha_1.00/metrics": 1, "arms/fd/trajectories": 99, "base/metrics": 1}.items():
             file = run.folder / f"{name}.jsonl"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("".join(json.dumps({"step": i, "seed": run.seed}) + "\n" for i in range(rows)))
@@ -43,7 +43,7 @@ def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path)
     shipped.publish(study, [], tmp_path / "figures")
     _, seed = shipped.unpack(tmp_path / "again", tmp_path / "figures")
     again = Study(tmp_path / "two.yaml", seed=seed, out=tmp_path / "again")
-    assert again.train("fd") == study.train("fd") and len(again.train("fd")) == 6
+    assert again.train("fd") == study.train("fd") and len(again.train("fd")) == 12
     assert again.evaluate("fd", "test") == [{"seed": s, "step": i} for s in (0, 1) for i in (0, 1)]
     assert again.train("grpo") == [] and again.first.shipped and not study.first.shipped
 

@@ -35,8 +35,8 @@ def test_an_arms_rows_are_those_of_all_seeds(profile, tmp_path):
     for run in study.runs:
         folder = run.folder / "arms/fd"
         (folder / "model").mkdir(parents=True)
-        (folder / "metrics.jsonl").write_text(json.dumps({"step": 1, "seed": run.seed}) + "\n")
-    assert [row["seed"] for row in study.train("fd")] == [0, 3]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps({"step": step, "seed": run.seed}) + "\n" for step in range(1, 7)))
+    assert [row["seed"] for row in study.train("fd")] == [0] * 6 + [3] * 6
 
 
 def test_arms_and_variants_are_known_by_name(profile, tmp_path):
@@ -53,7 +53,8 @@ def test_arms_and_variants_are_known_by_name(profile, tmp_path):
 def test_a_variant_whose_settings_were_changed_after_it_was_trained_is_refused(profile, tmp_path):
     trained = tmp_path / "run/arms/alpha/alpha_1"
     (trained / "model").mkdir(parents=True)
-    assert Study(profile, seed=0, out=tmp_path / "run").train("alpha/alpha_1") == []
+    (trained / "metrics.jsonl").write_text("".join(json.dumps({"step": step}) + "\n" for step in range(1, 7)))
+    assert len(Study(profile, seed=0, out=tmp_path / "run").train("alpha/alpha_1")) == 6  # finished: nothing is trained
     settings = yaml.safe_load(profile.read_text())
     settings["ablations"]["alpha"]["variants"]["alpha 1"]["distillation.ema_alpha"] = 0.99
     profile.write_text(yaml.safe_dump(settings))
