@@ -20,10 +20,11 @@ from typing import Callable, Protocol, Sequence
 from fdcore.chat import PROMPTS, render
 from fdcore.profile import FeedbackSettings
 from fdcore.records import Feedback, Problem, Trajectory
-from fdcore.screen import tokens
+from fdcore.screen import NUMBER, WORD
 
 Item = tuple[Problem, Trajectory]
 Generate = Callable[[Sequence[tuple[str, str]], Sequence[int]], list[str]]  # ((system, user) prompts, seeds) -> answers of a frozen model
+LEXEME = re.compile(rf"{WORD.pattern}|{NUMBER.pattern}|[^\s`]")  # of prose as well as of Lean: nothing is refused, and what follows `--` counts
 FORMED = ("scripted", "claude", "self")  # producers whose text is asked to keep the paper's form
 
 
@@ -140,7 +141,7 @@ def shared_run(text: str, proof: str) -> float:
     >>> shared_run("1. Write exact Nat.add_comm a b and stop.", "exact Nat.add_comm a b")
     1.0
     """
-    words, there = [[token.text.strip(".,;:`") or token.text for token in tokens(part)] for part in (proof, text.replace("`", " "))]
+    words, there = LEXEME.findall(proof), LEXEME.findall(text)
     lengths, longest = [0] * (len(there) + 1), 0
     for word in words:
         lengths = [0, *(lengths[i] + 1 if word == other else 0 for i, other in enumerate(there))]

@@ -125,6 +125,8 @@ def test_what_a_text_gives_away_of_the_proof_is_counted():
     assert shared_run("1. Use the lemma Nat.add_comm.", PROOFS[0]) == pytest.approx(0.25)
     assert shared_run(f"1. Write {PROOFS[0].strip()} and compile.", PROOFS[0]) == 1.0
     assert shared_run("", PROOFS[0]) == shared_run("anything", "") == 0.0
+    for hostile in ("1. Write 2x, then 0xzz /- and never", "a-- b", "`` \x00 \u202e"):  # a model's text need not be Lean
+        assert shared_run(hostile, PROOFS[0]) == 0.0 and shared_run(f"{hostile} {PROOFS[0]}", PROOFS[0]) == 1.0
     items = [(problem(PROOFS[0]), FAILED)] * 2
     told = report(items, [Feedback(problem_id="p", text=text, producer="claude", dollars=0.5) for text in (f"write {PROOFS[0]}", "")])
     assert told == {"feedback_leak": 0.5, "feedback_whole_proofs": 1, "feedback_dollars": 1.0, "feedback_form_broken": 1.0}
