@@ -31,7 +31,7 @@ WEIGHTS = {  # how many candidates a family makes beside the others: most proofs
     **dict.fromkeys("direct compound symmetric in_context under_function packed weaken use_iff iff_in_context extensional under_sum under_map".split(), 4),
     **dict.fromkeys("contrapositive double_negation one_of_two for_all_premise from_exists both both_lead_on chain".split(), 1),
 }
-NEW_SHARE = 0.55  # of each tier beyond the first: an unknown lemma in every proof that is known
+NEW_SHARE = {"test": 0.55, "train": 0.55, "warmup": 0.25}  # of each tier beyond the first: an unknown lemma in every proof that is known
 
 
 @dataclass(frozen=True)
@@ -160,12 +160,12 @@ def useful_facts(judge: Judge, count: int, seed: int) -> list[Fact]:
 
 
 def generate(
-    seed: int = 0, *, lemmas: int = 48, unknown_share: float = 0.4, per_family: int = 140, train: int = 4000, test: int = 400, warmup: int = 1200
+    seed: int = 0, *, lemmas: int = 48, unknown_share: float = 0.4, per_family: int = 140, train: int = 4000, test: int = 400, warmup: int = 2000
 ) -> dict[str, int]:
     """Make partition, warmup, train and test under lean_project/problems from the library. Returns how many theorems and lemmas.
 
-    The three sets share lemmas and no statement, up to names and the order of hypotheses, with each other or the hold-out. They have the
-    same shares of tiers and of problems that need an unknown lemma in every known proof, and so has every longer beginning of a file.
+    The three sets share lemmas and no statement, up to names and the order of hypotheses, with each other or the hold-out. Train and test
+    have the same shares of tiers and of problems that need an unknown lemma in every known proof, and so has every longer beginning of a file.
     """
     judge, rng = Judge(), random.Random(seed_of(seed, "problems"))
     facts = useful_facts(judge, lemmas, seed)
@@ -200,7 +200,7 @@ def draw(pools: dict[tuple[int, bool], list[Checked]], size: int, what: str) -> 
     counts = {tier: round(share * size) for tier, share in SHARES.items()}
     counts[2] += size - sum(counts.values())
     for tier, count in sorted(counts.items(), reverse=True):
-        new = 0 if tier == 1 else round(NEW_SHARE * count)
+        new = 0 if tier == 1 else round(NEW_SHARE[what] * count)
         for needs_unknown, wanted in ((True, new), (False, count - new)):
             for other in range(tier, min(tier, 2) - 1 if what == "warmup" else tier - 1, -1):
                 pool = pools[other, needs_unknown]
