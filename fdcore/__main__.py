@@ -8,6 +8,8 @@ from typing import Annotated, Iterator
 
 import typer
 
+from fdcore import REPOSITORY
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -51,7 +53,7 @@ def redraw() -> None:
     """Draw every figure of figures/ anew from the records that are shipped there; nothing is trained."""
     from fdcore import runner, shipped
 
-    out = shipped.REPOSITORY / "runs" / "shipped"
+    out = REPOSITORY / "runs" / "shipped"
     with _one_line_each():
         profile, seed = shipped.unpack(out)
         runner.run([path for path in runner.find_notebooks([]) if not path.stem.endswith(("lean_world", "explore"))], profile=profile, seed=seed, out=out)

@@ -13,7 +13,7 @@ from typing import Callable, Iterable, Literal, NamedTuple, Sequence
 import numpy as np
 
 from fdcore.evaluation import per_problem
-from fdcore.records import Record, read_jsonl, write_text
+from fdcore.records import Record, markdown_table, read_jsonl, write_text
 
 REPLICATES, LEVEL = 4000, 0.95
 BLOCK = 5  # steps: neighbouring steps are not independent
@@ -104,6 +104,11 @@ class Claim(Rule):
     high: float | None
     verdict: Literal["reproduced", "not reproduced", "undecided"]
     detail: str  # the numbers behind the estimate, or why there is none
+
+    @property
+    def number(self) -> str:
+        """The estimate with its interval and unit, for a reader."""
+        return "—" if self.estimate is None else f"{self.estimate:+.3f} [{self.low:+.3f}, {self.high:+.3f}] {self.unit}"
 
 
 class Measured(NamedTuple):
@@ -291,11 +296,9 @@ ABLATED = MEASURES[4:]  # on the first run alone, where the ablations are
 
 def table(claims: Sequence[Claim]) -> str:
     """The claims as a Markdown table."""
-    rows = ["| claim | quantity | estimate [95 % interval] | reproduced when | verdict | this run's numbers | the paper |", "| --- " * 7 + "|"]
-    for c in claims:
-        number = "—" if c.estimate is None else f"{c.estimate:+.3f} [{c.low:+.3f}, {c.high:+.3f}] {c.unit}"
-        rows.append(f"| **{c.id}** {c.claim} | {c.quantity} | {number} | {c.reproduced_when} | **{c.verdict}** | {c.detail} | {c.paper} |")
-    return "\n".join(rows) + f"\n\nIntervals: bootstrap over {', '.join(f'{c.bootstrap} ({c.id})' for c in claims)}, and over runs where there are several.\n"
+    head = ["claim", "quantity", "estimate [95 % interval]", "reproduced when", "verdict", "this run's numbers", "the paper"]
+    rows = markdown_table(head, [(f"**{c.id}** {c.claim}", c.quantity, c.number, c.reproduced_when, f"**{c.verdict}**", c.detail, c.paper) for c in claims])
+    return f"{rows}\n\nIntervals: bootstrap over {', '.join(f'{c.bootstrap} ({c.id})' for c in claims)}, and over runs where there are several.\n"
 
 
 def write_claims(claims: Sequence[Claim], folder: Path) -> None:

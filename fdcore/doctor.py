@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Callable, Iterator, Literal
 
+from fdcore import REPOSITORY
 from fdcore import lake, plan, plantables
 from fdcore.profile import DataFile, Profile
 from fdcore.records import Problem, Record
@@ -235,8 +236,6 @@ def problems(profile: Profile) -> str:
 
 
 def _reach(data: DataFile, variable: str) -> str:
-    from fdcore.published import REPOSITORY
-
     if (REPOSITORY / data.name).exists():
         return "on disk"
     if data.name.startswith("/") or data.name.count("/") != 1:

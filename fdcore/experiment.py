@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
+from fdcore import REPOSITORY
 from fdcore import problems as problem_sets
 from fdcore import warmup
 from fdcore.arms import Arm, arm_of, main_arms
@@ -42,7 +43,6 @@ from fdcore.tools import Tools
 from fdcore.training import Run
 from fdcore.verifier import Verifier
 
-REPOSITORY = Path(__file__).parent.parent
 SHIPPED = "shipped.json"  # marks a folder of records without weights (`fdcore.shipped`): read, never trained
 
 

@@ -116,35 +116,35 @@ class Claude:
 
     async def _all(self, todo: dict[str, tuple[str, str]]) -> dict[str, str]:
         """Answers into the ledger; returns why the others have none. A fault that concerns all of them stops those not sent yet."""
-        room, failed = asyncio.Semaphore(self.settings.concurrency), {}
-        settings = self.settings
+        settings, room, failed, faults = self.settings, asyncio.Semaphore(self.settings.concurrency), {}, []
         async with self.sdk.AsyncAnthropic(timeout=settings.timeout_seconds, max_retries=settings.retries) as client:
             if settings.batches:
                 return await self._batch(client, todo)
-            tasks = [asyncio.create_task(self._one(client, room, key, prompt, failed)) for key, prompt in todo.items()]
-            done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-            fault = next((task.exception() for task in done if task.exception()), None)
-            if fault is not None:
-                for task in waiting:
-                    if not getattr(task, "sent", False):
-                        task.cancel()
-                await asyncio.gather(*waiting, return_exceptions=True)
-                raise fault
+
+            async def one(key: str, prompt: tuple[str, str]) -> None:
+                async with room:
+                    try:
+                        if not faults:
+                            await self._one(client, key, prompt, failed)
+                    except Exception as fault:  # what is under way is paid for, and ends
+                        faults.append(fault)
+
+            await asyncio.gather(*(one(*request) for request in todo.items()))
+        if faults:
+            raise faults[0]
         return failed
 
-    async def _one(self, client, room: asyncio.Semaphore, key: str, prompt: tuple[str, str], failed: dict[str, str]) -> None:
-        async with room:
-            release = self._reserve(prompt)
-            asyncio.current_task().sent = True
-            try:
-                started = time.monotonic()
-                answer = await self._faults(lambda: client.messages.create(**self._parameters(*prompt)))
-                if isinstance(answer, str):
-                    failed[key] = answer
-                else:
-                    self.ledger.write(self._row(key, answer, time.monotonic() - started))
-            finally:
-                release()
+    async def _one(self, client, key: str, prompt: tuple[str, str], failed: dict[str, str]) -> None:
+        release = self._reserve(prompt)
+        try:
+            started = time.monotonic()
+            answer = await self._faults(lambda: client.messages.create(**self._parameters(*prompt)))
+            if isinstance(answer, str):
+                failed[key] = answer
+            else:
+                self.ledger.write(self._row(key, answer, time.monotonic() - started))
+        finally:
+            release()
 
     async def _faults(self, ask: Callable[[], Awaitable]):
         """The answer, or why there is none after all retries. FeedbackError for what no retry can mend."""

@@ -10,8 +10,8 @@ import tomllib
 from pathlib import Path
 
 from fdcore.records import Record
+from fdcore.toolchain import PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent / "lean_project"
 GET = "run `lake exe cache get` in lean_project"
 
 
@@ -48,9 +48,15 @@ def check_mathlib(project: Path = PROJECT) -> Pins:
     if found != wanted.commit:
         lean = (folder / "lean-toolchain").read_text(encoding="utf-8").strip() if (folder / "lean-toolchain").exists() else "an unknown Lean"
         raise LakeError(f"{folder} is another Mathlib (commit {found[:12]}, for {lean}), pinned is {wanted.release} ({wanted.commit[:12]}); remove that folder and {GET}")
-    if not any((folder / ".lake" / "build" / "lib" / place / "Mathlib.olean").exists() for place in ("", "lean")):  # Lake moved it in 4.18
+    if not (compiled(folder) / "Mathlib.olean").exists():
         raise LakeError(f"Mathlib {wanted.release} is there and not compiled ({folder}); {GET}")
     return wanted
+
+
+def compiled(package: Path) -> Path:
+    """Where Lake puts a package's compiled files: .lake/build/lib/lean, before Lean 4.18 .lake/build/lib."""
+    library = package / ".lake" / "build" / "lib"
+    return library / "lean" if (library / "lean").is_dir() else library
 
 
 def _checked_out(folder: Path) -> str:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from fdcore.leanserver import MAX_ANSWER, START_SECONDS, WarmLeanFailed, WarmLeanLate, WarmProcess
 
-ROOT = Path(__file__).resolve().parent.parent
-START = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import json; from fdcore.leancore import serve; serve(*json.loads(sys.argv[1]))"
+from fdcore import REPOSITORY
+
+START = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import json; from fdcore.leancore import serve; serve(*json.loads(sys.argv[1]))"
 
 
 class Judgement(NamedTuple):

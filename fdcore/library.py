@@ -10,12 +10,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Iterable, Sequence
 
+from fdcore import REPOSITORY
 from fdcore.generator import Judge
 from fdcore.problems import AUTOMATIC, HEADER, ROOT, TACTICS, alone, compile_many, partition, read_problems
 from fdcore.records import Problem, write_text
-from fdcore.toolchain import PROJECT, declared, modules
+from fdcore.toolchain import declared, modules
 
-REPOSITORY = PROJECT.parent
 TESTS = REPOSITORY / "tests" / "test_library.py"
 SPLITS = ("train", "test", "holdout")
 GENERATED = ("Fd.Syntax", "Fd.Unexpand")  # by generate_syntax.py

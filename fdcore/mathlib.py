@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from fdcore.lake import compiled
 from fdcore.toolchain import ELAN, PROJECT, LeanUnavailable, Toolchain, elan_toolchain
 
 
@@ -34,7 +35,7 @@ def find_mathlib(project: Path = PROJECT) -> Mathlib:
     if lean is None:
         raise LeanUnavailable(f"proofs over Mathlib need Lean from elan, and there is no lean on PATH; {ELAN}")
     package = project / ".lake" / "packages" / "mathlib"
-    folders = tuple(_compiled(each) for each in (package, *sorted(set(package.parent.glob("*")) - {package}), project) if _compiled(each).is_dir())
+    folders = tuple(compiled(each) for each in (package, *sorted(set(package.parent.glob("*")) - {package}), project) if compiled(each).is_dir())
     if not folders or not (folders[0] / "Mathlib.olean").is_file():
         raise LeanUnavailable(f"Mathlib is not built in {project}; run `lake exe cache get` there")
     wanted, own = _version(pinned), _version(package / "lean-toolchain")
@@ -46,12 +47,6 @@ def find_mathlib(project: Path = PROJECT) -> Mathlib:
     manifest = project / "lake-manifest.json"
     parts = [toolchain.version.encode(), manifest.read_bytes() if manifest.is_file() else b"", (folders[0] / "Mathlib.olean").read_bytes()]
     return Mathlib(toolchain, folders, hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest(), package)
-
-
-def _compiled(package: Path) -> Path:
-    """Where Lake puts a package's compiled files: .lake/build/lib/lean, before Lean 4.18 .lake/build/lib."""
-    library = package / ".lake" / "build" / "lib"
-    return library / "lean" if (library / "lean").is_dir() else library
 
 
 def _version(pinned: Path) -> str:

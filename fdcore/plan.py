@@ -6,12 +6,12 @@ Left out on purpose: the tables (`fdcore.plantables`), and whether this machine 
 """
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 from typing import Literal
 
+from fdcore import REPOSITORY
 from fdcore.arms import arm_of, main_arms, variants
+from fdcore.papercurves import paper_curves
 from fdcore.profile import LoRA, Profile, run_folders
 from fdcore.records import Record, read_jsonl
 from fdcore.shapes import Shape, shape_of
@@ -19,7 +19,6 @@ from fdcore.shapes import Shape, shape_of
 GB = 1e9
 LOGITS_CHUNK = 2**25  # `fdcore.policy.CHUNK`: logits in memory at once; a test compares the two
 KEPT_CHECKPOINTS = 2  # `fdcore.checkpoint.save_checkpoint`
-CURVES = Path(__file__).parent / "paper_curves.csv"
 PAPER_SECONDS = {"fd": 300, "grpo": 550}  # a step on 8 H200, by the paper
 
 Column = Literal["fd", "grpo"]
@@ -233,9 +232,7 @@ def assumptions(profile: Profile) -> dict[str, Assumption]:
 
 def paper_response() -> float:
     """Mean response length, in tokens, along the paper's Figure 14 for Feedback Distillation with Claude."""
-    with open(CURVES, encoding="utf-8") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        values = [float(row["y"]) for row in rows if row["figure"] == "14" and row["panel"] == "response length" and row["series"] == "Claude FD"]
+    values = [y for _, y in paper_curves("14", "response length")["Claude FD"]]
     return round(sum(values) / len(values), -2)
 
 
@@ -293,12 +290,10 @@ STAGES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, 
     "figure_3_lemmas_and_pass_at_k": ("all arms' models and metrics", ("figures/figure_3.pdf",), (), ()),  # all arms on test and hold-out
     "claims": ("all metrics and evaluations", ("figures/claims.md", "figures/claims.json"), (), ()),
 }
-
-
 ABLATIONS = {  # notebook -> the ablations that it trains and evaluates, on the first seed
     "figure_4_feedback_sources": ("sources", "over_sources"), "figure_5_self_feedback": ("self", "over_self"), "figure_6_teacher_speed": ("teacher_speed",),
     "figure_7_constant_feedback": ("constant",), "figure_8_tools": ("tools_fd", "tools_grpo"), "figure_9_learning_rates": ("grpo_rates",),
-    "figure_12_prompts": ("formulations",), "sensitivity": ("sensitivity",),
+    "figure_12_prompts": ("formulations",), "figures_13_14_words_and_length": ("sources", "self"), "sensitivity": ("sensitivity",),
 }
 
 
@@ -320,15 +315,19 @@ def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
     shape = shape_of(profile.model)
     taken = assumptions(profile)
     runs = list(run_folders(profile.seeds, folder).values())
-    if measured := _measured_response(profile, runs[0]):
-        taken["response"] = Assumption(value=measured, unit="tokens an attempt", source=f"measured in {folder}")
-    clock, stages = Clock(profile, shape, taken), []
+    published = [] if profile.model.source else sorted((REPOSITORY / "figures" / "records").glob("seed-*"))  # the student that is built here has a run in the repository
+    for run in (*published, runs[0]):
+        if measured := _measured_response(profile, run):
+            taken["response"] = Assumption(value=measured, unit="tokens an attempt", source=f"measured in {run.relative_to(REPOSITORY) if run in published else run}")
+    clock, stages, planned = Clock(profile, shape, taken), [], set()
     for name in notebooks:
         reads, writes, arms, evaluations = _stage(profile, name.partition("_")[2])
         work = []
         for run in runs[:1] if name.partition("_")[2] in ABLATIONS else runs:
             work += [_warm_up(clock, run)] if name.endswith("_base_model") and profile.warmup else []
-            work += [_training(clock, run, arm) for arm in arms] + [_evaluation(clock, run, *each) for each in evaluations]
+            work += [_training(clock, run, arm) for arm in arms if (run, arm) not in planned]
+            work += [_evaluation(clock, run, *each) for each in evaluations if (run, *each) not in planned]
+            planned |= {(run, arm) for arm in arms} | {(run, *each) for each in evaluations}
         done = bool(writes) and all((folder / path).exists() or (runs[0] / path).exists() for path in writes) and all(each.done >= each.total for each in work)
         stages.append(Stage(notebook=name, reads=reads, writes=writes, work=tuple(work), done=done))
     memory = {column: memory_plan(profile, shape, column) for column in ("fd", "grpo")} if profile.hardware else {}
@@ -390,7 +389,7 @@ def _sizes(profile: Profile) -> dict[str, int]:
     problems = profile.problems
     if problems.source == "mathlib":
         return {"test": problems.test, "holdout": problems.holdout}
-    root = Path(__file__).parent.parent / "lean_project" / "problems"
+    root = REPOSITORY / "lean_project" / "problems"
     return {"test": min(_rows(root / problems.test), problems.max_test or 10**9), "holdout": min(_rows(root / problems.holdout), problems.max_holdout or 10**9)}
 
 

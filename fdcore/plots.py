@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
+from fdcore.papercurves import paper_curves
 from fdcore.records import write_text
 
 STYLE = {
@@ -184,16 +185,6 @@ def curve(axes, rows: list[dict], look: tuple, key: str, x: str, name: str) -> N
     elif len(raw) > 1:
         axes.fill_between(where, values.min(0), values.max(0), color=look[0], alpha=0.15, linewidth=0)
     _line(axes, where, values.mean(0) if len(values) else (), look, name)
-
-
-def paper_curves(figure: str, panel: str) -> dict[str, list[tuple[float, float]]]:
-    """The digitized points of one panel of the paper, by series."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    with open(Path(__file__).parent / "paper_curves.csv", encoding="utf-8") as file:
-        for row in csv.DictReader(line for line in file if not line.startswith("#")):
-            if row["figure"] == figure and row["panel"] == panel:
-                found.setdefault(row["series"], []).append((float(row["x"]), float(row["y"])))
-    return found
 
 
 def _paper_panel(axes, panel: str) -> None:

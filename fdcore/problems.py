@@ -15,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Iterable, Sequence
 
+from fdcore import REPOSITORY
 from fdcore.profile import Profile
 from fdcore.records import Problem, read_records
 from fdcore.toolchain import build_library, find_toolchain
 
-ROOT = Path(__file__).parent.parent / "lean_project" / "problems"
+ROOT = REPOSITORY / "lean_project" / "problems"
 HEADER = "prelude\nimport Fd\n\n"
 TACTICS = ("rfl", "trivial", "assumption", "contradiction", "decide", "omega", "ac_rfl", "simp", "norm_cast", "simp_all")  # automatic: they name no lemma
 INTERNAL = re.compile(r"let_|ite_|heq|noConfusion|beq|ble|RecOn|choose|skolem")  # facts for Lean's own machinery

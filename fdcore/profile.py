@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, Sequence
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fdcore import REPOSITORY
+
 PROFILES = Path(__file__).parent / "profiles"
 ADDED = {"about", "publish_figures", "seeds", "ablations"}  # settings that change nothing of a run: they do not make another one
 
@@ -310,7 +312,7 @@ def load_profile(name: str | Path) -> Profile:
 
 def default_folder(profile: str | Path, seed: int | None) -> Path:
     """Where a run is kept when nothing else is said; where all of a profile's seeds are, for `seed` None."""
-    seeds, folder = load_profile(profile).seeds, PROFILES.parent.parent / "runs" / Path(profile).stem
+    seeds, folder = load_profile(profile).seeds, REPOSITORY / "runs" / Path(profile).stem
     if len(seeds) > 1:
         return folder if seed is None else folder / f"seed-{seed}"
     return folder.with_name(f"{folder.name}-seed{seeds[0] if seed is None else seed}")

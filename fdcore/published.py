@@ -17,12 +17,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Iterator, Sequence
 
+from fdcore import REPOSITORY
 from fdcore.lean_source import SourceError, theorem_name
 from fdcore.problems import ProblemError
 from fdcore.profile import DataFile
 from fdcore.records import Record
 
-REPOSITORY = Path(__file__).parent.parent
 BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 REMEDY = "name another source in the profile's problems, or set FD_LEAN_WORKBOOK or FD_MINIF2F to a file or folder that holds the rows"
 STEPS = ("id", "status", "tactic", "state_before", "state_after", "formal_statement")

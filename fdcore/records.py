@@ -8,7 +8,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Iterable, Iterator, Literal, TypeVar
+from typing import Iterable, Iterator, Literal, Sequence, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -143,6 +143,11 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
 def write_records(path: Path, records: Iterable[Record]) -> None:
     """Write a JSON-lines file in one atomic step: after a kill the file is the old one or the new one."""
     write_text(path, "".join(record.model_dump_json() + "\n" for record in records))
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as GitHub and Jupyter read it. The cells are Markdown."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -53,15 +53,6 @@ def edges(profile: Profile, model: Path) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def changed(profile: Profile, values: dict[str, Any]) -> Profile:
-    """The profile with other values: {"section.setting": value}."""
-    content = profile.model_dump(mode="json")
-    for name, value in values.items():
-        section, _, key = name.rpartition(".")
-        (content[section] if section else content)[key] = value
-    return Profile.model_validate(content)
-
-
 def rehearse(profile: Profile, folder: Path, notebooks: Sequence[str]) -> None:
     """Run these notebooks on stand-ins in `folder` (again: go on). Raises ValueError for a profile without edges, NotebookFailed."""
     if profile.model.source is None or profile.problems.source != "mathlib" or profile.feedback.producer != "claude":
@@ -72,7 +63,7 @@ def rehearse(profile: Profile, folder: Path, notebooks: Sequence[str]) -> None:
     _announce(profile, replaced)
     write_rows(standins)
     _warm_up(profile, standins)
-    small = changed(profile, {name: value for name, (value, _) in replaced.items()} | SIZES)
+    small = profile.varied({name: value for name, (value, _) in replaced.items()} | SIZES)
     settings = folder / "rehearsal.yaml"
     write_text(settings, yaml.safe_dump(small.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     load_profile(settings)  # as any profile file is read
@@ -115,7 +106,7 @@ def _warm_up(profile: Profile, standins: Path) -> None:
 
     smoke = load_profile("smoke")
     settings = standins / "warm-up.yaml"
-    small = changed(smoke, {"model.thinking": profile.model.thinking} | {f"warmup.{name}": value for name, value in WARM_UP.items()})
+    small = smoke.varied({"model.thinking": profile.model.thinking} | {f"warmup.{name}": value for name, value in WARM_UP.items()})
     write_text(settings, yaml.safe_dump(small.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     Experiment(settings, seed=0, out=standins / "warm-up").base()
 

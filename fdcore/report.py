@@ -12,11 +12,12 @@ from typing import Sequence
 from fdcore.claims import Claim
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
 from fdcore.plots import label, over_seeds
-from fdcore.records import write_text
+from fdcore.records import markdown_table, write_text
 from fdcore.study import Study
 from fdcore.tokenpage import environment
 
 README_MARKS = "<!-- results: written by fdcore.report, do not edit -->\n", "<!-- end of results -->\n"
+RESULTS = ["", "pass@1 on test", "pass@k", "lemmas known", "an unknown lemma", "pass@1 on hold-out", "entropy at the end (nats)"]
 CAPTIONS = {  # name of the file: heading, and what the figure shows
     "figure_3": ("Lemmas and pass@k (Figure 3)", "Distinct library lemmas in verified training proofs, by step and by sampled tokens; unbiased pass@k on test."),
     "figure_2": ("Training curves (Figure 2)", "Test, train and hold-out accuracy and entropy by training step, counted from the base model."),
@@ -37,7 +38,11 @@ CAPTIONS = {  # name of the file: heading, and what the figure shows
 
 def results_table(study: Study) -> str:
     """The arms side by side on test and hold-out, as a Markdown table: pass@1 with 95 % bootstrap intervals over problems, pass@k, entropy."""
-    ks, lines = study.profile.evaluation.ks, []
+    return markdown_table(RESULTS, _results(study))
+
+
+def _results(study: Study) -> list[list[str]]:
+    ks, found = study.profile.evaluation.ks, []
     for arm in ("base", *study.arms):
         test, holdout = study.evaluate(arm, "test"), study.evaluate(arm, "holdout")
         if not test or not holdout:
@@ -46,10 +51,8 @@ def results_table(study: Study) -> str:
         known, unknown = ([row for row in test if row["unknown"] is flag] for flag in (False, True))
         entropy = "—" if arm == "base" else f"{over_seeds(study.train(arm))[-1]['entropy']:.2f}"
         shares = [f"{pass_at_k_curve(rows, [1])[1]:.1%}" if rows else "—" for rows in (known, unknown)]
-        cells = [label(arm, study.starts), _interval(test), f"{pass_at_k_curve(test, [most])[most]:.1%} (k = {most})", *shares, _interval(holdout), entropy]
-        lines.append(f"| {' | '.join(cells)} |")
-    head = "| | pass@1 on test | pass@k | lemmas known | an unknown lemma | pass@1 on hold-out | entropy at the end (nats) |"
-    return "\n".join([head, "| --- " * 7 + "|", *lines])
+        found.append([label(arm, study.starts), _interval(test), f"{pass_at_k_curve(test, [most])[most]:.1%} (k = {most})", *shares, _interval(holdout), entropy])
+    return found
 
 
 def abstract(study: Study, claims: Sequence[Claim]) -> str:
@@ -70,7 +73,7 @@ def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Pat
     shown = [{"heading": heading, "caption": caption, "data": base64.b64encode(path.read_bytes()).decode(), "name": path.stem} for path, heading, caption in figures]
     tokens = study.figures / "figure_1.html"
     page = environment.get_template("report.html.jinja").render(
-        abstract=abstract(study, claims), claims=claims, figures=shown, results=[_cells(line) for line in results_table(study).splitlines() if not line.startswith("| ---")],
+        abstract=abstract(study, claims), claims=claims, figures=shown, results=[RESULTS, *_results(study)],
         tokens=tokens.read_text(encoding="utf-8") if tokens.exists() else None, provenance={k: v for k, v in provenance.items() if k != "files"}, profile=study.profile,
     )
     write_text(study.figures / "report.html", page)
@@ -85,18 +88,10 @@ def update_readme(readme: Path, study: Study, claims: Sequence[Claim], provenanc
     if not (opening and closing):
         raise ValueError(f"{readme} lacks the lines {README_MARKS[0].strip()!r} and {README_MARKS[1].strip()!r}, between which the results are written")
     where = f"Commit {provenance['commit'][:10]}, {provenance['date']}, {provenance['machine']['cores']} cores, GPU: {provenance['machine']['gpu']}."
-    verdicts = "\n".join(["| claim | estimate [95 % interval] | verdict |", "| --- " * 3 + "|", *(f"| **{c.id}** {c.claim} | {_estimate(c)} | {c.verdict} |" for c in claims)])
+    verdicts = markdown_table(["claim", "estimate [95 % interval]", "verdict"], [(f"**{c.id}** {c.claim}", c.number, c.verdict) for c in claims])
     write_text(readme, f"{before}{opening}{abstract(study, claims)}\n\n{verdicts}\n\n{results_table(study)}\n\n{where}\n{closing}{after}")
-
-
-def _estimate(claim: Claim) -> str:
-    return "—" if claim.estimate is None else f"{claim.estimate:+.3f} [{claim.low:+.3f}, {claim.high:+.3f}] {claim.unit}"
 
 
 def _interval(rows: list[dict]) -> str:
     low, high = bootstrap_pass_at_k(rows, [1])[1]
     return f"{pass_at_k_curve(rows, [1])[1]:.1%} [{low:.1%}, {high:.1%}]"
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]

@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 from typing import Sequence
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+from fdcore import REPOSITORY
+
+NOTEBOOKS = REPOSITORY / "notebooks"
 INTERRUPTED = "interrupted; run the same command again to go on"
 
 

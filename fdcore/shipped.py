@@ -16,8 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Sequence
 
+from fdcore import REPOSITORY
 from fdcore.claims import Claim
-from fdcore.experiment import REPOSITORY, SHIPPED
+from fdcore.experiment import SHIPPED
 from fdcore.profile import run_folders
 from fdcore.records import write_text
 from fdcore.report import update_readme

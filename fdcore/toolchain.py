@@ -22,7 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-PROJECT = Path(__file__).resolve().parent.parent / "lean_project"
+from fdcore import REPOSITORY
+
+PROJECT = REPOSITORY / "lean_project"
 LIBRARY_ROOT = PROJECT / "Fd"
 BUILD = PROJECT / ".build"
 VERSION = "4.35"  # the registry in Fd/Syntax.lean names what this version's shared library contains

@@ -8,9 +8,14 @@ from typing import Sequence
 
 from matplotlib.figure import Figure
 
+from fdcore.arms import variants
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
-from fdcore.plots import LOOKS, PANELS, PAPER_PANELS, axis, curve, legend_above, new_figure, note, paper_curves, styled
+from fdcore.papercurves import paper_curves
+from fdcore.plots import LOOKS, PANELS, PAPER_PANELS, axis, curve, legend_above, new_figure, note, styled
+from fdcore.profile import Profile
+from fdcore.records import markdown_table
 
+NO_ABLATION = "This profile has no such ablation."
 TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)", "epistemic_words": "epistemic words an attempt"}
 PAPER_TITLES = dict(zip((key for key, _ in PANELS), PAPER_PANELS)) | {
     "lemmas_seen": "cumulative lemmas", "response_tokens": "response length", "kl": "KL(student||teacher)", "epistemic_words": "epistemic total"}
@@ -58,14 +63,22 @@ def variant_rows(metrics: dict[str, list[dict]], keys: Sequence[str]) -> list[di
     return [{"variant": label, "seed": row["seed"], "step": row["step"], **{key: row.get(key) for key in keys}} for label, rows in metrics.items() for row in rows]
 
 
+def settings_table(profile: Profile, *ablations: str) -> str:
+    """What each variant of these ablations changes, as a Markdown table; one sentence where the profile has none of them."""
+    found = [name for name in ablations if name in profile.ablations]
+    rows = [(label, changed) for name in found for label, changed in zip(variants(profile, name), ({}, *profile.ablations[name].variants.values()))]
+    told = [(label, ", ".join(f"`{key}` {value}" for key, value in changed.items()) or "as in the profile") for label, changed in rows]
+    return markdown_table(["variant", "settings"], told) if rows else NO_ABLATION
+
+
 def variant_table(evaluations: dict[str, list[dict]]) -> str:
     """pass@1 of each variant with its 95 % bootstrap interval over problems, and pass@k at the most samples, as a Markdown table."""
-    lines = ["| variant | pass@1 | pass@k | an unknown lemma needed, pass@1 |", "| --- " * 4 + "|"]
+    found = []
     for label, rows in evaluations.items():
         most = min(row["n"] for row in rows)
         one, many = pass_at_k_curve(rows, [1])[1], pass_at_k_curve(rows, [most])[most]
         low, high = bootstrap_pass_at_k(rows, [1])[1]
         unknown = [row for row in rows if row["unknown"]]
         share = f"{pass_at_k_curve(unknown, [1])[1]:.1%}" if unknown else "—"
-        lines.append(f"| {label} | {one:.1%} [{low:.1%}, {high:.1%}] | {many:.1%} (k = {most}) | {share} |")
-    return "\n".join(lines)
+        found.append((label, f"{one:.1%} [{low:.1%}, {high:.1%}]", f"{many:.1%} (k = {most})", share))
+    return markdown_table(["variant", "pass@1", "pass@k", "an unknown lemma needed, pass@1"], found)

@@ -11,13 +11,16 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from fdcore import doctor
 from fdcore.model import train_tokenizer
+from fdcore.plan import disk_bytes
 from fdcore.profile import load_profile
+from fdcore.shapes import shape_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = load_profile("paper")
@@ -89,14 +92,18 @@ def test_a_driver_older_than_torchs_cuda_is_found(machine, monkeypatch):
         doctor.cuda()
 
 
-def test_settings_that_do_not_fit_and_a_disk_that_is_too_small_are_found(tmp_path):
+def test_settings_that_do_not_fit_and_a_disk_that_is_too_small_are_found(tmp_path, monkeypatch):
     with pytest.raises(doctor.Missing, match="the trainer needs") as missing:
         doctor.fits(changed("hardware", gpus=2))
     assert "hardware.gpus: 8" in missing.value.remedy
-    if doctor.shutil.disk_usage(tmp_path).free < 1.7e12:
-        with pytest.raises(doctor.Missing, match="a run leaves about 17") as missing:
-            doctor.disk(PAPER, tmp_path / "not/yet/there")
-        assert "--out" in missing.value.remedy
+    needed = disk_bytes(PAPER, shape_of(PAPER.model))
+    assert needed > 1e12
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=needed))
+    with pytest.raises(doctor.Missing, match=f"GB free at {tmp_path}, a run leaves about {needed / 1e9 + 2:.0f}") as missing:
+        doctor.disk(PAPER, tmp_path / "not/yet/there")
+    assert "--out" in missing.value.remedy
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=needed + 3e9))
+    assert doctor.disk(PAPER, tmp_path / "not/yet/there").endswith("needed")
 
 
 def test_a_model_folder_without_a_chat_template_is_found(tmp_path):

@@ -10,13 +10,12 @@ import pytest
 import yaml
 
 from fdcore import problems as problem_sets
-from fdcore.lean_source import split_source
 from fdcore.mathlib_problems import Loaded, Rejected, load_data
 from fdcore.overlap import Overlap, normal_form
 from fdcore.problems import ProblemError, load_problems, verify_references
 from fdcore.profile import PROFILES, DataFile, load_profile
 from fdcore.records import Problem
-from fdcore.splits import DEFECTS, Split, draw, load_mathlib, read_defects
+from fdcore.splits import Split, draw, load_mathlib, read_defects
 from fdcore.toolchain import LeanUnavailable
 
 DATA = Path(__file__).parent / "data"

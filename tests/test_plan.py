@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fdcore.plan import STAGES, make_plan, memory_plan
+from fdcore.plan import ABLATIONS, STAGES, make_plan, memory_plan
 from fdcore.profile import Hardware, Profile, load_profile
 from fdcore.shapes import read_shape, shape_of
 
@@ -77,6 +78,16 @@ def test_every_stage_is_a_notebook_and_another_notebook_only_reads(tmp_path):
     assert set(STAGES) <= {name.partition("_")[2] for name in NOTEBOOKS}
     (other,) = make_plan(load_profile("tiny"), tmp_path, ["99_mine"]).stages
     assert other.work == () and not other.done
+
+
+def test_the_ablations_that_are_planned_are_those_that_the_notebooks_train():
+    found = {}
+    for name in NOTEBOOKS:
+        if trained := re.findall(r"study\.variants\((.*?)\)", (ROOT / f"notebooks/{name}.ipynb").read_text().replace("\\", "")):
+            found[name.partition("_")[2]] = tuple(re.findall(r'"(\w+)"', trained[0]))
+    assert found == ABLATIONS
+    work = [(w.kind, w.arm, w.split) for stage in make_plan(load_profile("tiny-full"), Path("/nowhere"), NOTEBOOKS).stages for w in stage.work if "/" in w.arm]
+    assert len(work) == len(set(work)) > 40  # what two notebooks show is planned once
 
 
 def test_a_model_that_is_nowhere_and_an_unknown_architecture_are_one_line(tmp_path):

@@ -9,6 +9,7 @@ from fdcore import library as library_page
 from fdcore.facts import normal_form
 from fdcore.families import FAMILIES
 from fdcore.generator import drafts, effort, even, grade, length, library_facts
+from fdcore import REPOSITORY
 from fdcore.problems import AUTOMATIC, HEADER, ROOT, ProblemError, alone, compile_many, partition, read_problems, verify_references
 from fdcore.records import Problem
 from fdcore.toolchain import library_theorems, module_of
@@ -184,14 +185,14 @@ def test_every_key_has_its_turn():
 
 
 def test_the_committed_page_is_what_the_sources_give(sets):
-    page = (library_page.REPOSITORY / "figures" / "library.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "figures" / "library.md").read_text(encoding="utf-8")
     splits = {split: sets[split] for split in library_page.SPLITS}
     for part in (library_page.declarations(), library_page.tiers(splits), library_page.families(splits), library_page.lemmas(splits), library_page.tactics(set(library_page.test_tables()["PROOFS"]))):
         assert part in page
 
 
 def test_the_page_counts_what_is_closed_alone(sets, library):
-    page = (library_page.REPOSITORY / "figures" / "library.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "figures" / "library.md").read_text(encoding="utf-8")
     size, counts = library_page.closed_alone({"holdout": sets["holdout"]})["holdout"]
     for tactic, count in counts.items():
         row = next(line for line in page.splitlines() if line.startswith((f"| `{tactic}` | ", f"| {tactic} | ")) and line.count("|") == 5 and "%" in line)

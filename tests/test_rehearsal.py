@@ -16,7 +16,7 @@ from fdcore.feedback import form_errors, make_producer
 from fdcore.problems import load_problems, verify_references
 from fdcore.profile import load_profile
 from fdcore.records import Problem, Trajectory, Verdict
-from fdcore.rehearsal import FEEDBACK, SIZES, changed, edges, leaves, loopback_claude, rehearse, write_rows
+from fdcore.rehearsal import FEEDBACK, SIZES, edges, leaves, loopback_claude, rehearse, write_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_the_rehearsed_profile_differs_in_the_named_settings_and_in_no_other(name, tmp_path):
     profile = load_profile(name)
     replaced = edges(profile, tmp_path)
-    small = leaves(changed(profile, {key: value for key, (value, _) in replaced.items()} | SIZES))
+    small = leaves(profile.varied({key: value for key, (value, _) in replaced.items()} | SIZES))
     differing = {key for key, value in leaves(profile).items() if small.get(key) != value}
     assert {key for key in differing if not any(key == other or key.startswith(other + ".") for other in replaced)} <= set(SIZES)
     assert all(what for _, what in replaced.values()) and "hardware" in replaced
@@ -36,7 +36,7 @@ def test_the_stand_in_rows_are_read_and_drawn_as_published_ones_and_lean_accepts
     monkeypatch.setenv("FD_LEAN_WORKBOOK", str(tmp_path / "lean_workbook"))
     monkeypatch.setenv("FD_MINIF2F", str(tmp_path / "minif2f.jsonl"))
     profile = load_profile("paper")
-    profile = changed(profile, {key: value for key, (value, _) in edges(profile, tmp_path).items()} | SIZES)
+    profile = profile.varied({key: value for key, (value, _) in edges(profile, tmp_path).items()} | SIZES)
     problems = load_problems(profile, tmp_path / "problems")
     assert {split: len(found) for split, found in problems.items()} == {"train": 24, "test": 8, "holdout": 4}
     assert json.loads((tmp_path / "problems/split.json").read_text())["seed"] == 0

@@ -9,7 +9,7 @@ from fdcore.claims import RULES, Claim
 from fdcore.plots import new_figure, save
 from fdcore.report import README_MARKS, abstract, results_table, update_readme, write_report
 from fdcore.shipped import FIGURES
-from fdcore.experiment import REPOSITORY
+from fdcore import REPOSITORY
 from fdcore.study import Study
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)

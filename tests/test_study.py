@@ -4,10 +4,11 @@ import json
 import pytest
 import yaml
 
+from fdcore import REPOSITORY
 from fdcore.arms import arm_of, variants
-from fdcore.experiment import REPOSITORY
-from fdcore.profile import PROFILES, default_folder
+from fdcore.profile import PROFILES, default_folder, load_profile
 from fdcore.study import Study
+from fdcore.variantfigure import settings_table
 
 
 @pytest.fixture
@@ -48,6 +49,13 @@ def test_arms_and_variants_are_known_by_name(profile, tmp_path):
         variants(run.profile, "beta")
     with pytest.raises(ValueError, match="no arm 'ppo'; there are: fd, grpo, rft, .*alpha/alpha_1"):
         run.train("ppo")
+
+
+def test_a_table_says_what_each_variant_changes(profile, tmp_path):
+    told = settings_table(load_profile(profile), "alpha", "over_alpha").splitlines()
+    assert told[2:] == [
+        "| alpha 0.9 | as in the profile |", "| alpha 1 | `distillation.ema_alpha` 1.0 |", "| GRPO over alpha 0.9 | as in the profile |", "| GRPO over alpha 1 | as in the profile |"]
+    assert settings_table(load_profile("tiny"), "alpha") == "This profile has no such ablation."
 
 
 def test_a_variant_whose_settings_were_changed_after_it_was_trained_is_refused(profile, tmp_path):
