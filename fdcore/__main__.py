@@ -144,6 +144,28 @@ def library() -> None:
     print(write_library_page())
 
 
+@app.command(hidden=True)
+def share(what: str, arm: str, rest: Annotated[str, typer.Argument()] = "", profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
+    """One of the processes of `fdcore.processes.launch`: its share of `train ARM [STEPS]` or `evaluate ARM SPLIT`."""
+    import os
+
+    import torch
+
+    from fdcore.experiment import Experiment
+    from fdcore.processes import ERROR, joined
+
+    processes = joined()
+    try:
+        run = Experiment(profile, seed or 0, out, processes)
+        run.train(arm, int(rest) if rest else None) if what == "train" else run.evaluate(arm, rest)
+    except Exception as error:
+        if processes.rank == 0 and os.environ.get(ERROR):
+            Path(os.environ[ERROR]).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        raise
+    finally:
+        torch.distributed.destroy_process_group() if torch.distributed.is_initialized() else None
+
+
 def _stop(message: str, code: int) -> None:
     print(f"\nfdcore: {message}", file=sys.stderr, flush=True)
     raise typer.Exit(code)

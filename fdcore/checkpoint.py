@@ -13,6 +13,7 @@ from typing import Mapping
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import distribute_tensor
 
 
 def seed_of(*parts) -> int:
@@ -49,10 +50,41 @@ def own_weights(model: torch.nn.Module) -> dict[str, Tensor]:
     return {name: weight for name, weight in weights.items() if "lora_" in name} if hasattr(model, "peft_config") else weights
 
 
+@torch.no_grad()
 def load_own_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], whose: str) -> None:
-    """Restore what `own_weights` gave. ValueError when it is another model's; the model is then untouched."""
-    check_weights(own_weights(model), weights, whose)
-    model.load_state_dict(weights, strict=False)  # the names have just been compared
+    """Restore what `own_weights` gave, whole. ValueError when it is another model's; the model is then untouched."""
+    mine = own_weights(model)
+    check_weights(mine, weights, whose)
+    for name, weight in mine.items():
+        weight.copy_(placed(weights[name], weight))
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor that processes share (a DTensor), gathered: all of them must ask. Any other as it is."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def placed(tensor: Tensor, like: Tensor) -> Tensor:
+    """This process's part of a whole tensor, where `like` is one that processes share; else the tensor."""
+    if not hasattr(like, "full_tensor"):
+        return tensor
+    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
+
+
+def gathered(state):
+    """The same state with every tensor whole and on the CPU. All processes must call it with the same keys in the same order."""
+    if isinstance(state, dict):
+        return {name: gathered(value) for name, value in state.items()}
+    if isinstance(state, (list, tuple)):
+        return [gathered(value) for value in state]
+    return whole(state).cpu() if isinstance(state, Tensor) else state
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
+    """Restore `gathered(optimizer.state_dict())`, each process its part."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    own = {i: {name: placed(value, weights[i]) if value.shape == weights[i].shape else value for name, value in held.items()} for i, held in state["state"].items()}
+    optimizer.load_state_dict(state | {"state": own})
 
 
 def check_weights(mine: Mapping[str, Tensor], other: Mapping[str, Tensor], whose: str) -> None:

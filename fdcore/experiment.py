@@ -5,6 +5,7 @@ Every method returns at once where its files are complete, so a notebook can be 
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
 import hashlib
 import json
@@ -32,6 +33,7 @@ from fdcore.feedback import Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
 from fdcore.model import add_adapters, build_student, load_model, load_tokenizer, save_model, train_tokenizer
 from fdcore.plots import label
+from fdcore.processes import Processes, launch
 from fdcore.profile import ADDED, Profile, load_profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
@@ -58,8 +60,9 @@ def make_verifier(profile: Profile, cache_dir: Path) -> Verifier | RayVerifier:
 class Experiment:
     """`Experiment("tiny", seed=0)`; `out` is the run's folder, by default runs/PROFILE-seedSEED in the repository."""
 
-    def __init__(self, profile: str | Path, seed: int = 0, out: str | Path | None = None):
+    def __init__(self, profile: str | Path, seed: int = 0, out: str | Path | None = None, processes: Processes | None = None):
         self.profile: Profile = load_profile(profile)
+        self.source, self.processes = profile, processes or Processes(device=torch.device("cuda" if self.profile.hardware and torch.cuda.is_available() else "cpu"))
         self.seed = seed
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
@@ -80,11 +83,15 @@ class Experiment:
         mine = {"profile": self.profile.name, "profile_hash": self.profile.hash, "seed": self.seed}
         if mark.exists() and (found := json.loads(mark.read_text())) != mine:
             raise ValueError(f"{self.folder} holds a run of {found}, not of {mine}; give another --out, or remove that folder")
-        write_text(mark, json.dumps(mine) + "\n")
+        if not mark.exists():
+            write_text(mark, json.dumps(mine) + "\n")
 
     @contextlib.contextmanager
     def _writing(self):
         """Only one process writes into a run's folder; a kernel that outlived a killed run has a few seconds to end."""
+        if self.processes.rank:
+            yield
+            return
         with open(self.folder / "lock", "w") as lock:
             for _ in range(20):
                 try:
@@ -207,7 +214,7 @@ class Experiment:
         return self.folder / "arms" / arm / f"model-step-{step:06d}"
 
     def _load(self, folder: Path):
-        return load_model(folder, self.profile.model.dtype)
+        return load_model(folder, self.profile.model.dtype).to(self.processes.device)
 
     # -- sampling, training, evaluation --------------------------------------------------------------------------
 
@@ -220,6 +227,7 @@ class Experiment:
                 model, self.tokenizer, max_batch=sampler.max_batch, max_tokens=episode.max_prompt_tokens + episode.max_response_tokens,
                 memory_share=sampler.memory_share, dtype="bfloat16" if self.profile.model.autocast else None,
             )
+        model = copy.deepcopy(model) if self.processes.shards(model) else model  # a whole one, as an engine has
         return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
 
     def sampling(self, model, profile: Profile | None = None) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
@@ -229,10 +237,11 @@ class Experiment:
 
         def sample(problems: list[Problem], seeds: list[int], step: int = 0, prompts=None) -> list[Trajectory]:
             sampler.update_weights(model)
-            return rollout(
-                problems, seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
-                temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts,
-            )
+            mine, own_seeds = self.processes.part(problems), self.processes.part(seeds)
+            return self.processes.gather(rollout(
+                mine, own_seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
+                temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and self.processes.part(prompts),
+            ))
 
         return sample
 
@@ -246,30 +255,33 @@ class Experiment:
         steps = max(plan.steps, steps or 0)
         if self.shipped or ((folder / "model").exists() and len(self.metrics(arm)) >= steps):
             return self.metrics(arm)
-        self._check_settings()
-        profile, problems = plan.profile, self.problems()
-        model = self._student(plan, arm)
+        profile, problems, start = plan.profile, self.problems(), self._start(plan)
+        if self._launched("train", arm, *([str(steps)] if steps != plan.steps else [])):
+            return self.metrics(arm)
+        model, processes = self._student(start, plan, arm), self.processes
+        sample = self.sampling(model, profile)
         autocast = profile.model.autocast
         if plan.method == "fd":
             settings = profile.distillation
-            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast)
+            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast, processes=processes)
         elif plan.method == "grpo":
             settings = profile.grpo
-            method = GroupRelativePolicyOptimization(settings, shared_copy(model), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
+            method = GroupRelativePolicyOptimization(settings, processes.shard(shared_copy(model)), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
         else:
             settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
-        run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples)
-        sample = self.sampling(model, profile)
+        processes.shard(model)
+        run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples, processes=processes)
         keep = {step: self._fd_checkpoint(step, arm) for step in {*profile.training.fd_checkpoints, plan.steps}} if plan.method == "fd" else {}
         with self._writing():
-            shutil.rmtree(folder / "model", ignore_errors=True)  # there only where the arm is extended; its checkpoint goes on from it
-            for path in folder.glob("eval_*.jsonl"):
-                path.unlink()
+            if processes.rank == 0:
+                shutil.rmtree(folder / "model", ignore_errors=True)  # there only where the arm is extended; its checkpoint goes on from it
+                for path in folder.glob("eval_*.jsonl"):
+                    path.unlink()
             rows = run.train(
                 steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
-                look_every=profile.evaluation.every, keep=keep, save=lambda where: save_model(model, self.tokenizer, where),
+                look_every=profile.evaluation.every, keep=keep, save=lambda where: save_model(model, self.tokenizer, where, write=processes.rank == 0),
             )
-            save_model(model, self.tokenizer, folder / "model")
+            save_model(model, self.tokenizer, folder / "model", write=processes.rank == 0)
         return rows
 
     def _generate(self, profile: Profile) -> Generate:
@@ -287,9 +299,17 @@ class Experiment:
 
         return generate
 
-    def _student(self, plan: Arm, arm: str):
+    def _launched(self, *arguments: str) -> bool:
+        """Where the profile has several GPUs and this is no process of theirs: do it in one process a GPU, and wait."""
+        gpus = self.profile.hardware.gpus if self.profile.hardware else 1
+        if gpus == 1 or self.processes.count > 1:
+            return False
+        launch(gpus, ["share", *arguments, "--profile", str(self.source), "--seed", str(self.seed), "--out", str(self.folder)])
+        return True
+
+    def _student(self, start: Path, plan: Arm, arm: str):
         """The model that an arm trains, as it is at its start: with adapters where the profile has them."""
-        model, settings = self._load(self._start(plan)), plan.profile
+        model, settings = self._load(start), plan.profile
         if settings.model.lora is not None:
             model = add_adapters(model, rank=settings.model.lora.rank, alpha=settings.model.lora.alpha, seed=seed_of(self.seed, arm, "adapters"))
         if settings.training.activation_checkpointing:
@@ -314,14 +334,8 @@ class Experiment:
         mark = folder / "variant.json"
         if mark.exists() and json.loads(mark.read_text()) != mine:
             raise ValueError(f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew")
-        write_text(mark, json.dumps(mine) + "\n")
-
-    def _check_settings(self) -> None:
-        """ValueError for settings of the plan that the trainer does not know yet: ignored, they would change the run in silence."""
-        profile = self.profile
-        wanted = {"hardware.gpus > 1": profile.hardware and profile.hardware.gpus > 1}
-        if missing := [name for name, value in wanted.items() if value]:
-            raise ValueError(f"profile {profile.name}: the trainer of this version does not know {', '.join(missing)} yet; `./run_all.sh --plan` shows what the profile will need")
+        if not mark.exists():
+            write_text(mark, json.dumps(mine) + "\n")
 
     def _look(self, sample) -> dict:
         """Accuracy on the first test and hold-out problems, one sample each, the same seeds at every look."""
@@ -341,21 +355,27 @@ class Experiment:
         todo = self.problems()[split]
         if len(done := list(read_jsonl(path))) == len(todo) or self.shipped:
             return done
-        settings, model = self.profile.evaluation, self._load(self.model_folder(arm))
+        folder = self.model_folder(arm)
+        if self._launched("evaluate", arm, split):
+            return list(read_jsonl(path))
+        settings, model = self.profile.evaluation, self._load(folder)
         profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile
         count = settings.holdout_samples if split == "holdout" else settings.base_samples if arm == "base" else settings.samples
         at_once = max(1, self.profile.sampler.max_batch // count)
         sample, (_, unknown) = self.sampling(model, profile), problem_sets.partition()
-        with self._writing(), tqdm(total=len(todo), initial=len(done), desc=f"{arm} on {split}, {count} samples each", unit="problem", mininterval=2.0) as bar:
-            write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in done))  # drops a line cut short by a kill
+        with self._writing(), tqdm(total=len(todo), initial=len(done), desc=f"{arm} on {split}, {count} samples each", unit="problem", mininterval=2.0, disable=self.processes.rank > 0) as bar:
+            if self.processes.rank == 0:
+                write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in done))  # drops a line cut short by a kill
             for first in range(len(done), len(todo), at_once):
                 batch = todo[first : first + at_once]
                 seeds = [seed_of(self.seed, "eval", problem.id, i) for problem in batch for i in range(count)]
                 trajectories = sample([problem for problem in batch for _ in range(count)], seeds, 0)
-                with open(path, "a", encoding="utf-8") as file:
-                    for index, problem in enumerate(batch):
-                        file.write(json.dumps(self._row(problem, trajectories[index * count : (index + 1) * count], unknown), ensure_ascii=False) + "\n")
+                rows = [self._row(problem, trajectories[index * count : (index + 1) * count], unknown) for index, problem in enumerate(batch)]
+                if self.processes.rank == 0:
+                    with open(path, "a", encoding="utf-8") as file:
+                        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
                 bar.update(len(batch))
+        self.processes.wait()  # until all is written
         return list(read_jsonl(path))
 
     @staticmethod

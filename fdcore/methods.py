@@ -16,6 +16,7 @@ from fdcore.feedback import Producer, report
 from fdcore.grpo import clip_fraction, group_advantages, has_spread, overlong_punishment, policy_loss, reference_kl, zero_spread_groups
 from fdcore.importance import importance_weights, logprob_mismatch
 from fdcore.policy import ActionLogits, action_values, by_sequence, deferred_logits, entropy, token_logprobs
+from fdcore.processes import Processes
 from fdcore.profile import GRPO as GRPOSettings
 from fdcore.profile import Distillation as DistillationSettings
 from fdcore.records import Feedback, Problem, Trajectory
@@ -46,16 +47,17 @@ class FeedbackDistillation:
 
     updates = 1
 
-    def __init__(self, settings: DistillationSettings, model, chat: Chat, producer: Producer, *, autocast: bool):
+    def __init__(self, settings: DistillationSettings, model, chat: Chat, producer: Producer, *, autocast: bool, processes: Processes = Processes()):
         if settings.direction != "sampled":
             check_divergence(settings.direction, settings.beta, settings.top_k, settings.tail, settings.clip, settings.temperature)
         self.settings, self.chat, self.producer, self.autocast = settings, chat, producer, autocast
-        self.teacher = EMATeacher(model, alpha=settings.ema_alpha, every=settings.ema_every)
+        self.processes = processes
+        self.teacher = EMATeacher(model, alpha=settings.ema_alpha, every=settings.ema_every, shard=processes.shard)
         self.feedback: list[Feedback] = []
 
     def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:
         items = list(zip(problems, trajectories))
-        self.feedback = self.producer.write(items)
+        self.feedback = self.processes.from_first(lambda: self.producer.write(items))
         self.trajectories = trajectories
         self.contexts = [self.chat.prompt(problem, feedback.text) for problem, feedback in zip(problems, self.feedback)]
         self.tokens = sum(map(action_tokens, trajectories))

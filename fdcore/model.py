@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Iterator
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from fdcore.checkpoint import whole
 
 CHAT_TEMPLATE = Path(__file__).parent / "templates" / "qwen3_chat.jinja"
 # How Qwen2 and Qwen3 cut text into words before BPE: contractions, letters with one leading sign, single digits, signs, line ends, blanks.
@@ -98,19 +100,19 @@ def unwrapped(model):
 
 
 @torch.no_grad()
-def merged_weights(model) -> dict[str, torch.Tensor]:
-    """The weights by name, each once, of the plain model that computes what this one does: adapters are added to what they adapt.
+def merged_weights(model) -> Iterator[tuple[str, torch.Tensor]]:
+    """(name, weight), each once, of the plain model that computes what this one does: adapters are added to what they adapt.
 
+    One at a time is made, so that a model that is shared by processes is never whole at once; all of them must go through to the end.
     The model stays as it is. Merging rounds to the base's dtype.
     """
     inner = unwrapped(model)
-    weights = {name: weight.detach() for name, weight in inner.named_parameters() if "lora_" not in name}
-    for name, layer in inner.named_modules():
-        if hasattr(layer, "lora_A"):
-            base = layer.base_layer.weight
-            deltas = [layer.get_delta_weight(adapter).float() for adapter in layer.active_adapters]
-            weights[f"{name}.base_layer.weight"] = sum(deltas, base.float()).to(base.dtype)
-    return {name.replace(".base_layer.", "."): weight for name, weight in weights.items()}
+    adapted = {f"{name}.base_layer.weight": layer for name, layer in inner.named_modules() if hasattr(layer, "lora_A")}
+    for name, weight in inner.named_parameters():
+        if "lora_" not in name:
+            if layer := adapted.get(name):
+                weight = sum((layer.get_delta_weight(adapter).float() for adapter in layer.active_adapters), weight.float()).to(weight.dtype)
+            yield name.replace(".base_layer.", "."), whole(weight.detach())
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
@@ -127,21 +129,22 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str | Path, *, write: bool = True) -> None:
     """Write weights (safetensors), config, tokenizer and chat template so that the folder appears whole or not at all.
 
     A `peft` model is written with its adapters merged. A folder of that name is replaced; killed in between, the old one is still there (beside it, as NAME.old, for an instant).
+    All processes that share the model must call this; one of them is to `write`.
     """
+    weights = {name: weight.cpu() for name, weight in merged_weights(model) if write}
+    if not write:
+        return
     folder = Path(folder)
     partial, old = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".old")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     if model.generation_config is not None:
         model.generation_config.eos_token_id, model.generation_config.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
-    if hasattr(model, "peft_config"):
-        unwrapped(model).save_pretrained(partial, state_dict=merged_weights(model))
-    else:
-        model.save_pretrained(partial)
+    unwrapped(model).save_pretrained(partial, state_dict=weights)
     tokenizer.save_pretrained(partial)
     for path in partial.iterdir():
         with open(path, "rb") as file:

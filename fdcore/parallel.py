@@ -1,7 +1,7 @@
 """Parts of a batch side by side on a CPU: a model of a million parameters is served better by two threads with one core each than by
 one with two, as long as the threads stay (`python -m tests.benchmarks.parallel` prints the ratio).
 
-Left out on purpose: several devices and several machines.
+Left out on purpose: several processes and devices (`fdcore.processes`).
 """
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Callable, Sequence, TypeVar
 
 import torch
 from torch import Tensor
+
+from fdcore.processes import is_sharded
 
 T = TypeVar("T")
 
@@ -51,6 +53,13 @@ def accumulate(model: torch.nn.Module, parts: Sequence[Callable[[], tuple[Tensor
         loss.backward(inputs=parameters)
         return loss.item(), rest
 
+    def over_processes(part):  # FSDP's hooks hand each weight its gradient
+        loss, rest = part()
+        loss.backward()
+        return loss.item(), rest
+
+    if is_sharded(model):
+        return [over_processes(part) for part in parts]
     if min(torch.get_num_threads(), len(parts)) == 1 or parameters[0].device.type != "cpu":
         return [in_turn(part) for part in parts]
     done, cores = [], torch.get_num_threads()

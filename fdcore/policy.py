@@ -24,6 +24,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from fdcore.model import unwrapped
+from fdcore.processes import is_sharded
 
 
 CHUNK = 2**25  # logits in memory at once: 128 MB in float32, 220 tokens of Qwen3's vocabulary
@@ -93,7 +94,7 @@ def deferred_logits(
     where = rows.to(device), (columns - 1 - shared).to(device)  # position t - 1 predicts token t
     head = model.get_output_embeddings()
     vocabulary = head.weight.shape[0]
-    deferred = len(rows) * vocabulary > chunk and _head_is_last(model, ids[:1, :1])
+    deferred = (len(rows) * vocabulary > chunk or is_sharded(model)) and _head_is_last(model, ids[:1, :1])  # processes must go the same way
     with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
         # right padding needs no mask: no real token can look to its right
         cache = _shared_cache(model, torch.tensor(sequences[0][:shared], device=device), len(sequences)) if shared else None
@@ -193,7 +194,7 @@ def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
 def _shared_length(model: torch.nn.Module, sequences: Sequence[Sequence[int]], action_masks: Sequence[Sequence[int]]) -> int:
     """How many leading tokens go through the model once: those that all rows share and that predict no action token."""
     checkpointing = model.training and getattr(model, "is_gradient_checkpointing", False)  # recomputes layers, so it keeps no cache
-    if len(sequences) < 2 or checkpointing or plain_cache(model) is None:
+    if len(sequences) < 2 or checkpointing or is_sharded(model) or plain_cache(model) is None:
         return 0
     first_action = min(list(map(bool, mask)).index(True) for mask in action_masks if any(mask))
     shortest = min(map(len, sequences))

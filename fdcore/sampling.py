@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
 
+from fdcore.checkpoint import whole
 from fdcore.model import unwrapped
 from fdcore.parallel import side_by_side
 from fdcore.policy import common_prefix, head_at, plain_cache
@@ -87,7 +88,7 @@ class TorchSampler:
     def update_weights(self, model: torch.nn.Module) -> None:
         """Take over the weights of `model`; nothing to do when it is the very model that this sampler uses."""
         if unwrapped(model) is not self.model:
-            self.model.load_state_dict(model.state_dict())
+            self.model.load_state_dict({name: whole(weight) for name, weight in model.state_dict().items()})
 
     def generate(
         self, prompts: Sequence[Sequence[int]], params: Sequence[SamplingParams] | SamplingParams, seeds: Sequence[int]

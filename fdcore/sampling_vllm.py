@@ -11,8 +11,8 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from dataclasses import dataclass, field
-from typing import Sequence
+from dataclasses import dataclass
+from typing import Iterable, Sequence
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -80,7 +80,7 @@ class VLLMSampler:
     def update_weights(self, model: torch.nn.Module) -> None:
         """Load the model's weights, adapters merged, into the live engine. What it cached under the old ones is dropped."""
         self._engine.start_weight_update()
-        self._engine.update_weights({"update_info": {"weights": list(merged_weights(model).items())}})
+        self._engine.update_weights({"update_info": {"weights": merged_weights(model)}})
         self._engine.finish_weight_update()
         self._engine.reset_prefix_cache()
 
@@ -104,7 +104,7 @@ def _register_transfer() -> None:
 
     @dataclass
     class Weights(WeightTransferUpdateInfo):
-        weights: list[tuple[str, torch.Tensor]] = field(default_factory=list)
+        weights: Iterable[tuple[str, torch.Tensor]] = ()
 
     class InProcess(WeightTransferEngine):
         init_info_cls, update_info_cls = WeightTransferInitInfo, Weights

@@ -5,12 +5,12 @@ Left out on purpose: what the teacher reads and how the student follows it (`fdc
 from __future__ import annotations
 
 import copy
-from typing import Mapping
+from typing import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from fdcore.checkpoint import check_weights
+from fdcore.checkpoint import check_weights, placed
 
 
 def shared_copy(model: torch.nn.Module) -> torch.nn.Module:
@@ -29,7 +29,8 @@ class EMATeacher:
     α is the share that is *kept*: α = 1 is a frozen teacher, α = 0 copies the student. (Other code names the other share: test yours.)
     The average is accumulated in float32 even where the model is bfloat16, whose 8 bits would swallow small steps, and then rounded
     into `model`. Buffers follow the student. `model` is in eval mode and needs no gradient. Weights that are frozen in the student
-    (the base under LoRA adapters) are shared with it: neither copied, averaged nor saved.
+    (the base under LoRA adapters) are shared with it: neither copied, averaged nor saved. `shard` cuts the teacher among processes
+    (`fdcore.processes`); the student, whole when it is given here, is to be cut in the same way before the first update.
 
     >>> student = torch.nn.Linear(1, 1, bias=False)
     >>> _ = torch.nn.init.constant_(student.weight, 0.0)
@@ -41,13 +42,13 @@ class EMATeacher:
     0.1
     """
 
-    def __init__(self, student: torch.nn.Module, *, alpha: float = 0.9, every: int = 5):
+    def __init__(self, student: torch.nn.Module, *, alpha: float = 0.9, every: int = 5, shard: Callable[[torch.nn.Module], torch.nn.Module] = lambda model: model):
         if not 0 <= alpha <= 1:
             raise ValueError(f"EMATeacher: alpha is the share of the teacher that is kept and must lie in [0, 1], got {alpha}")
         if every < 1:
             raise ValueError(f"EMATeacher: every must be at least 1 step, got {every}")
         self.alpha, self.every = alpha, every
-        self.model = shared_copy(student)
+        self.model = shard(shared_copy(student))
         mine = dict(self.model.named_parameters())
         self._weights = {name: mine[name].data for name in trained(student)}
         self._average = {name: weight if weight.dtype in (torch.float32, torch.float64) else weight.float() for name, weight in self._weights.items()}
@@ -66,6 +67,8 @@ class EMATeacher:
                 weight.copy_(average)
         for mine, theirs in zip(self.model.buffers(), student.buffers()):
             mine.copy_(theirs)
+        if hasattr(self.model, "reshard"):  # FSDP keeps what it has gathered of the outermost module until a backward pass, and here comes none
+            self.model.reshard()
         return True
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -77,7 +80,7 @@ class EMATeacher:
         """Restore what `state_dict` gave. ValueError when the state is another model's; the teacher is then untouched."""
         check_weights(self._average, state, "EMATeacher: the saved teacher")
         for name, weight in self._weights.items():
-            self._average[name].copy_(state[name])
+            self._average[name].copy_(placed(state[name], self._average[name]))
             weight.copy_(self._average[name])
 
 

@@ -19,10 +19,11 @@ from typing import Callable, Iterator, Sequence
 import torch
 from tqdm import tqdm
 
-from fdcore.checkpoint import check_weights, load_checkpoint, load_own_weights, own_weights, save_checkpoint, seed_of
+from fdcore.checkpoint import check_weights, gathered, load_checkpoint, load_optimizer, load_own_weights, own_weights, save_checkpoint, seed_of, whole
 from fdcore.evaluation import epistemic_words
 from fdcore.methods import Method, action_tokens
 from fdcore.parallel import accumulate
+from fdcore.processes import Processes, is_sharded
 from fdcore.profile import Training
 from fdcore.records import Problem, Trajectory, read_jsonl, write_text
 
@@ -57,7 +58,8 @@ def optimizer_for(model: torch.nn.Module, learning_rate: float, weight_decay: fl
 class Run:
     """The files of one training run, and the loop over its steps."""
 
-    def __init__(self, folder: Path, arm: str, seed: int, model, method: Method, settings: Training, *, learning_rate: float, prompts: int, samples: int):
+    def __init__(self, folder: Path, arm: str, seed: int, model, method: Method, settings: Training, *, learning_rate: float, prompts: int, samples: int, processes: Processes = Processes()):
+        self.processes, self.first = processes, processes.rank == 0
         self.folder, self.arm, self.seed, self.model, self.method, self.settings = folder, arm, seed, model, method, settings
         self.learning_rate, self.prompts, self.samples = learning_rate, prompts, samples
         self.optimizer = optimizer_for(model, learning_rate, settings.weight_decay)
@@ -68,7 +70,7 @@ class Run:
         self, steps: int, problems: Sequence[Problem], *, sample: Callable[[list[Problem], list[int], int], list[Trajectory]],
         lemmas_of: Callable[[str], set[str]], look: Callable[[], dict] | None, look_every: int, keep: dict[int, Path], save: Callable[[Path], None],
     ) -> list[dict]:
-        """Train up to `steps`; returns all metrics rows. `look` measures the policy every `look_every` steps; the
+        """Train up to `steps`; returns all metrics rows. `sample` gives every process all trajectories. `look` measures the policy every `look_every` steps; the
         steps in `keep` are saved as model folders by `save`, and so is, as `best`, the step whose look had the highest test accuracy
         (the first of equals; it is chosen by test problems, so its accuracy on them is no estimate).
 
@@ -77,7 +79,7 @@ class Run:
         metrics = self.folder / "metrics.jsonl"
         start = self._resume(steps)
         best = max((row["test_accuracy"] for row in read_jsonl(metrics) if row["test_accuracy"] is not None), default=-1.0)
-        bar = tqdm(range(start + 1, steps + 1), initial=start, total=steps, desc=self.arm, unit="step", mininterval=2.0)
+        bar = tqdm(range(start + 1, steps + 1), initial=start, total=steps, desc=self.arm, unit="step", mininterval=2.0, disable=not self.first)
         for step in bar:
             self.seconds = {}
             row = self._step(step, problems, sample, lemmas_of, steps)
@@ -94,6 +96,7 @@ class Run:
             if step % self.settings.checkpoint_every == 0 or step == steps or step in keep:
                 self._save(step, steps)
             bar.set_postfix_str(f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.seconds.values()):.0f} tokens/s")
+        self.processes.wait()  # until all is written
         return list(read_jsonl(metrics))
 
     def _step(self, step: int, problems: Sequence[Problem], sample, lemmas_of, steps: int) -> dict:
@@ -131,11 +134,17 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         size = self.settings.micro_batch
         rows = [range(start, min(start + size, count)) for start in range(0, count, size)]
-        done = accumulate(self.model, [functools.partial(self._loss, step, part) for part in rows])
+        mine = range(self.processes.rank, len(rows), self.processes.count)
+        tasks = [functools.partial(self._loss, step, rows[i]) for i in mine]
+        if is_sharded(self.model) and len(tasks) < -(-len(rows) // self.processes.count):
+            tasks.append(functools.partial(self._idle, step, rows[0]))  # each pass gathers weights, so all processes make as many
+        told = zip(mine, accumulate(self.model, tasks))
+        done = [each for _, each in sorted(self.processes.gather(list(told)), key=lambda one: one[0])]
         total = sum(loss for loss, _ in done)
         for _, sums in done:
             parts.update(sums)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm).item()
+        self.processes.sum_gradients(self.model)
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)).item()
         if not (math.isfinite(total) and math.isfinite(norm)):
             bad = [i for part, (loss, _) in zip(rows, done) if not math.isfinite(loss) for i in part] or range(count)
             raise TrainingError(
@@ -151,6 +160,9 @@ class Run:
         except ValueError as error:
             raise TrainingError(f"{self.arm}: step {step}, in a batch with {self._named(rows)}: {error}") from error
 
+    def _idle(self, step: int, rows: range) -> tuple[torch.Tensor, dict]:
+        return self._loss(step, rows)[0] * 0, {}
+
     def _named(self, rows: Sequence[int]) -> str:
         names = list(dict.fromkeys(self.method.trajectories[i].problem_id for i in rows))
         return f"{len(names)} problems: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
@@ -158,10 +170,12 @@ class Run:
     # -- files ---------------------------------------------------------------------------------------------------
 
     def _save(self, step: int, steps: int) -> None:
-        save_checkpoint(self.folder / "checkpoints", step, {
+        state = gathered({
             "model": own_weights(self.model), "optimizer": self.optimizer.state_dict(), "method": self.method.state_dict(),
             "tokens_sampled": self.tokens_sampled, "lemmas": sorted(self.lemmas), "steps": steps,
         })
+        if self.first:
+            save_checkpoint(self.folder / "checkpoints", step, state)
 
     def _resume(self, steps: int) -> int:
         """Load the newest checkpoint and cut the files back to its step; returns that step (0: a fresh start)."""
@@ -177,24 +191,28 @@ class Run:
             check_weights(own_weights(self.model), state["model"], whose)
             self.method.load_state_dict(state["method"])
             load_own_weights(self.model, state["model"], whose)
-            self.optimizer.load_state_dict(state["optimizer"])
+            load_optimizer(self.optimizer, state["optimizer"])
             self.tokens_sampled, self.lemmas = state["tokens_sampled"], set(state["lemmas"])
         for name in ("metrics", "timing", "trajectories", "feedback"):
             path = self.folder / f"{name}.jsonl"
-            if path.exists():
+            if self.first and path.exists():
                 write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in read_jsonl(path) if row["step"] <= step))
+        self.processes.wait()
         return step
 
     def _write_samples(self, step: int, trajectories: Sequence[Trajectory]) -> None:
         """Every step's episodes without their log-probs, which are many and can be computed again."""
+        if not self.first:
+            return
         feedback = getattr(self.method, "feedback", [])
         with open(self.folder / "trajectories.jsonl", "a", encoding="utf-8") as file:
             file.writelines(t.model_copy(update={"logprobs": ()}).model_dump_json() + "\n" for t in trajectories)
         with open(self.folder / "feedback.jsonl", "a", encoding="utf-8") as file:
             file.writelines(json.dumps({"step": step, **f.model_dump()}, ensure_ascii=False) + "\n" for f in feedback)
 
-    @staticmethod
-    def _append(path: Path, row: dict) -> None:
+    def _append(self, path: Path, row: dict) -> None:
+        if not self.first:
+            return
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 

@@ -1,13 +1,16 @@
 """A training run of seconds for tests: the real trainer, methods and torch sampler; the reward is counted from the tokens, without Lean."""
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
 
 from fdcore.chat import Chat
+from fdcore.checkpoint import gathered, whole
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization
 from fdcore.model import add_adapters, build_student, train_tokenizer
+from fdcore.processes import Processes
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, Problem, Trajectory, Verdict
 from fdcore.sampling import SamplingParams, TorchSampler
@@ -32,26 +35,29 @@ class Advice:
 class Small:
     """`Small(folder, "fd").train(4)`: 4 problems a step (fd) or 2 x 2 samples (grpo), in micro-batches of 2."""
 
-    def __init__(self, folder: Path, method: str, *, lora: bool = False, arm: str | None = None, learning_rate: float = 0.01, fail_at: int | None = None, **training):
-        self.model, self.fail_at = student(lora), fail_at
+    def __init__(self, folder: Path, method: str, *, lora: bool = False, arm: str | None = None, learning_rate: float = 0.01, fail_at: int | None = None, processes: Processes = Processes(), **training):
+        self.model, self.fail_at, self.processes = student(lora), fail_at, processes
+        self.sampler = TorchSampler(copy.deepcopy(self.model) if processes.shards(self.model) else self.model)
         self.tokenizer = train_tokenizer(["theorem a : True := by"], 300)
         self.chat = Chat(self.tokenizer, [], thinking=False, system=False)
         profile = load_profile("smoke")
         settings = profile.training.model_copy(update={"micro_batch": 2, "checkpoint_every": 2, "warmup_steps": 2} | training)
         if method == "fd":
-            how = FeedbackDistillation(profile.distillation.model_copy(update={"ema_every": 2}), self.model, self.chat, Advice(), autocast=False)
+            how = FeedbackDistillation(profile.distillation.model_copy(update={"ema_every": 2}), self.model, self.chat, Advice(), autocast=False, processes=processes)
         else:
-            how = GroupRelativePolicyOptimization(profile.grpo.model_copy(update={"kl_coefficient": 0.1, "updates": 2}), shared_copy(self.model), max_tokens=NEW, autocast=False)
+            how = GroupRelativePolicyOptimization(profile.grpo.model_copy(update={"kl_coefficient": 0.1, "updates": 2}), processes.shard(shared_copy(self.model)), max_tokens=NEW, autocast=False)
+        processes.shard(self.model)
         count = {"fd": (4, 1), "grpo": (2, 2)}[method]
-        self.run = Run(folder, arm or method, 0, self.model, how, settings, learning_rate=learning_rate, prompts=count[0], samples=count[1])
-        self.sampler = TorchSampler(self.model)
+        self.run = Run(folder, arm or method, 0, self.model, how, settings, learning_rate=learning_rate, prompts=count[0], samples=count[1], processes=processes)
 
     def sample(self, problems, seeds, step) -> list[Trajectory]:
         if step == self.fail_at:
             raise KeyboardInterrupt
+        self.sampler.update_weights(self.model)
+        problems, seeds = self.processes.part(problems), self.processes.part(seeds)
         prompts = [self.chat.prompt(problem) for problem in problems]
         found = self.sampler.generate(prompts, [SamplingParams(max_new_tokens=2 + seed % NEW) for seed in seeds], seeds)
-        return [self._trajectory(step, *row) for row in zip(problems, seeds, prompts, found)]
+        return self.processes.gather([self._trajectory(step, *row) for row in zip(problems, seeds, prompts, found)])
 
     def _trajectory(self, step, problem, seed, prompt, found) -> Trajectory:
         solved, before = sum(found.token_ids) % 2 == 0, len(prompt)
@@ -66,4 +72,7 @@ class Small:
         return self.run.train(steps, PROBLEMS, sample=self.sample, lemmas_of=lambda source: set(), **how)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        return {name: weight.clone() for name, weight in self.model.state_dict().items()}
+        return {name: whole(weight).clone() for name, weight in self.model.state_dict().items()}
+
+    def state(self) -> dict:
+        return gathered(self.run.method.state_dict())

@@ -42,7 +42,7 @@ def test_adapters_are_float32_on_a_bfloat16_base():
     model = add_adapters(student().to(torch.bfloat16), rank=2, alpha=4)
     assert {weight.dtype for weight in model.parameters() if weight.requires_grad} == {torch.float32}
     assert {weight.dtype for weight in model.parameters() if not weight.requires_grad} == {torch.bfloat16}
-    assert {weight.dtype for weight in merged_weights(model).values()} == {torch.bfloat16}
+    assert {weight.dtype for weight in dict(merged_weights(model)).values()} == {torch.bfloat16}
 
 
 def test_a_saved_folder_is_a_plain_model_that_computes_the_same(tmp_path):
@@ -59,7 +59,7 @@ def test_a_saved_folder_is_a_plain_model_that_computes_the_same(tmp_path):
 def test_the_torch_sampler_samples_the_adapted_model(tmp_path):
     model = moved(student(lora=True))
     plain = student()
-    plain.load_state_dict(merged_weights(model), strict=False)
+    plain.load_state_dict(dict(merged_weights(model)), strict=False)
     prompts, params = [[1, 2, 3, 4], [1, 2, 9], [1, 2, 7, 7]], SamplingParams(max_new_tokens=8)
     ours, theirs, base = (TorchSampler(m).generate(prompts, params, [1, 2, 3]) for m in (model, plain, student()))
     assert [c.token_ids for c in ours] == [c.token_ids for c in theirs] != [c.token_ids for c in base]

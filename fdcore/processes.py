@@ -1,0 +1,118 @@
+"""One training run on several processes, one a GPU (or a CPU, over gloo): who samples and learns what, and what all of them must know.
+
+Every process goes through the same loop with the same problems and seeds. It samples and judges its own part of a batch, all parts are
+handed to all, and it learns from every count-th micro-batch; the gradients are summed. So a step of N processes is the step of one, up
+to the rounding of sums. Weights are whole on each (LoRA), or shared by FSDP2 (`shard`), and then a layer is gathered where it is used.
+Process 0 alone writes files and asks for feedback.
+
+Started by `launch`, with torch's own launcher. Left out on purpose: tensor parallelism, and several nodes.
+"""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Callable, Sequence, TypeVar
+
+import torch
+import torch.distributed as dist
+
+T = TypeVar("T")
+ERROR = "FD_ERROR"  # the file in which process 0 leaves its error's line
+
+
+class Processes:
+    """This process among its like. `Processes()` is one that is alone; `joined()` is one that `launch` has started."""
+
+    def __init__(self, rank: int = 0, count: int = 1, device: torch.device | None = None):
+        self.rank, self.count = rank, count
+        self.device = device or torch.device("cpu")
+
+    def part(self, items: Sequence[T]) -> Sequence[T]:
+        """This process's share of a list, in order; `gather` joins the shares again."""
+        return items[len(items) * self.rank // self.count : len(items) * (self.rank + 1) // self.count]
+
+    def gather(self, mine: Sequence[T]) -> list[T]:
+        """All processes' items, by process. What can be pickled."""
+        if self.count == 1:
+            return list(mine)
+        found: list = [None] * self.count
+        dist.all_gather_object(found, list(mine))
+        return [item for part in found for item in part]
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What process 0 makes, for all; an error of its making is raised in all."""
+        if self.count == 1:
+            return make()
+        box: list = [None, None]
+        if self.rank == 0:
+            try:
+                box[0] = make()
+            except Exception as error:
+                box[1] = error
+        dist.broadcast_object_list(box, src=0)
+        if box[1] is not None:
+            raise box[1]
+        return box[0]
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.count > 1:
+            dist.barrier()
+
+    def sum_gradients(self, model: torch.nn.Module) -> None:
+        """Each trained weight's gradient becomes the sum over processes. Under FSDP it is that already."""
+        if self.count == 1 or is_sharded(model):
+            return
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+                dist.all_reduce(weight.grad)
+
+    def shards(self, model: torch.nn.Module) -> bool:
+        """Whether the processes share the model's weights: not where only adapters are trained, whose base would be gathered for nothing."""
+        return self.count > 1 and not any(hasattr(module, "lora_A") for module in model.modules())
+
+    def shard(self, model: torch.nn.Module) -> torch.nn.Module:
+        """The same model with each weight cut among the processes (FSDP2, arXiv 2304.11277), layer by layer, where it `shards` them."""
+        if not self.shards(model):
+            return model
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = dist.device_mesh.init_device_mesh(self.device.type, (self.count,))
+        layers = [module for module in model.modules() if type(module).__name__ in (model._no_split_modules or ())]
+        for module in (*layers, model):
+            fully_shard(module, mesh=mesh)
+            module.set_gradient_divide_factor(1.0)  # the sum: each loss is a share of the batch's already
+            module.set_force_sum_reduction_for_comms(True)  # NCCL could multiply on the way, gloo cannot
+        return model
+
+
+def is_sharded(model: torch.nn.Module) -> bool:
+    return any(hasattr(weight, "full_tensor") for weight in model.parameters())
+
+
+def joined() -> Processes:
+    """This process among those that `launch` has started with it; alone where none were."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return Processes(device=torch.device("cuda") if torch.cuda.is_available() else None)
+    rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if torch.cuda.is_available() else torch.device("cpu")
+    if not dist.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    return Processes(rank, count, device)
+
+
+def launch(count: int, arguments: Sequence[str]) -> None:
+    """`python -m fdcore ARGUMENTS` in `count` processes on this machine. RuntimeError with process 0's line when one fails; all are ended then."""
+    with tempfile.TemporaryDirectory(prefix="fdcore-") as folder:
+        told = Path(folder) / "error"
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--tee=0", "-m", "fdcore", *arguments]
+        threads = max(1, (os.cpu_count() or 1) // count)
+        done = subprocess.run(command, env={"OMP_NUM_THREADS": str(threads)} | os.environ | {ERROR: str(told)})
+        if done.returncode:
+            raise RuntimeError(told.read_text(encoding="utf-8") if told.exists() else f"one of {count} processes ended with {done.returncode}; what it printed says more")
