@@ -48,12 +48,12 @@ from fdcore.verifier import Verifier
 SHIPPED = "shipped.json"  # marks a folder of records without weights (`fdcore.shipped`): read, never trained
 
 
-def make_verifier(profile: Profile, cache_dir: Path) -> Verifier | RayVerifier:
-    """The judge that a profile asks for; its verdicts are kept in `cache_dir`."""
+def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Verifier | RayVerifier:
+    """The judge that a profile asks for, its workers dealt out to so many processes; its verdicts are kept in `cache_dir`."""
     lean = profile.lean
     return open_verifier(
         header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb, heartbeats=lean.heartbeats,
-        workers=lean.workers, cache_dir=cache_dir, project=PROJECT if lean.library == "mathlib" else None,
+        workers=max(1, lean.workers // processes), cache_dir=cache_dir, project=PROJECT if lean.library == "mathlib" else None,
     )
 
 
@@ -121,7 +121,7 @@ class Experiment:
         return self._problems
 
     def verifier(self) -> Verifier | RayVerifier:
-        return make_verifier(self.profile, self.folder / "verdicts")
+        return make_verifier(self.profile, self.folder / "verdicts", self.processes.count)
 
     @cached_property
     def _verifier(self) -> Verifier | RayVerifier:
