@@ -91,13 +91,12 @@ class Processes:
 
 
 def is_sharded(model: torch.nn.Module) -> bool:
-    return any(hasattr(weight, "full_tensor") for weight in model.parameters())
+    """Whether `Processes.shard` has cut this model's weights."""
+    return hasattr(model, "reshard")
 
 
 def joined() -> Processes:
-    """This process among those that `launch` has started with it; alone where none were."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return Processes(device=torch.device("cuda") if torch.cuda.is_available() else None)
+    """This process among those that `launch` has started with it."""
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if torch.cuda.is_available() else torch.device("cpu")
     if not dist.is_initialized():
@@ -111,7 +110,7 @@ def launch(count: int, arguments: Sequence[str]) -> None:
     """`python -m fdcore ARGUMENTS` in `count` processes on this machine. RuntimeError with process 0's line when one fails; all are ended then."""
     with tempfile.TemporaryDirectory(prefix="fdcore-") as folder:
         told = Path(folder) / "error"
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--tee=0", "-m", "fdcore", *arguments]
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m", "fdcore", *arguments]
         threads = max(1, (os.cpu_count() or 1) // count)
         done = subprocess.run(command, env={"OMP_NUM_THREADS": str(threads)} | os.environ | {ERROR: str(told)})
         if done.returncode:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fdcore.checkpoint import check_weights, placed
+from fdcore.processes import is_sharded
 
 
 def shared_copy(model: torch.nn.Module) -> torch.nn.Module:
@@ -67,7 +68,7 @@ class EMATeacher:
                 weight.copy_(average)
         for mine, theirs in zip(self.model.buffers(), student.buffers()):
             mine.copy_(theirs)
-        if hasattr(self.model, "reshard"):  # FSDP keeps what it has gathered of the outermost module until a backward pass, and here comes none
+        if is_sharded(self.model):  # FSDP keeps what it has gathered of the outermost module until a backward pass, and here comes none
             self.model.reshard()
         return True
 
