@@ -5,6 +5,7 @@ rest is Lean's business. A text that this cannot place is refused with the reaso
 """
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import regex
@@ -66,6 +67,7 @@ def code(text: str) -> str:
     return SKIPPED.sub(blank, text)
 
 
+@functools.lru_cache(8192)
 def theorem_name(text: str) -> str:
     """The name that the last `theorem` or `lemma` of the text declares, as written. Raises SourceError where there is none."""
     start, end = _last_declaration(code(text)).span(1)

@@ -17,7 +17,8 @@ from ctypes import c_size_t, c_uint8, c_uint32, c_void_p
 
 from fdcore.olean import UNREADABLE, Constant, Name, Olean, OleanError, Terms
 
-NOTHING = 1  # box(0): unit, none, [], false
+NOTHING, TRUE = 1, 3  # box(0): unit, none, [], false, 0; box(1)
+MAX_STATES = 128  # statements whose elaboration is kept, about 0.6 MB each
 MAX_NODES = 500_000  # terms kept between two requests
 MAX_DEPTH = 1 << 20  # no limit of ours: the kernel watches its stack
 
@@ -31,12 +32,14 @@ class Lean:
 
     def __init__(self, library: str, header: str, heartbeats: int):
         self._library = ctypes.CDLL(library, mode=os.RTLD_NOW | os.RTLD_GLOBAL)
+        self._called: dict[str, ctypes._CFuncPtr] = {}
         self._library.lean_initialize()
         self.call("lean_init_task_manager_using", c_uint32(1), result=None)
         self.call("lean_enable_initializer_execution", NOTHING)
         self.value(self.call("l_Lean_initSearchPath___boxed", self.string(os.path.dirname(library)), NOTHING, NOTHING))
         self.call("lean_io_mark_end_initialization", result=None)
         self.options = self.call("lean_options_get_empty", NOTHING)
+        self._states: dict[str, int] = {}
         self.environment = self._import(header)
         number = c_void_p.in_dll(self._library, "l_Lean_KVMap_instValueNat").value
         self.options = self.call("l_Lean_Options_set___redArg", number, self.options, self.name(("maxHeartbeats",)), 2 * heartbeats + 1)
@@ -56,9 +59,13 @@ class Lean:
         return environment
 
     def call(self, function: str, *arguments, result=c_void_p):
-        called = getattr(self._library, function)
-        called.restype = result
-        return called(*(argument if isinstance(argument, ctypes._SimpleCData) else c_void_p(argument) for argument in arguments))
+        """Call a function of the library; an argument that is no ctypes value is a pointer. Each function takes the same kinds at every call."""
+        called = self._called.get(function)
+        if called is None:
+            called = self._called[function] = getattr(self._library, function)
+            called.restype = result
+            called.argtypes = [type(each) if isinstance(each, ctypes._SimpleCData) else c_void_p for each in arguments]
+        return called(*arguments)
 
     # -- objects: a header of 8 bytes (count of references, number of fields at 6, tag at 7), then fields of 8 bytes ------
 
@@ -126,20 +133,38 @@ class Lean:
 
     # -- the frontend ------------------------------------------------------------------------------------------------
 
-    def elaborate(self, text: str, olean: str | None, *, sorry: bool = False) -> tuple[list[dict], bool]:
+    def elaborate(self, text: str, olean: str, *, stated: str = "", sorry: bool = False) -> tuple[list[dict], bool]:
         """(messages as `lean --json` prints them, whether the constants were written to `olean`) of a text behind the header.
 
-        They are written where there is no error and, unless `sorry`, no sorry."""
-        result = self.call("l_Lean_Elab_process", self.string(text), self.environment, self.options, NOTHING, NOTHING)
-        pair = self.value(result)
-        messages = self._messages(self.field(pair, 1))
-        write = olean is not None and not any(m["severity"] == "error" or (m.get("kind") == "hasSorry" and not sorry) for m in messages)
+        They are written where there is no error and, unless `sorry`, no sorry. A text that begins with `stated`, which ends in `by`, is
+        elaborated as an edit of `stated` with a sorry, as Lean's server does with a file that changes: what the two share is done once.
+        """
+        result = self._process(text, self._begun(stated) if stated and text.startswith(stated) else None)
+        state = self.field(self.field(result, 0), 0)
+        messages = self._messages(self.field(state, 1))
+        write = not any(m["severity"] == "error" or (m.get("kind") == "hasSorry" and not sorry) for m in messages)
         if write:
-            written = self.call("l_Lean_writeModule___boxed", self.keep(self.field(pair, 0)), self.string(olean), NOTHING, NOTHING)
+            written = self.call("l_Lean_writeModule___boxed", self.keep(self.field(state, 0)), self.string(olean), NOTHING, NOTHING)
             write = self.tag(written) == 0
             self.drop(written)
         self.drop(result)
         return messages, write
+
+    def _begun(self, stated: str) -> int:
+        """Lean's state behind `stated` with a sorry: always of that text, so that no answer depends on the files before it."""
+        found = self._states.pop(stated, None) or self._process(stated + " sorry\n", None)
+        self._states[stated] = found  # the newest stands last
+        if len(self._states) > MAX_STATES:
+            self.drop(self._states.pop(next(iter(self._states))))
+        return found
+
+    def _process(self, text: str, old: int | None) -> int:
+        """An `IncrementalState`, as `Lean.Elab.process` makes one, but that it may go on from an `old` one."""
+        end = 2 * len(text.encode()) + 1
+        source = self.call("l_Lean_Parser_mkInputContext___redArg___boxed", self.string(text), self.string("<input>"), TRUE, end)
+        command = self.call("l_Lean_Elab_Command_mkState", self.environment, c_void_p.in_dll(self._library, "l_Lean_MessageLog_empty"), self.options)
+        before = NOTHING if old is None else self.make(1, self.keep(old))
+        return self.call("l_Lean_Elab_IO_processCommandsIncrementally", source, self.make(0, NOTHING, extra=0), command, before)
 
     def _messages(self, log: int) -> list[dict]:
         first = rest = self.call("l_Lean_MessageLog_toList___boxed", self.keep(log))
@@ -277,16 +302,16 @@ class Judge:
 
     def _term(self, root: int) -> int:
         """Lean's object for a term; parts have lower numbers than what is made of them, so those come first."""
-        reached, waiting = {root}, [root]
+        objects, nodes = self._objects, self.terms.nodes
+        missing, waiting = set(), [root]
         while waiting:
             each = waiting.pop()
-            if each not in self._objects:
-                fresh = [part for part in _parts(self.terms.nodes[each]) if part not in reached]
-                reached.update(fresh)
-                waiting += fresh
-        for each in sorted(reached - self._objects.keys()):
-            self._objects[each] = self._make(*self.terms.nodes[each])
-        return self.lean.keep(self._objects[root])
+            if each not in objects and each not in missing:
+                missing.add(each)
+                waiting += _parts(nodes[each])
+        for each in sorted(missing):
+            objects[each] = self._make(*nodes[each])
+        return self.lean.keep(objects[root])
 
     def _make(self, kind: str, *parts) -> int:
         lean, call = self.lean, self.lean.call
@@ -320,7 +345,7 @@ def _parts(node: tuple) -> tuple[int, ...]:
     kind = node[0]
     if kind in ("bvar", "nat", "string", "param", "zero"):
         return ()
-    return {"const": node[2:], "proj": node[3:], "let": node[1:4]}.get(kind, node[1:])
+    return node[2:] if kind == "const" else node[3:] if kind == "proj" else node[1:4] if kind == "let" else node[1:]
 
 
 def serve(role: str, library: str, header: str, heartbeats: int, oleans: list[str]) -> None:
@@ -336,7 +361,7 @@ def serve(role: str, library: str, header: str, heartbeats: int, oleans: list[st
             if judge:
                 answer = judge.judge(request["statement"], tuple(request["pristine"]), tuple(request["theorem"]), request["olean"])
             else:
-                messages, written = lean.elaborate(request["text"], request["olean"])
+                messages, written = lean.elaborate(request["text"], request["olean"], stated=request["stated"])
                 answer = {"messages": messages, "written": written}
         except (LeanError, OSError) as error:
             answer = {"error": str(error)}

@@ -58,9 +58,11 @@ class Elaborator(_Host):
     def __init__(self, *arguments, **limits):
         super().__init__("elaborate", *arguments, **limits)
 
-    def elaborate(self, text: str) -> tuple[list[dict], Path | None]:
-        """(messages as `lean --json` prints them, of the text alone; the file with its constants where there is no fault). Raises WarmLeanFailed."""
-        answer = self._ask(text=text, olean="candidate.olean")
+    def elaborate(self, text: str, stated: str = "") -> tuple[list[dict], Path | None]:
+        """(messages as `lean --json` prints them, of the text alone; the file with its constants where there is no fault). Raises WarmLeanFailed.
+
+        `stated`: how most texts of a problem begin, up to `by`; it is elaborated once."""
+        answer = self._ask(text=text, stated=stated, olean="candidate.olean")
         return answer["messages"], self.folder / "candidate.olean" if answer["written"] else None
 
 

@@ -54,7 +54,8 @@ class WarmProcess:
         self.argv, self.env, self.folder, self.memory_mb, self.seconds = argv, env, folder, memory_mb, seconds
         self._process: subprocess.Popen | None = None
         self._pid = 0  # of Lean itself
-        self._buffer, self._asked, self._spent, self._stopped = b"", 0, 0.0, False
+        self._buffer, self._asked, self._stopped = b"", 0, False
+        self._spent: float | None = None  # CPU time at the beginning of the request; None: not looked at yet
 
     def ready(self) -> None:
         """Start the process where there is none, or where it died, has grown, or answered much."""
@@ -74,7 +75,7 @@ class WarmProcess:
             self._greet()
             self._pid = self._innermost()
         self._asked += 1
-        self._spent = self.cpu_seconds()
+        self._spent = None
 
     def _greet(self) -> None:
         """What is said first."""
@@ -103,6 +104,8 @@ class WarmProcess:
         if not ready:
             if self.resident_mb() > self.memory_mb:
                 raise WarmLeanFailed("the worker grew too large")
+            if self._spent is None:  # most requests are answered before anybody looks
+                self._spent = self.cpu_seconds()
             if self.cpu_seconds() - self._spent > self.seconds:
                 raise WarmLeanLate(f"no answer within {self.seconds} s of CPU time")
             return

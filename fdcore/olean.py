@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 HEADER, ARRAY, STRING, BIG = 96, 246, 249, 250  # bytes of the file's header, which ends with its base address and the root; tags of objects that are no constructor
 KINDS = ("axiom", "def", "theorem", "opaque", "quot", "inductive", "constructor", "recursor")
+FIELDS = (1, 1, 1, 1, 2, 2, 3, 3, 4, 1, 2, 3)  # of a term by its tag: bvar, fvar, mvar, sort, const, app, lam, pi, let, literal, mdata, proj
+PARTS = ((), (), (), (), (), (1, 2), (2, 3), (2, 3), (2, 3, 4), (), (2,), (3,))  # its words that point to terms, counted from its first
 Name = tuple  # of str and int: ("Nat", "add_comm")
 
 
@@ -54,7 +56,10 @@ class Olean:
         if data[:5] != b"olean" or len(data) < HEADER + 8:
             raise OleanError("not an object file")
         self._data, self._terms = data, terms
-        self._base = struct.unpack_from("<Q", data, HEADER - 16)[0]
+        self._words = memoryview(data[: len(data) & ~7]).cast("Q")  # an object's first: number of fields at bit 48, tag at bit 56
+        self._base = self._words[HEADER // 8 - 2]
+        if self._base & 7:
+            raise OleanError("a base address that is no multiple of 8")
         self._names: dict[int, Name] = {}
         self._made: dict[int, int] = {}  # offset of a term -> its node
         self._levels: dict[int, int] = {}  # offset of a level -> its node; apart, so that no level can pass for a term
@@ -92,10 +97,12 @@ class Olean:
         return offset
 
     def _fields(self, offset: int) -> tuple[int, ...]:
-        count = self._data[offset + 6]
-        if self._data[offset + 7] > 243 or offset + 8 + 8 * count > len(self._data):
+        at, head = offset >> 3, self._words[offset >> 3]
+        count = head >> 48 & 255
+        fields = tuple(self._words[at + 1 : at + 1 + count])
+        if head >> 56 > 243 or len(fields) < count:
             raise OleanError("an object of another kind was expected")
-        return struct.unpack_from(f"<{count}Q", self._data, offset + 8)
+        return fields
 
     def _object(self, offset: int, count: int) -> tuple[int, tuple[int, ...]]:
         fields = self._fields(offset)
@@ -105,7 +112,7 @@ class Olean:
 
     def _module(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Pointers to the names and the constants: of the root object's arrays the second and the third."""
-        offset = self._at(struct.unpack_from("<Q", self._data, HEADER - 8)[0], len(self._data))
+        offset = self._at(self._words[HEADER // 8 - 1], len(self._data))
         arrays = self._fields(offset)
         if len(arrays) < 3:
             raise OleanError("no module")
@@ -167,51 +174,53 @@ class Olean:
 
     def _term(self, pointer: int, below: int, used: set[Name]) -> int:
         """The node of a term; the constants in it go into `used`."""
+        words, base = self._words, self._base
         root = self._at(pointer, below)
         reached, waiting = {root}, [root]
         while waiting:
             offset = waiting.pop()
-            tag, fields = self._data[offset + 7], self._fields(offset)
-            if tag > 11 or len(fields) != (1, 1, 1, 1, 2, 2, 3, 3, 4, 1, 2, 3)[tag]:
+            at, head = offset >> 3, words[offset >> 3]
+            tag = head >> 56
+            if tag > 11 or head >> 48 & 255 != FIELDS[tag]:
                 raise OleanError("a term was expected")
-            for place in ((), (), (), (), (), (0, 1), (1, 2), (1, 2), (1, 2, 3), (), (1,), (2,))[tag]:
-                child = self._at(fields[place], offset)
+            for place in PARTS[tag]:
+                child = words[at + place] - base
                 if child not in reached:
+                    if child & 7 or not HEADER <= child < offset:
+                        raise OleanError("a pointer that leads nowhere")
                     reached.add(child)
                     waiting.append(child)
             if tag == 4:
-                used.add(self._name(fields[0]))
+                used.add(self._name(words[at + 1]))
+        made = self._made
         for offset in sorted(reached):  # what a term is made of stands before it
-            if offset not in self._made:
-                self._made[offset] = self._node(offset)
-        return self._made[root]
+            if offset not in made:
+                made[offset] = self._node(offset)
+        return made[root]
 
     def _node(self, offset: int) -> int:
-        tag, fields, number = self._data[offset + 7], self._fields(offset), self._terms.number
-        made = self._made
-
-        def child(place: int) -> int:
-            return made[fields[place] - self._base]
-
-        if tag == 0:
-            return number(("bvar", self._nat(fields[0])))
-        if tag == 3:
-            return number(("sort", self._level(fields[0], offset)))
-        if tag == 4:
-            return number(("const", self._name(fields[0]), *(self._level(each, offset) for each in self._list(fields[1]))))
+        words, made, at, number = self._words, self._made, offset >> 3, self._terms.number
+        tag = words[at] >> 56
+        children = [made[words[at + place] - self._base] for place in PARTS[tag]]
         if tag == 5:
-            return number(("app", child(0), child(1)))
+            return number(("app", *children))
         if tag in (6, 7):
-            return number(("lam" if tag == 6 else "pi", child(1), child(2)))
+            return number(("lam" if tag == 6 else "pi", *children))
+        if tag == 0:
+            return number(("bvar", self._nat(words[at + 1])))
+        if tag == 4:
+            return number(("const", self._name(words[at + 1]), *(self._level(each, offset) for each in self._list(words[at + 2]))))
+        if tag == 3:
+            return number(("sort", self._level(words[at + 1], offset)))
         if tag == 8:
-            return number(("let", child(1), child(2), child(3), self._data[offset + 8 + 8 * 4 + 8] & 1))
+            return number(("let", *children, self._data[offset + 8 + 8 * 4 + 8] & 1))
         if tag == 9:
-            kind, (literal,) = self._object(self._at(fields[0], offset), 1)
+            kind, (literal,) = self._object(self._at(words[at + 1], offset), 1)
             return number(("nat", self._nat(literal)) if kind == 0 else ("string", self._string(literal)))
         if tag == 10:
-            return child(1)
+            return children[0]
         if tag == 11:
-            return number(("proj", self._name(fields[0]), self._nat(fields[1]), child(2)))
+            return number(("proj", self._name(words[at + 1]), self._nat(words[at + 2]), *children))
         raise OleanError("a term with free or meta variables")
 
     def _level(self, pointer: int, below: int) -> int:

@@ -9,6 +9,7 @@ text is refused instead of understood.
 """
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -36,9 +37,9 @@ FORBIDDEN_WORDS = frozenset(
 )
 FORBIDDEN_STARTS = ("register_", "declare_", "builtin_")
 # Names that no proof needs, wherever they stand inside a longer name.
-FORBIDDEN_PARTS = (
-    "sorryAx", "lcProof", "lcUnreachable", "lcErased", "lcAny", "lcVoid", "reduceBool", "reduceNat", "ofReduce", "trustCompiler",
-    "skipKernelTC", "implemented_by", "unsafe", "native_decide", "eagerReduce", "_root_", "_private", "fdPristine", "fdAccept",
+FORBIDDEN_PART = re.compile(
+    "sorryAx|lcProof|lcUnreachable|lcErased|lcAny|lcVoid|reduceBool|reduceNat|ofReduce|trustCompiler"
+    "|skipKernelTC|implemented_by|unsafe|native_decide|eagerReduce|_root_|_private|fdPristine|fdAccept"
 )
 COMMENT_START = ("--", "/-")
 WORD = re.compile(r"[^\W\d][\w'!?₀-₉]*(?:\.[^\W\d][\w'!?₀-₉]*)*%?")
@@ -70,7 +71,8 @@ class Token:
     offset: int
 
 
-def tokens(text: str) -> list[Token]:
+@functools.lru_cache(256)  # the screen reads a text, and then the search for the theorem
+def tokens(text: str) -> tuple[Token, ...]:
     """Words, numbers and single symbols of a Lean text without its comments. Raises _Refused where Lean could read it in another way.
 
     Example: tokens("theorem t : 1 = 1 := rfl -- yes") has the words theorem, t, rfl and the symbols between.
@@ -95,7 +97,7 @@ def tokens(text: str) -> list[Token]:
         else:
             found.append(Token("symbol", char, i))
             i += 1
-    return found
+    return tuple(found)
 
 
 def _after_comment(text: str, start: int) -> int:
@@ -150,19 +152,18 @@ def _characters(text: str) -> None:
             raise _Refused(f"the character U+{ord(match[0]):04X} is not allowed", match.start())
 
 
-def _words(read: list[Token]) -> None:
+def _words(read: tuple[Token, ...]) -> None:
     for token in read:
         if token.kind != "word":
             continue
         first = token.text.split(".", 1)[0]
         if token.text in FORBIDDEN_WORDS or first in FORBIDDEN_WORDS or first.rstrip("%") in FORBIDDEN_WORDS or first.startswith(FORBIDDEN_STARTS):
             raise _Refused(f"'{first}' is not allowed", token.offset)
-        for part in FORBIDDEN_PARTS:
-            if part in token.text:
-                raise _Refused(f"'{part}' is not allowed", token.offset)
+        if part := FORBIDDEN_PART.search(token.text):
+            raise _Refused(f"'{part[0]}' is not allowed", token.offset)
 
 
-def _symbols(text: str, read: list[Token]) -> None:
+def _symbols(text: str, read: tuple[Token, ...]) -> None:
     for token in read:
         if token.kind != "symbol":
             continue
@@ -184,7 +185,7 @@ def _image_sign(text: str, offset: int) -> bool:
     return re.search(r"(?:^|\s)''?$", text[: offset + 1]) is not None and re.match(r"'?'\s", text[offset:]) is not None and "''" in text[max(0, offset - 1) : offset + 2]
 
 
-def _declared_names(read: list[Token], name: str) -> None:
+def _declared_names(read: tuple[Token, ...], name: str) -> None:
     """New names are the problem's own or plain lower-case ones, so that nothing lands in a library namespace."""
     for token, after in zip(read, read[1:]):
         if token.text not in ("theorem", "lemma", "def"):

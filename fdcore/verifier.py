@@ -256,7 +256,7 @@ class _Bench:
         started, olean = time.monotonic(), None
         try:
             if self.elaborator is not None:
-                rows, olean = self.elaborator.elaborate(file.context + file.body + "\n")
+                rows, olean = self.elaborator.elaborate(file.context + file.body + "\n", file.context + file.problem.statement)
                 raw = _rows(rows, file.imports.count("\n"))
             else:
                 raw = self.server.messages(file.context + file.body + "\n")

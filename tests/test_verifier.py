@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from fdcore.leanhost import Elaborator
 from fdcore.leanserver import WarmLean
 from fdcore.olean import UNREADABLE, Olean, OleanError, Terms
+from fdcore.problems import ROOT, read_problems
 from fdcore.records import Problem, Verdict
 from fdcore.screen import declares, screen, tokens
 from fdcore.toolchain import find_toolchain
@@ -124,13 +125,13 @@ def test_a_proof_that_was_never_checked_by_the_kernel_is_refused_by_the_judge(ve
 def test_an_elaborator_that_lies_cannot_make_a_wrong_proof_pass(verifier, monkeypatch, tmp_path):
     honest = Elaborator.elaborate
 
-    def lie(self, text):
+    def lie(self, text, stated):
         return [], honest(self, HONEST)[1]
 
     monkeypatch.setattr(Elaborator, "elaborate", lie)
     assert verifier.check(problem(FALSE), FALSE + "\n  exact rfl -- the constants of another theorem").status == "failed"
     (tmp_path / "x.olean").write_bytes(b"olean" + bytes(range(250)) * 40)
-    monkeypatch.setattr(Elaborator, "elaborate", lambda self, text: ([], tmp_path / "x.olean"))
+    monkeypatch.setattr(Elaborator, "elaborate", lambda self, text, stated: ([], tmp_path / "x.olean"))
     assert verifier.check(problem(FALSE), FALSE + "\n  exact rfl -- no object file").status == "failed"
 
 
@@ -358,6 +359,16 @@ def test_the_warm_way_and_the_clean_way_give_the_same_verdicts_and_words(verifie
     warm = dict(zip(order, verifier.check_many([(problem(), s) for s in order])))
     for source, clean in zip(sources, fresh.check_many([(problem(), s) for s in sources])):
         assert (warm[source].status, warm[source].messages, warm[source].detail) == (clean.status, clean.messages, clean.detail), source
+
+
+def test_a_file_read_as_an_edit_of_its_statement_gets_the_words_that_it_gets_by_itself(verifier):
+    elaborator, rng = verifier._all[0].elaborator, random.Random(3)
+    problems = rng.sample(read_problems(ROOT / "test.jsonl"), 25)
+    for each in problems * 2:  # the second time the statement's state is there
+        ending = rng.choice([each.proof, " sorry", f"\n  exact {rng.choice(problems).lemmas[0]}", "\n  intro h\n  foo", "\n", " rfl\n\ntheorem u : 1 = 2 := rfl", f"{each.proof}\n\n#"])
+        text, above = each.statement + ending + "\n", "theorem v : True := trivial\n\n" if rng.random() < 0.2 else ""
+        (alone, no_file), (edited, file) = (elaborator.elaborate(above + text), elaborator.elaborate(above + text, each.statement))
+        assert alone == edited and (no_file is None) == (file is None), text
 
 
 def test_the_official_server_says_the_same_as_the_frontend_called_directly(verifier, library, tmp_path):

@@ -1,6 +1,6 @@
 """The verifier against a fresh Lean process for each proof: the same proofs, half of them wrong, verdict for verdict the same.
 
-    .venv/bin/python -m tests.benchmarks.verifier [--proofs 2000] [--problems 120] [--workers 2] [--rounds 4]
+    .venv/bin/python -m tests.benchmarks.verifier [--proofs 2000] [--problems 120] [--workers 3] [--rounds 4]
 
 A fresh process is what one writes first: `lean` on the file with the proof and `#print axioms`, `--workers` of them at a time. It does
 not compare the statement, has no sandbox and no limits, so it does less. The two run in turns, a part of the proofs each, so that
@@ -29,7 +29,7 @@ from fdcore.verifier import Verifier
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--proofs", type=int, default=2000)
 parser.add_argument("--problems", type=int, default=120)
-parser.add_argument("--workers", type=int, default=2)
+parser.add_argument("--workers", type=int, default=3)
 parser.add_argument("--rounds", type=int, default=4)
 arguments = parser.parse_args()
 
