@@ -360,7 +360,7 @@ class Experiment:
             return list(read_jsonl(path))
         settings, model = self.profile.evaluation, self._load(folder)
         profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile
-        count = settings.holdout_samples if split == "holdout" else settings.base_samples if arm == "base" else settings.samples
+        count = settings.samples_of(arm, split)
         at_once = max(1, self.profile.sampler.max_batch // count)
         sample, (_, unknown) = self.sampling(model, profile), problem_sets.partition()
         with self._writing(), tqdm(total=len(todo), initial=len(done), desc=f"{arm} on {split}, {count} samples each", unit="problem", mininterval=2.0, disable=self.processes.rank > 0) as bar:

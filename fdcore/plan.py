@@ -363,7 +363,7 @@ def _training(clock: Clock, folder: Path, arm: str) -> Work:
 
 def _evaluation(clock: Clock, folder: Path, arm: str, split: str) -> Work:
     evaluation = clock.profile.evaluation
-    samples = evaluation.holdout_samples if split == "holdout" else evaluation.base_samples if arm == "base" else evaluation.samples
+    samples = evaluation.samples_of(arm, split)
     problems = _sizes(clock.profile)[split]
     attempts, at_once = problems * samples, max(1, clock.profile.sampler.max_batch // samples)
     seconds = -(-problems // at_once) * clock.sample(min(problems, at_once) * samples) + clock.verify(attempts)

@@ -250,7 +250,8 @@ def _pass_curve(axes, rows: list[dict], ks: Sequence[int], look: tuple, name: st
 
 def _log_k(axes, ks: Sequence[int], tops: Sequence[float], title: str) -> None:
     axes.set_xscale("log", base=2)
-    axes.set_xticks(list(ks), [str(k) for k in ks])
+    every = 1 if len(ks) <= 7 else 2
+    axes.set_xticks(list(ks)[::every], [str(k) for k in ks[::every]])
     axes.minorticks_off()
     axes.set(title=title, xlabel="k", xlim=(min(ks) * 0.85, max(ks) * 1.18), ylim=_heights(tops))
 

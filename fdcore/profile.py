@@ -210,10 +210,15 @@ class Training(Section):
 class Evaluation(Section):
     every: int = Field(gt=0)
     during_problems: int = Field(gt=0)  # problems of each split at every `every` steps, one sample each
-    samples: int = Field(gt=0)  # samples a problem for pass@k at the end
+    samples: int = Field(gt=0)  # samples a problem for pass@k on test at the end
     base_samples: int = Field(gt=0)  # the same for the base model
+    more_samples: dict[Literal["fd", "grpo", "rft", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3"], Annotated[int, Field(gt=0)]] = {}  # the same for these arms
     holdout_samples: int = Field(gt=0)  # the same on the hold-out
     ks: tuple[int, ...]
+
+    def samples_of(self, arm: str, split: str) -> int:
+        """Samples a problem of an arm's evaluation on a split."""
+        return self.holdout_samples if split == "holdout" else self.base_samples if arm == "base" else self.more_samples.get(arm, self.samples)
 
 
 class Ablation(Section):

@@ -42,16 +42,16 @@ def results_table(study: Study) -> str:
 
 
 def _results(study: Study) -> list[list[str]]:
-    ks, found = study.profile.evaluation.ks, []
-    for arm in ("base", *study.arms):
-        test, holdout = study.evaluate(arm, "test"), study.evaluate(arm, "holdout")
-        if not test or not holdout:
-            continue
-        most = max(k for k in ks if k <= min(row["n"] for row in test))
+    rows = {arm: (study.evaluate(arm, "test"), study.evaluate(arm, "holdout")) for arm in ("base", *study.arms)}
+    rows, found = {arm: both for arm, both in rows.items() if all(both)}, []
+    shared = min((row["n"] for test, _ in rows.values() for row in test), default=0)
+    for arm, (test, holdout) in rows.items():
+        most, wide = (max(k for k in study.profile.evaluation.ks if k <= n) for n in (shared, min(row["n"] for row in test)))
         known, unknown = ([row for row in test if row["unknown"] is flag] for flag in (False, True))
         entropy = "—" if arm == "base" else f"{over_seeds(study.train(arm))[-1]['entropy']:.2f}"
         shares = [f"{pass_at_k_curve(rows, [1])[1]:.1%}" if rows else "—" for rows in (known, unknown)]
-        found.append([label(arm, study.starts), _interval(test), f"{pass_at_k_curve(test, [most])[most]:.1%} (k = {most})", *shares, _interval(holdout), entropy])
+        many = "; ".join(f"{share:.1%} (k = {k})" for k, share in pass_at_k_curve(test, sorted({most, wide})).items())
+        found.append([label(arm, study.starts), _interval(test), many, *shares, _interval(holdout), entropy])
     return found
 
 
