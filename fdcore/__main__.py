@@ -55,8 +55,8 @@ def redraw() -> None:
 
     out = REPOSITORY / "runs" / "shipped"
     with _one_line_each():
-        profile, seed = shipped.unpack(out)
-        runner.run([path for path in runner.find_notebooks([]) if not path.stem.endswith(("lean_world", "explore"))], profile=profile, seed=seed, out=out)
+        profile = shipped.unpack(out)
+        runner.run([path for path in runner.find_notebooks([]) if not path.stem.endswith(("lean_world", "explore"))], profile=profile, seed=None, out=out)
 
 
 @app.command()

@@ -59,7 +59,8 @@ def abstract(study: Study, claims: Sequence[Claim]) -> str:
     """What the verdicts say, in a few sentences."""
     kinds = {verdict: [claim for claim in claims if claim.verdict == verdict] for verdict in ("reproduced", "not reproduced", "undecided")}
     told = "; ".join(f"{len(found)} {verdict} ({', '.join(c.id for c in found)})" for verdict, found in kinds.items() if found)
-    seeds = f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else "one seed"
+    missing = set(study.profile.seeds) - set(study.seeds)
+    seeds = f"{len(study.seeds)} of {len(missing) + len(study.seeds)} seeds" if missing else f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else "one seed"
     sentences = [f"Profile {study.profile.name}, {seeds}: of {len(claims)} claims of the paper {told}."]
     for verdict, opening in (("reproduced", "It holds here that"), ("not reproduced", "It does not hold here that"), ("undecided", "Left open is whether")):
         if kinds[verdict]:
@@ -74,7 +75,7 @@ def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Pat
     tokens = study.figures / "figure_1.html"
     page = environment.get_template("report.html.jinja").render(
         abstract=abstract(study, claims), claims=claims, figures=shown, results=[RESULTS, *_results(study)],
-        tokens=tokens.read_text(encoding="utf-8") if tokens.exists() else None, provenance={k: v for k, v in provenance.items() if k != "files"}, profile=study.profile,
+        tokens=tokens.read_text(encoding="utf-8") if tokens.exists() else None, origins=origins(provenance), profile=study.profile,
     )
     write_text(study.figures / "report.html", page)
     return study.figures / "report.html"
@@ -87,9 +88,17 @@ def update_readme(readme: Path, study: Study, claims: Sequence[Claim], provenanc
     _, closing, after = rest.partition(README_MARKS[1])
     if not (opening and closing):
         raise ValueError(f"{readme} lacks the lines {README_MARKS[0].strip()!r} and {README_MARKS[1].strip()!r}, between which the results are written")
-    where = f"Commit {provenance['commit'][:10]}, {provenance['date']}, {provenance['machine']['cores']} cores, GPU: {provenance['machine']['gpu']}."
+    where = " ".join(f"Seed {seed}: {told}." for seed, told in origins(provenance).items())
     verdicts = markdown_table(["claim", "estimate [95 % interval]", "verdict"], [(f"**{c.id}** {c.claim}", c.number, c.verdict) for c in claims])
     write_text(readme, f"{before}{opening}{abstract(study, claims)}\n\n{verdicts}\n\n{results_table(study)}\n\n{where}\n{closing}{after}")
+
+
+def origins(provenance: dict) -> dict[str, str]:
+    """Where each seed's run comes from, by seed, in words."""
+    return {
+        seed: f"commit {each['commit'][:10]}, {each['date']}, {each['machine']['cores']} cores, GPU: {each['machine']['gpu']}"
+        for seed, each in provenance["origins"].items()
+    }
 
 
 def _interval(rows: list[dict]) -> str:

@@ -30,35 +30,56 @@ FIRST = ("arms/fd/trajectories.jsonl", "arms/fd/feedback.jsonl")  # of these the
 
 
 def provenance(study: Study, target: Path = FIGURES) -> dict:
-    """Where a study's numbers come from; of one that was unpacked from shipped records, what these say."""
+    """Where a study's numbers come from: `origins` by seed; of one that was unpacked from shipped records, what these say."""
     if study.first.shipped:
         return {key: value for key, value in _told(target).items() if key != "files"}
-    return {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": list(study.seeds), "commit": _commit(), "date": datetime.date.today().isoformat(), "machine": _machine()}
+    origin = {"commit": _commit(), "date": datetime.date.today().isoformat(), "machine": _machine()}
+    return {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": list(study.seeds), "origins": {str(seed): origin for seed in study.seeds}}
 
 
 def publish(study: Study, claims: Sequence[Claim], target: Path = FIGURES) -> list[Path]:
     """Copy a study's figures and compact records to `target`, with provenance.json, where the profile says so; the results go into the README.
 
-    Of a study that was itself unpacked from shipped records, only what was drawn is new. Returns the figures' files.
+    Part of a study joins the other parts' records there, which may come from other machines: then figures and README wait for
+    `redraw`, which draws all of them. Of a study that was itself unpacked from shipped records, only what was drawn is new.
+    Returns the figures' files. ValueError where an arm is there already and came out otherwise.
     """
     if not study.profile.publish_figures:
         return []
-    records, told = target / "records", provenance(study, target)
+    records, told, others = target / "records", provenance(study, target), {}
     if not study.first.shipped:
-        shutil.rmtree(records, ignore_errors=True)
+        others = _others(study, target)
+        if not others:
+            shutil.rmtree(records, ignore_errors=True)
         for run in study.runs:
             _keep(run.folder, records / f"seed-{run.seed}", run.profile.distillation.prompts * run.profile.distillation.samples)
-    drawn = [Path(shutil.copy2(path, target / path.name)) for path in sorted(study.figures.iterdir()) if path.is_file()]
-    files = sorted(path for path in (*records.rglob("*"), *drawn) if path.is_file())
-    if target == FIGURES:
-        update_readme(REPOSITORY / "README.md", study, claims, told)
-    told["files"] = {str(path.relative_to(target)): _digest(path) for path in files}
+        told["origins"] = dict(sorted((others | told["origins"]).items()))
+        told["seeds"] = [int(seed) for seed in told["origins"]]
+    if others:
+        figures = [target / name for name in _told(target)["files"] if not name.startswith("records/")]
+    else:
+        figures = [Path(shutil.copy2(path, target / path.name)) for path in sorted(study.figures.iterdir()) if path.is_file()]
+        if target == FIGURES:
+            update_readme(REPOSITORY / "README.md", study, claims, told)
+    told["files"] = {str(path.relative_to(target)): _digest(path) for path in sorted([*records.rglob("*"), *figures]) if path.is_file()}
     write_text(target / "provenance.json", json.dumps(told, indent=1) + "\n")
-    return drawn
+    return [] if others else figures
 
 
-def unpack(out: Path, source: Path = FIGURES) -> tuple[str, int | None]:
-    """Lay the shipped records out in `out` as a study's folder that is read and never trained. Returns the study's profile and seed.
+def _others(study: Study, target: Path) -> dict[str, dict]:
+    """The origins, by seed, of the records in `target` that a study is to join: none where it is a whole one, or of another profile."""
+    if set(study.seeds) >= set(study.profile.seeds) or not (target / "provenance.json").exists() or _told(target)["profile_hash"] != study.profile.hash:
+        return {}
+    for run in study.runs:
+        for path in sorted(run.folder.glob("arms/**/metrics.jsonl")):
+            there = target / "records" / f"seed-{run.seed}" / path.relative_to(run.folder)
+            if there.exists() and there.read_bytes() != path.read_bytes():
+                raise ValueError(f"{there} is of another run of seed {run.seed}, which came out otherwise; remove {target / 'records' / f'seed-{run.seed}'} to publish this one in its place")
+    return _told(target)["origins"]
+
+
+def unpack(out: Path, source: Path = FIGURES) -> str:
+    """Lay the shipped records out in `out` as a study's folder that is read and never trained. Returns the study's profile.
 
     ValueError where nothing is shipped, or a file is not the one that provenance.json names.
     """
@@ -68,7 +89,8 @@ def unpack(out: Path, source: Path = FIGURES) -> tuple[str, int | None]:
     for seed, folder in run_folders(told["seeds"], out).items():
         shutil.copytree(source / "records" / f"seed-{seed}", folder)
         write_text(folder / SHIPPED, "{}\n")
-    return told["profile"], told["seeds"][0] if len(told["seeds"]) == 1 else None
+    write_text(out / SHIPPED, json.dumps({"seeds": told["seeds"]}) + "\n")
+    return told["profile"]
 
 
 def check(source: Path = FIGURES) -> None:

@@ -5,11 +5,12 @@ in `runs/PROFILE`; `seed` picks one of them, so that a long experiment can be ma
 """
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from pathlib import Path
 
 from fdcore.arms import variants
-from fdcore.experiment import Experiment
+from fdcore.experiment import SHIPPED, Experiment
 from fdcore.profile import default_folder, load_profile, run_folders
 
 
@@ -18,10 +19,16 @@ class Study:
 
     def __init__(self, profile: str | Path, seed: int | None = None, out: str | Path | None = None):
         self.profile = load_profile(profile)
-        self.seeds = self.profile.seeds if seed is None else (seed,)
         self.folder = Path(out) if out else default_folder(profile, seed)
+        self.seeds = self._shipped_seeds or (self.profile.seeds if seed is None else (seed,))
         self.figures = self.folder / "figures"
         self.runs = [Experiment(profile, each, folder) for each, folder in run_folders(self.seeds, self.folder).items()]
+
+    @property
+    def _shipped_seeds(self) -> tuple[int, ...]:
+        """The seeds of a folder of shipped records: those that have been made so far."""
+        mark = self.folder / SHIPPED
+        return tuple(json.loads(mark.read_text()).get("seeds", ())) if mark.exists() else ()
 
     @property
     def first(self) -> Experiment:

@@ -13,7 +13,7 @@ from fdcore import REPOSITORY
 from fdcore.study import Study
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-WHERE = {"commit": "0123456789abcdef", "date": "2026-01-02", "machine": {"cores": 2, "gpu": "none"}, "files": {"x": "y"}}
+WHERE = {"origins": {"0": {"commit": "0123456789abcdef", "date": "2026-01-02", "machine": {"cores": 2, "gpu": "none"}}}, "files": {"x": "y"}}
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_abstract_counts_the_verdicts_and_names_the_claims(study):
 def test_the_page_is_one_file_without_network_and_with_its_text_escaped(study):
     page = write_report(study, claims(), WHERE).read_text()
     assert "&lt;b&gt;told&lt;/b&gt;" in page and "<b>told</b>" not in page
-    assert "data:image/png;base64," in page and 'src="http' not in page and "0123456789abcdef" in page
+    assert "data:image/png;base64," in page and 'src="http' not in page and "commit 0123456789, 2026-01-02" in page
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian, Ubuntu: apt-get install chromium)")
@@ -68,7 +68,7 @@ def test_the_readmes_results_are_written_between_its_marks(study, tmp_path):
     readme.write_text(f"before\n{README_MARKS[0]}of yesterday\n{README_MARKS[1]}after\n")
     update_readme(readme, study, claims(), WHERE)
     text = readme.read_text()
-    assert text.startswith("before\n") and text.endswith("after\n") and "yesterday" not in text and results_table(study) in text and "Commit 0123456789" in text
+    assert text.startswith("before\n") and text.endswith("after\n") and "yesterday" not in text and results_table(study) in text and "Seed 0: commit 0123456789" in text
     readme.write_text("no marks")
     with pytest.raises(ValueError, match="lacks the lines"):
         update_readme(readme, study, claims(), WHERE)

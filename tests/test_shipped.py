@@ -6,6 +6,7 @@ import yaml
 
 from fdcore import shipped
 from fdcore.profile import PROFILES
+from fdcore.report import abstract
 from fdcore.study import Study
 
 
@@ -34,15 +35,15 @@ def test_figures_and_compact_records_are_copied_and_no_weights(study, tmp_path):
     assert not list(records.rglob("*.safetensors"))
     assert len((records / "seed-1/arms/fd/trajectories.jsonl").read_text().splitlines()) == 16  # the first step's
     told = json.loads((tmp_path / "figures/provenance.json").read_text())
-    assert told["seeds"] == [0, 1] and len(told["commit"].split()[0]) == 40 and told["machine"]["cores"] > 0
+    assert told["seeds"] == [0, 1] and all(len(each["commit"].split()[0]) == 40 and each["machine"]["cores"] > 0 for each in told["origins"].values())
     assert {"figure_2.png", "records/seed-0/arms/teacher_speed/alpha_1.00/metrics.jsonl"} <= told["files"].keys()
     shipped.check(tmp_path / "figures")
 
 
 def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path):
     shipped.publish(study, [], tmp_path / "figures")
-    _, seed = shipped.unpack(tmp_path / "again", tmp_path / "figures")
-    again = Study(tmp_path / "two.yaml", seed=seed, out=tmp_path / "again")
+    shipped.unpack(tmp_path / "again", tmp_path / "figures")
+    again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
     assert again.train("fd") == study.train("fd") and len(again.train("fd")) == 12
     assert again.evaluate("fd", "test") == [{"seed": s, "step": i} for s in (0, 1) for i in (0, 1)]
     assert again.train("grpo") == [] and again.first.shipped and not study.first.shipped
@@ -50,7 +51,8 @@ def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path)
 
 def test_drawing_anew_keeps_the_runs_provenance(study, tmp_path):
     shipped.publish(study, [], tmp_path / "figures")
-    told = json.loads((tmp_path / "figures/provenance.json").read_text()) | {"commit": "of the run"}
+    told = json.loads((tmp_path / "figures/provenance.json").read_text())
+    told["origins"]["1"]["commit"] = "of the run"
     (tmp_path / "figures/provenance.json").write_text(json.dumps(told))
     shipped.unpack(tmp_path / "again", tmp_path / "figures")
     again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
@@ -58,7 +60,39 @@ def test_drawing_anew_keeps_the_runs_provenance(study, tmp_path):
     (again.figures / "figure_2.png").write_text("drawn otherwise")
     shipped.publish(again, [], tmp_path / "figures")
     shipped.check(tmp_path / "figures")
-    assert json.loads((tmp_path / "figures/provenance.json").read_text())["commit"] == "of the run"
+    assert json.loads((tmp_path / "figures/provenance.json").read_text())["origins"]["1"]["commit"] == "of the run"
+
+
+def test_a_study_is_published_in_pieces_from_several_machines(study, tmp_path):
+    target = tmp_path / "figures"
+    pieces = [Study(tmp_path / "two.yaml", seed=seed, out=run.folder) for seed, run in enumerate(study.runs)]
+    for piece in pieces:
+        piece.figures.mkdir()
+        (piece.figures / "figure_2.png").write_text(f"drawn of seed {piece.seeds[0]} alone")
+    assert len(shipped.publish(pieces[1], [], target)) == 1  # the first piece is all that there is: its figures are right
+    assert shipped.publish(pieces[0], [], target) == []  # these wait to be drawn of both
+    told = json.loads((target / "provenance.json").read_text())
+    assert told["seeds"] == [0, 1] and (target / "figure_2.png").read_text() == "drawn of seed 1 alone"
+    shipped.check(target)
+
+    (pieces[0].folder / "arms/grpo").mkdir()
+    (pieces[0].folder / "arms/grpo/metrics.jsonl").write_text('{"step": 0}\n')
+    shipped.publish(pieces[0], [], target)  # an arm more of a seed that is there
+    shipped.unpack(tmp_path / "again", target)
+    again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
+    assert again.seeds == (0, 1) and len(again.train("fd")) == 12 and again.train("grpo") == [{"step": 0}]
+
+    (pieces[0].folder / "arms/fd/metrics.jsonl").write_text("{}\n")
+    with pytest.raises(ValueError, match="seed-0/arms/fd/metrics.jsonl is of another run of seed 0.*remove .*records/seed-0"):
+        shipped.publish(pieces[0], [], target)
+
+
+def test_of_a_study_that_has_one_of_its_seeds_so_far_that_one_is_drawn(study, tmp_path):
+    (study.runs[1].folder / "figures").mkdir()
+    shipped.publish(Study(tmp_path / "two.yaml", seed=1, out=study.runs[1].folder), [], tmp_path / "figures")
+    shipped.unpack(tmp_path / "again", tmp_path / "figures")
+    again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
+    assert again.seeds == (1,) and again.first.folder == tmp_path / "again" and "1 of 2 seeds" in abstract(again, [])
 
 
 def test_a_record_that_was_touched_is_named(study, tmp_path):
