@@ -44,7 +44,7 @@ from fdcore.screen import declares, screen
 from fdcore.toolchain import Toolchain, build_library, find_toolchain
 
 BENCHES_A_JUDGE = 4  # a proof keeps the judge for a fifth of the time that it keeps the elaborator
-RULES = 3  # raised when a change here could change a verdict: part of every cache key
+RULES = 4  # raised when a change here could change a verdict: part of every cache key
 MAX_MESSAGES, MAX_MESSAGE_CHARS = 30, 1500
 STANDARD_AXIOMS = ("propext", "Quot.sound", "Classical.choice")
 PRISTINE, CANDIDATE, ACCEPT = "FdPristine", "FdCandidate", "FdAccept"
