@@ -19,6 +19,7 @@ usage() {
 ./run_all.sh [options]        everything, from set-up to figures; run it again to go on after an interruption
   --profile NAME|FILE.yaml    settings: ${profiles[*]}   (default here: $default_profile)
   --only NOTEBOOK...          only these notebooks (a number such as 03 is enough)
+  --only figures              train nothing: draw the figures in figures/ anew from the records that are shipped with them
   --from NOTEBOOK             this notebook and those after it
   --out DIR                   folder of the run (default: runs/PROFILE-seedN; runs/PROFILE where the profile has several seeds)
   --seed N                    one run, of this seed (default: every seed of the profile)
@@ -73,7 +74,8 @@ while [[ $# -gt 0 ]]; do
     --seed) [[ $1 =~ ^[0-9]+$ ]] || die "--seed needs a whole number, got '$1'"; seed=$1; shift ;;
     --out) out=$1; shift; [[ $out == /* ]] || out=$here/$out ;;
     --from) first=$(notebook_number "$1"); shift ;;
-    --only) while [[ $# -gt 0 && $1 != --* ]]; do number=$(notebook_number "$1"); chosen[number]=${notebooks[number]}; shift; done ;;
+    --only) [[ $1 != figures ]] || { command=redraw; shift; }
+      while [[ $# -gt 0 && $1 != --* ]]; do number=$(notebook_number "$1"); chosen[number]=${notebooks[number]}; shift; done ;;
     *) die "unknown option '$option'; there are: --profile --only --from --out --seed --plan --check --rehearse --list --test --help" ;;
   esac
 done
@@ -162,5 +164,6 @@ export PYTHONPATH=$root PATH=$venv/bin:$PATH
 if [[ $test ]]; then
   exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
 fi
+[[ $command != redraw ]] || exec "$venv/bin/python" -m fdcore redraw
 [[ $command != doctor ]] || chosen=()
 exec "$venv/bin/python" -m fdcore "$command" --profile "$profile" ${seed:+--seed "$seed"} ${out:+--out "$out"} "${chosen[@]}"

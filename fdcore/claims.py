@@ -155,8 +155,13 @@ def _draws(runs: Sequence[Measured], *, together: bool) -> list[float]:
 def _rows(folder: Path, arm: str, name: str) -> list[dict]:
     rows = list(read_jsonl(folder / "arms" / arm / name))
     if not rows:
-        raise LookupError(f"no data: {folder.name} has no {'test evaluation' if 'eval' in name else 'metrics'} of {arm}")
+        raise LookupError(f"no data: {_named(folder)} has no {'test evaluation' if 'eval' in name else 'metrics'} of {arm}")
     return rows
+
+
+def _named(folder: Path) -> str:
+    """A run among several by its seed; its folder may have any name."""
+    return folder.name if folder.name.startswith("seed-") else "the run"
 
 
 # -- what one run says: each returns Measured, or raises LookupError with what is missing ---------------------------------
@@ -175,7 +180,7 @@ def _late(folder: Path, key: str, arms: dict[str, str]) -> Measured:
     runs = [np.array([row[key] for row in _rows(folder, arm, "metrics.jsonl")]) for arm in arms.values()]
     one, other = (values[len(values) - len(values) // 4 :] for values in runs)
     if min(len(one), len(other)) < FEWEST:
-        raise LookupError(f"too little data: {folder.name} has fewer than {FEWEST} steps in the last quarter of training")
+        raise LookupError(f"too little data: {_named(folder)} has fewer than {FEWEST} steps in the last quarter of training")
     detail = ", ".join(f"{name} {values.mean():.3f}" for name, values in zip(arms, (one, other)))
     return Measured(lambda rng: _blocks(one, rng).mean() - _blocks(other, rng).mean(), detail)
 
@@ -192,7 +197,7 @@ def _pass_at(folder: Path, arms: Sequence[str]) -> np.ndarray:
     """pass@1 and pass@kmax of arms on the same test problems: (problems, arms, 2)."""
     rows = [_rows(folder, arm, "eval_test.jsonl") for arm in arms]
     if len({tuple(row["problem_id"] for row in found) for found in rows}) != 1:
-        raise LookupError(f"no data: {folder.name} has test evaluations of {', '.join(arms)} on different problems")
+        raise LookupError(f"no data: {_named(folder)} has test evaluations of {', '.join(arms)} on different problems")
     most = min(row["n"] for found in rows for row in found)
     return np.stack([per_problem(found, [1, most]) for found in rows], axis=1)
 
@@ -243,7 +248,7 @@ def _lemmas(folder: Path) -> Measured:
     tokens, lemmas = ([[row[key] for row in arm] for arm in rows] for key in ("tokens_sampled", "lemmas_seen"))
     budget = min(spent[-1] for spent in tokens)
     if min(np.searchsorted(spent, budget, side="right") - 1 for spent in tokens) < FEWEST:
-        raise LookupError(f"too little data: {folder.name} has fewer than {FEWEST} steps of FD or GRPO within {budget:,} tokens")
+        raise LookupError(f"too little data: {_named(folder)} has fewer than {FEWEST} steps of FD or GRPO within {budget:,} tokens")
     fd, grpo = (np.diff(np.interp(np.linspace(0, budget, 11), *curve)) for curve in zip(tokens, lemmas))
     gained = fd - grpo
     return Measured(
@@ -283,7 +288,7 @@ def _ends(folder: Path, arm: str, key: str) -> tuple[np.ndarray, float]:
     """The values of an arm's last quarter, and the mean of its first steps."""
     values = np.array([row[key] for row in _rows(folder, arm, "metrics.jsonl")])
     if len(values) // 4 < FEWEST:
-        raise LookupError(f"too little data: {folder.name} has fewer than {FEWEST} steps in the last quarter of training")
+        raise LookupError(f"too little data: {_named(folder)} has fewer than {FEWEST} steps in the last quarter of training")
     return values[len(values) - len(values) // 4 :], float(values[:BLOCK].mean())
 
 

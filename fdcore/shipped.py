@@ -1,6 +1,6 @@
 """What of a study is shipped with the repository: its figures, the compact records behind them, and where they come from.
 
-Everything that a figure shows can be drawn anew from the shipped records, without training (`python -m fdcore redraw`). Left out on
+Everything that a figure shows can be drawn anew from the shipped records, without training (`./run_all.sh --only figures`). Left out on
 purpose: weights, and attempts beyond the first step's, which would weigh a thousand times as much.
 """
 from __future__ import annotations

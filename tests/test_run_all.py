@@ -139,6 +139,7 @@ def test_the_chosen_notebooks_are_handed_over_in_their_order(tree):
     assert handed_over(set_up(tree, "--seed=7", "--out", "elsewhere", "--only", "01"))[1:] == [
         "run", "--profile", "tiny", "--seed", "7", "--out", "/usr/elsewhere", "01_one"]  # relative to where the user stands
     assert handed_over(set_up(tree, "--rehearse", "--only", "03"))[1:] == ["rehearse", *common[1:], "03_three"]
+    assert handed_over(set_up(tree, "--only", "figures"))[1:] == ["redraw"]
     assert handed_over(set_up(tree, "--check"))[1:] == ["doctor", *common[1:]]
     assert handed_over(set_up(tree, "--plan", "--from", "02"))[1:] == ["plan", *common[1:], "02_two", "03_three"]
 
