@@ -31,10 +31,10 @@ from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
 from fdcore.feedback import Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
-from fdcore.model import add_adapters, build_student, load_model, load_tokenizer, save_model, train_tokenizer
+from fdcore.model import add_adapters, build_student, checkpoint_activations, load_model, load_tokenizer, save_model, train_tokenizer
 from fdcore.plots import label
 from fdcore.processes import Processes, launch
-from fdcore.profile import ADDED, Profile, load_profile
+from fdcore.profile import Profile, load_profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
@@ -57,12 +57,17 @@ def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Veri
     )
 
 
+def device_of(profile: Profile) -> torch.device:
+    """Where a process of the profile computes. Without a GPU a finished run can still be read, so that this is no error."""
+    return torch.device("cuda" if profile.hardware and profile.hardware.device == "cuda" and torch.cuda.is_available() else "cpu")
+
+
 class Experiment:
     """`Experiment("tiny", seed=0)`; `out` is the run's folder, by default runs/PROFILE-seedSEED in the repository."""
 
     def __init__(self, profile: str | Path, seed: int = 0, out: str | Path | None = None, processes: Processes | None = None):
         self.profile: Profile = load_profile(profile)
-        self.source, self.processes = profile, processes or Processes(device=torch.device("cuda" if self.profile.hardware and torch.cuda.is_available() else "cpu"))
+        self.source, self.processes = profile, processes or Processes(device=device_of(self.profile))
         self.seed = seed
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
@@ -256,7 +261,7 @@ class Experiment:
         if self.shipped or ((folder / "model").exists() and len(self.metrics(arm)) >= steps):
             return self.metrics(arm)
         profile, problems, start = plan.profile, self.problems(), self._start(plan)
-        if self._launched("train", arm, *([str(steps)] if steps != plan.steps else [])):
+        if self._launched("share-train", arm, str(steps)):
             return self.metrics(arm)
         model, processes = self._student(start, plan, arm), self.processes
         sample = self.sampling(model, profile)
@@ -300,11 +305,21 @@ class Experiment:
         return generate
 
     def _launched(self, *arguments: str) -> bool:
-        """Where the profile has several GPUs and this is no process of theirs: do it in one process a GPU, and wait."""
-        gpus = self.profile.hardware.gpus if self.profile.hardware else 1
-        if gpus == 1 or self.processes.count > 1:
+        """Where the profile has several GPUs and this is no process of theirs: do it in one process a GPU, and wait.
+
+        ValueError where this machine has fewer GPUs than the profile asks for.
+        """
+        hardware, name = self.profile.hardware, self.profile.name
+        if hardware is None or self.processes.count > 1:
             return False
-        launch(gpus, ["share", *arguments, "--profile", str(self.source), "--seed", str(self.seed), "--out", str(self.folder)])
+        if hardware.device == "cuda" and (found := torch.cuda.device_count()) < hardware.gpus:
+            raise ValueError(
+                f"profile {name} asks for {hardware.gpus} GPUs, torch sees {found} on this machine; ./run_all.sh --profile {name} --check says what to do, --rehearse tries the "
+                "profile without a GPU"
+            )
+        if hardware.gpus == 1:
+            return False
+        launch(hardware.gpus, [*arguments, "--profile", str(self.source), "--seed", str(self.seed), "--out", str(self.folder)])
         return True
 
     def _student(self, start: Path, plan: Arm, arm: str):
@@ -313,8 +328,7 @@ class Experiment:
         if settings.model.lora is not None:
             model = add_adapters(model, rank=settings.model.lora.rank, alpha=settings.model.lora.alpha, seed=seed_of(self.seed, arm, "adapters"))
         if settings.training.activation_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
-            model.train()  # transformers checkpoints only then
+            model = checkpoint_activations(model)
         return model
 
     def _start(self, plan: Arm) -> Path:
@@ -327,10 +341,10 @@ class Experiment:
         return where
 
     def _claim_arm(self, folder: Path, arm: str, plan: Arm) -> None:
-        """A variant's folder belongs to its settings, which the profile's hash leaves out."""
+        """A variant's folder belongs to its settings, which the hash of the run's profile leaves out."""
         if arm in self.arms:
             return
-        mine = {"settings": hashlib.sha256(plan.profile.model_dump_json(exclude=ADDED).encode()).hexdigest()[:12], "after": plan.after}
+        mine = {"settings": plan.profile.hash, "after": plan.after}
         mark = folder / "variant.json"
         if mark.exists() and json.loads(mark.read_text()) != mine:
             raise ValueError(f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew")
@@ -356,7 +370,7 @@ class Experiment:
         if len(done := list(read_jsonl(path))) == len(todo) or self.shipped:
             return done
         folder = self.model_folder(arm)
-        if self._launched("evaluate", arm, split):
+        if self._launched("share-evaluate", arm, split):
             return list(read_jsonl(path))
         settings, model = self.profile.evaluation, self._load(folder)
         profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile

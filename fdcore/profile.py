@@ -231,6 +231,7 @@ class Hardware(Section):
 
     gpus: int = Field(gt=0)  # more than one share the weights among them (FSDP), and each has an engine of its own
     gpu_memory_gb: float = Field(gt=0)  # of each, in 10^9 bytes
+    device: Literal["cuda", "cpu"] = "cuda"  # cpu: as many processes on CPU cores, over gloo, to try the same without GPUs
 
 
 class Profile(Section):
