@@ -265,13 +265,13 @@ class Experiment:
             return self.metrics(arm)
         model, processes = self._student(start, plan, arm), self.processes
         sample = self.sampling(model, profile)
-        autocast = profile.model.autocast
+        autocast, mismatch = profile.model.autocast, profile.sampler.backend != "torch"  # the torch sampler computes as the trainer does
         if plan.method == "fd":
             settings = profile.distillation
-            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast, processes=processes)
+            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast, mismatch=mismatch, processes=processes)
         elif plan.method == "grpo":
             settings = profile.grpo
-            method = GroupRelativePolicyOptimization(settings, processes.shard(shared_copy(model)), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
+            method = GroupRelativePolicyOptimization(settings, processes.shard(shared_copy(model)), max_tokens=profile.episode.max_response_tokens, autocast=autocast, mismatch=mismatch)
         else:
             settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
         processes.shard(model)
