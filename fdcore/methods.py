@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fdcore.chat import Chat
 from fdcore.checkpoint import load_own_weights, own_weights
+from fdcore.clock import Clock
 from fdcore.distillation import Target, check_divergence, divergence, sampled_kl, teacher_target
 from fdcore.feedback import Producer, report
 from fdcore.grpo import clip_fraction, group_advantages, has_spread, overlong_punishment, policy_loss, reference_kl, zero_spread_groups
@@ -47,18 +48,20 @@ class FeedbackDistillation:
 
     updates = 1
 
-    def __init__(self, settings: DistillationSettings, model, chat: Chat, producer: Producer, *, autocast: bool, mismatch: bool = False, processes: Processes = Processes()):
-        """`mismatch`: report how far the sampler's log-probs are from the trainer's, for samplers that are not the trainer's own model."""
+    def __init__(self, settings: DistillationSettings, model, chat: Chat, producer: Producer, *, autocast: bool, mismatch: bool = False, processes: Processes = Processes(), clock: Clock | None = None):
+        """`mismatch`: report how far the sampler's log-probs are from the trainer's, for samplers that are not the trainer's own model. On
+        `clock` the producer's time is the phase "feedback", the teacher's is "teacher"."""
         if settings.direction != "sampled":
             check_divergence(settings.direction, settings.beta, settings.top_k, settings.tail, settings.clip, settings.temperature)
         self.settings, self.chat, self.producer, self.autocast = settings, chat, producer, autocast
-        self.mismatch, self.processes = mismatch, processes
+        self.mismatch, self.processes, self.clock = mismatch, processes, clock or Clock()
         self.teacher = EMATeacher(model, alpha=settings.ema_alpha, every=settings.ema_every, shard=processes.shard)
         self.feedback: list[Feedback] = []
 
     def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:
         items = list(zip(problems, trajectories))
-        self.feedback = self.processes.from_first(lambda: self.producer.write(items))
+        with self.clock.phase("feedback"):
+            self.feedback = self.processes.from_first(lambda: self.producer.write(items))
         self.trajectories = trajectories
         self.contexts = [self.chat.prompt(problem, feedback.text) for problem, feedback in zip(problems, self.feedback)]
         self.tokens = sum(map(action_tokens, trajectories))
@@ -69,12 +72,13 @@ class FeedbackDistillation:
         picked, settings = [self.trajectories[i] for i in rows], self.settings
         sequences, masks = [t.token_ids for t in picked], [t.action_mask for t in picked]
         student = deferred_logits(model, sequences, masks, autocast=self.autocast, temperature=settings.temperature)
-        with torch.no_grad():
+        with torch.no_grad(), self.clock.phase("teacher"):
             teacher = deferred_logits(self.teacher.model, *self._with_feedback(rows), autocast=self.autocast, temperature=settings.temperature)
         if student.vocabulary != teacher.vocabulary:
             raise ValueError(f"Feedback Distillation: the student's vocabulary has {student.vocabulary} tokens, the teacher's {teacher.vocabulary}; both must come from one tokenizer")
         taken = action_values(sequences, masks).to(student.hidden.device)
-        measure, cap = self._measure(teacher, taken), settings.importance_cap
+        with self.clock.phase("teacher"):
+            measure, cap = self._measure(teacher, taken), settings.importance_cap
         sampled = action_values([t.logprobs for t in picked], masks).to(student.hidden.device) if self.mismatch or cap else None
 
         def each(logits, part):  # what is learned from, the divergence, the entropy, and where asked the log-probs at temperature 1
@@ -117,7 +121,8 @@ class FeedbackDistillation:
         return sequences, masks
 
     def after_step(self, model: torch.nn.Module, step: int) -> None:
-        self.teacher.update(model, step)
+        with self.clock.phase("teacher"):
+            self.teacher.update(model, step)
 
     def state_dict(self) -> dict:
         return self.teacher.state_dict()

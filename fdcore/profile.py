@@ -15,9 +15,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fdcore import REPOSITORY
+from fdcore.tracking import TrackerName
 
 PROFILES = Path(__file__).parent / "profiles"
-ADDED = {"about", "publish_figures", "seeds", "ablations"}  # settings that change nothing of a run: they do not make another one
+ADDED = {"about", "publish_figures", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
 
 
 class Section(BaseModel):
@@ -239,6 +240,7 @@ class Profile(Section):
     about: str
     threads: int = Field(gt=0)
     hardware: Hardware | None = None  # None: no GPU is needed
+    tracker: TrackerName | None = None  # gets a copy of every metrics row (`fdcore.tracking`)
     publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
     model: Model
     warmup: Warmup | None

@@ -74,3 +74,12 @@ def test_a_bad_batch_is_named_and_the_weights_stay(tmp_path):
     with pytest.raises(TrainingError, match=r"fd: step 2, in a batch with 2 problems: [a-f], [a-f]: .*teacher's logits are not finite"):
         small.run._step(2, PROBLEMS, small.sample, lambda source: set(), 2)
     assert all(torch.equal(weight, small.weights()[name]) for name, weight in before.items())
+
+
+def test_every_step_says_where_its_seconds_went(tmp_path):
+    Small(tmp_path / "fd", "fd").train(2, look=lambda: {"test_accuracy": 0.5})
+    Small(tmp_path / "grpo", "grpo").train(2)
+    rows = {method: [row["seconds"] for row in read_jsonl(tmp_path / method / "timing.jsonl")] for method in ("fd", "grpo")}
+    assert [set(row) for row in rows["fd"]] == [{"sample", "feedback", "teacher", "train", "look"}] * 2
+    assert [set(row) for row in rows["grpo"]] == [{"sample", "train"}] * 2
+    assert all(0 < row["teacher"] < row["teacher"] + row["train"] for row in rows["fd"])
