@@ -2,12 +2,17 @@
 import doctest
 import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from smallrun import PROBLEMS, Small
 
 from fdcore import training
+from fdcore.checkpoint import load_checkpoint
 from fdcore.records import read_jsonl
 from fdcore.training import TrainingError, learning_rate_at
 
@@ -24,6 +29,63 @@ def test_every_schedule_warms_up_then_keeps_or_falls(schedule):
     assert falls if schedule != "constant" else set(rates[5:]) == {2.0}
     if schedule == "cosine":
         assert rates[5 + 15] == pytest.approx(2.0 * (1 + math.cos(math.pi / 3)) / 2)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from smallrun import Small
+folder, method = Path(sys.argv[1]), sys.argv[2]
+
+def train(folder, die):  # die: the step, and whether it is before its sampling, before its row is written, or between row and checkpoint
+    torch.set_num_threads(1)
+    small = Small(folder, method, checkpoint_every=10)
+    sample, step = small.sample, die[0]
+    end = lambda now, *at: os.kill(os.getpid(), signal.SIGKILL) if (now, at) == (step, die[1:]) else None
+    def sampled(problems, seeds, now):
+        end(now, "sample")
+        sampled.now = now
+        return sample(problems, seeds, now)
+    def look():
+        end(sampled.now, "look")
+        return {"test_accuracy": -1.0}
+    small.sample = sampled
+    small.train(40, look=look, look_every=5, keep={30: folder / "kept"}, save=lambda where: end(sampled.now, "save"))
+
+goes = [("undisturbed", (0,)), *(("killed", die) for die in ((10, "look"), (11, "sample"), (20, "look"), (30, "save"), (40, "look"), (0,)))]
+for name, die in goes:
+    child = os.fork()
+    if not child:
+        train(folder / name, die)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == (-signal.SIGKILL if die[0] else 0), (name, die, status)
+"""
+
+
+@pytest.mark.parametrize("method", ["fd", "grpo"])
+def test_killed_at_every_tenth_step_a_run_ends_with_the_same_metrics_and_weights(tmp_path, method):
+    where = dict(cwd=Path(__file__).parent, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])})
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), method], capture_output=True, text=True, **where)
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, other = ((tmp_path / go / "metrics.jsonl").read_bytes() for go in ("undisturbed", "killed"))
+    assert one == other and one.count(b"\n") == 40
+    for name in ("trajectories", "feedback"):
+        one, other = (list(read_jsonl(tmp_path / go / f"{name}.jsonl")) for go in ("undisturbed", "killed"))
+        assert one == other and (one or (name, method) == ("feedback", "grpo"))
+    (_, one), (_, other) = (load_checkpoint(tmp_path / go / "checkpoints") for go in ("undisturbed", "killed"))
+    assert same(one, other)
+
+
+def same(one, other) -> bool:
+    """The same to the last bit, tensors and all."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, (dict, list)):
+        keys = one if isinstance(one, dict) else range(len(one))
+        return len(one) == len(other) and all(same(one[key], other[key]) for key in keys)
+    return one == other
 
 
 @pytest.mark.parametrize("method", ["fd", "grpo"])
