@@ -203,6 +203,7 @@ class Training(Section):
     weight_decay: float = Field(ge=0)
     max_grad_norm: float = Field(gt=0)
     micro_batch: int = Field(gt=0)  # sequences in one forward
+    micro_tokens: int | None = Field(None, gt=0)  # tokens in one forward, padding included, and sequences of like length together; takes the place of micro_batch
     checkpoint_every: int = Field(gt=0)
     schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
     activation_checkpointing: bool = False  # keep only the layers' inputs and compute the rest again in the backward pass

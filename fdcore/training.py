@@ -41,6 +41,27 @@ def order(problems: Sequence[Problem], seed: int, step: int, count: int) -> list
     return [shuffles[place // size][place % size] for place in range(first, first + count)]
 
 
+def micro_batches(lengths: Sequence[int], size: int, tokens: int | None) -> list[range]:
+    """Which sequences go through the model together: `size` in a row, or as many as fit into `tokens` with their padding, but at least one.
+
+    The loss does not depend on it. With `tokens`, sequences in the order of their lengths need the least padding.
+
+    >>> micro_batches([5, 6, 9, 30], size=2, tokens=None)
+    [range(0, 2), range(2, 4)]
+    >>> micro_batches([5, 6, 9, 30], size=2, tokens=28)
+    [range(0, 3), range(3, 4)]
+    """
+    if tokens is None:
+        return [range(start, min(start + size, len(lengths))) for start in range(0, len(lengths), size)]
+    starts, widest = [0], 0
+    for index, length in enumerate(lengths):
+        widest = max(widest, length)
+        if index > starts[-1] and widest * (index + 1 - starts[-1]) > tokens:
+            starts.append(index)
+            widest = length
+    return [range(start, end) for start, end in zip(starts, [*starts[1:], len(lengths)])]
+
+
 def learning_rate_at(step: int, steps: int, peak: float, warmup: int, schedule: str = "constant") -> float:
     """The learning rate of a step (from 1) of `steps`: a linear warm-up, then `peak`, or from `peak` down to 0, which it would reach after the last step.
 
@@ -109,12 +130,15 @@ class Run:
         seeds = [seed_of(self.seed, self.arm, step, index) for index in range(len(picked))]
         with self.clock.phase("sample"):
             trajectories = sample(picked, seeds, step)
+        if self.settings.micro_tokens:
+            by_length = sorted(range(len(picked)), key=lambda i: len(trajectories[i].token_ids))
+            picked, trajectories = [picked[i] for i in by_length], [trajectories[i] for i in by_length]
         rate = learning_rate_at(step, steps, self.learning_rate, self.settings.warmup_steps, self.settings.schedule)
         with self.clock.phase("train"):
             prepared = self.method.prepare(picked, trajectories)
             for _ in range(self.method.updates):
                 parts = Counter(prepared)  # of several updates, the last is written down
-                loss, norm = self._update(step, len(self.method.trajectories), rate, parts)
+                loss, norm = self._update(step, rate, parts)
             self.method.after_step(self.model, step)
         batch_tokens = sum(map(action_tokens, trajectories))
         self.tokens_sampled += batch_tokens
@@ -131,13 +155,12 @@ class Run:
             "verdicts": dict(sorted(Counter(t.verdict.status for t in trajectories).items())), **parts,
         }
 
-    def _update(self, step: int, count: int, rate: float, parts: Counter) -> tuple[float, float]:
+    def _update(self, step: int, rate: float, parts: Counter) -> tuple[float, float]:
         """Gradient over micro-batches, one optimizer step. Refuses a loss or gradient that is not finite, and names the problems."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        size = self.settings.micro_batch
-        rows = [range(start, min(start + size, count)) for start in range(0, count, size)]
+        rows = micro_batches([len(t.token_ids) for t in self.method.trajectories], self.settings.micro_batch, self.settings.micro_tokens)
         mine = range(self.processes.rank, len(rows), self.processes.count)
         tasks = [functools.partial(self._loss, step, rows[i]) for i in mine]
         if is_sharded(self.model) and len(tasks) < -(-len(rows) // self.processes.count):
@@ -150,7 +173,7 @@ class Run:
         self.processes.sum_gradients(self.model)
         norm = whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)).item()
         if not (math.isfinite(total) and math.isfinite(norm)):
-            bad = [i for part, (loss, _) in zip(rows, done) if not math.isfinite(loss) for i in part] or range(count)
+            bad = [i for part, (loss, _) in zip(rows, done) if not math.isfinite(loss) for i in part] or range(len(self.method.trajectories))
             raise TrainingError(
                 f"{self.arm}: step {step}: loss {total}, gradient norm {norm}, in a batch with {self._named(bad)}; weights left as they were. "
                 f"Lower the learning rate, or look at {self.folder}"

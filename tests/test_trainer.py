@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from smallrun import PROBLEMS, Small
 
 from fdcore import training
 from fdcore.checkpoint import load_checkpoint
 from fdcore.records import read_jsonl
-from fdcore.training import TrainingError, learning_rate_at
+from fdcore.training import TrainingError, learning_rate_at, micro_batches
 
 
 def test_the_docstring_examples_hold():
@@ -35,6 +37,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from smallrun import Small
 folder, method = Path(sys.argv[1]), sys.argv[2]
 
@@ -86,6 +90,25 @@ def same(one, other) -> bool:
         keys = one if isinstance(one, dict) else range(len(one))
         return len(one) == len(other) and all(same(one[key], other[key]) for key in keys)
     return one == other
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 200))
+def test_micro_batches_hold_every_sequence_once_and_no_more_tokens_than_are_asked(lengths, tokens):
+    parts = micro_batches(sorted(lengths), 1, tokens)
+    assert [index for part in parts for index in part] == list(range(len(lengths)))
+    widths = [len(part) * sorted(lengths)[part[-1]] for part in parts]
+    assert all(width <= tokens or len(part) == 1 for part, width in zip(parts, widths))
+    assert all(sorted(lengths)[after[0]] * (len(part) + 1) > tokens for part, after in zip(parts, parts[1:]))  # one more would not have fitted
+
+
+@pytest.mark.parametrize("method", ["fd", "grpo"])
+def test_micro_batches_by_tokens_train_the_same_model(tmp_path, method):
+    plain, bucketed = Small(tmp_path / "plain", method), Small(tmp_path / "bucketed", method, micro_tokens=60)
+    for mine, theirs in zip(plain.train(3), bucketed.train(3)):
+        assert {key: pytest.approx(value, rel=1e-3, abs=1e-5) if isinstance(value, float) else value for key, value in mine.items()} == theirs
+    torch.testing.assert_close(plain.weights(), bucketed.weights(), atol=2e-5, rtol=1e-4)
+    seen = [[len(row["token_ids"]) for row in read_jsonl(tmp_path / "bucketed/trajectories.jsonl") if row["step"] == step] for step in (1, 2, 3)]
+    assert all(lengths == sorted(lengths) for lengths in seen)
 
 
 @pytest.mark.parametrize("method", ["fd", "grpo"])
