@@ -8,6 +8,7 @@ Left out on purpose: engines larger than one GPU, and several training processes
 """
 from __future__ import annotations
 
+import weakref
 from typing import Literal, Sequence
 
 import torch
@@ -46,14 +47,16 @@ class RaySampler:
     """A `fdcore.sampling.Sampler` over `engines` engines of the cluster at `address`; `settings` are those of the backend's sampler."""
 
     def __init__(
-        self, address: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None, *, engines: int, backend: Literal["torch", "vllm"],
+        self, address: str | None, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None, *, engines: int, backend: Literal["torch", "vllm"],
         device: Literal["cuda", "cpu"], **settings,
     ):
-        """ValueError without ray, ConnectionError where the cluster has fewer GPUs (or CPUs) than engines are asked for."""
+        """ValueError without ray or an address, ConnectionError where the cluster has fewer GPUs (or CPUs) than engines are asked for."""
         try:
             import ray
         except ImportError:
             raise ValueError("hardware.engines is set, but ray is not installed; run `pip install ray` on every node, or set hardware.engines: 0") from None
+        if not address:
+            raise ValueError("hardware.engines is set, but FD_RAY_ADDRESS is not; set it to the Ray cluster's address, or set hardware.engines: 0")
         self._ray, kind = ray, {"cuda": "GPU", "cpu": "CPU"}[device]
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error")
         found = int(ray.cluster_resources().get(kind, 0))
@@ -61,7 +64,7 @@ class RaySampler:
             raise ConnectionError(f"hardware.engines is {engines}, but the Ray cluster at {address} has {found} {kind}s; start more nodes, or set hardware.engines: {found}")
         remote, inner = ray.remote(Engine).options(scheduling_strategy="SPREAD", **{"num_gpus" if device == "cuda" else "num_cpus": 1}), unwrapped(model)
         self._start = lambda: remote.remote(type(inner), inner.config, tokenizer, backend, device, settings)
-        self._engines, self._held, self._version = [self._start() for _ in range(engines)], {}, -1
+        self._engines, self._held, self._loaded = [self._start() for _ in range(engines)], {}, None
         self.update_weights(model)
 
     def generate(self, prompts: Sequence[Sequence[int]], params: Sequence[SamplingParams] | SamplingParams, seeds: Sequence[int]) -> list[Completion]:
@@ -81,12 +84,12 @@ class RaySampler:
 
     def update_weights(self, model: torch.nn.Module) -> None:
         """Give every engine the model's weights, adapters merged; nothing to do where they have not changed since the last time."""
-        version = sum(parameter._version for parameter in model.parameters())  # torch counts every change in place
-        if version == self._version:
+        loaded = weakref.ref(model), sum(parameter._version for parameter in model.parameters())  # torch counts every change in place
+        if loaded == self._loaded:
             return
         self._weights = self._ray.put({name: weight.cpu() for name, weight in merged_weights(model)})
         self._all({place: ("load", [self._weights]) for place in range(len(self._engines))})
-        self._version = version
+        self._loaded = loaded
 
     def close(self) -> None:
         for engine in self._engines:

@@ -74,6 +74,7 @@ class Experiment:
         self.seed = seed
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
+        self._engine: Sampler | None = None
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)))
         if self.profile.model.source is None:
             disable_progress_bar()  # a bar for each load of a model of a few megabytes says nothing
@@ -226,17 +227,30 @@ class Experiment:
 
     # -- sampling, training, evaluation --------------------------------------------------------------------------
 
-    def _sampler(self, model) -> TorchSampler:
-        if self.profile.sampler.backend == "vllm":
-            from fdcore.sampling_vllm import VLLMSampler
+    def _sampler(self, model) -> Sampler:
+        """What samples from the model. An engine is made once and follows whichever model it was given last: a GPU has room for one."""
+        hardware = self.profile.hardware
+        if self.profile.sampler.backend == "torch" and not (hardware and hardware.engines):
+            model = copy.deepcopy(model) if self.processes.shards(model) else model  # a whole one, as an engine has
+            return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
+        self._engine = self._engine or self._open_engine(model)
+        return self._engine
 
-            sampler, episode = self.profile.sampler, self.profile.episode
-            return VLLMSampler(
-                model, self.tokenizer, max_batch=sampler.max_batch, max_tokens=episode.max_prompt_tokens + episode.max_response_tokens,
-                memory_share=sampler.memory_share, dtype="bfloat16" if self.profile.model.autocast else None,
-            )
-        model = copy.deepcopy(model) if self.processes.shards(model) else model  # a whole one, as an engine has
-        return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
+    def _open_engine(self, model) -> Sampler:
+        sampler, episode, hardware = self.profile.sampler, self.profile.episode, self.profile.hardware
+        settings = {"max_batch": sampler.max_batch}
+        if sampler.backend == "vllm":
+            settings |= {
+                "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens, "memory_share": sampler.memory_share,
+                "dtype": "bfloat16" if self.profile.model.autocast else None,
+            }
+        if hardware and hardware.engines:
+            from fdcore.engines import RaySampler
+
+            return RaySampler(os.environ.get("FD_RAY_ADDRESS"), model, self.tokenizer, engines=hardware.engines, backend=sampler.backend, device=hardware.device, **settings)
+        from fdcore.sampling_vllm import VLLMSampler
+
+        return VLLMSampler(model, self.tokenizer, **settings)
 
     def sampling(self, model, profile: Profile | None = None, clock: Clock | None = None) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
         """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings; `clock`: as in `rollout`."""
@@ -295,15 +309,18 @@ class Experiment:
 
     def _generate(self, profile: Profile) -> Generate:
         """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
-        cached: list[Sampler] = []
+        @functools.cache
+        def base():
+            model = self._load(self.base())
+            return model, self._sampler(model)
 
         def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
-            if not cached:
-                cached.append(self._sampler(self._load(self.base())))
+            model, sampler = base()
+            sampler.update_weights(model)  # an engine has sampled from the student since
             chat, limit = Chat(self.tokenizer, [], thinking=profile.model.thinking), profile.episode.max_prompt_tokens
             texts = [chat.text([{"role": "system", "content": system}, {"role": "user", "content": user}]) for system, user in prompts]
             params = SamplingParams(temperature=profile.sampler.temperature, top_p=profile.sampler.top_p, max_new_tokens=profile.feedback.max_tokens, stop_token_ids=(chat.end,))
-            found = cached[0].generate([_shortened(chat.encode(text), limit) for text in texts], params, [seed_of(self.seed, "self", seed) for seed in seeds])
+            found = sampler.generate([_shortened(chat.encode(text), limit) for text in texts], params, [seed_of(self.seed, "self", seed) for seed in seeds])
             return [self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition("</think>")[2] for answer in found]
 
         return generate
