@@ -145,19 +145,33 @@ def library() -> None:
 
 
 @app.command(hidden=True)
-def share(what: str, arm: str, rest: Annotated[str, typer.Argument()] = "", profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
-    """One of the processes of `fdcore.processes.launch`: its share of `train ARM [STEPS]` or `evaluate ARM SPLIT`."""
+def share_train(arm: str, steps: int, profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
+    """One process's share of `Experiment.train`, started by `fdcore.processes.launch`."""
+    with _joined(profile, seed, out) as run:
+        run.train(arm, steps)
+
+
+@app.command(hidden=True)
+def share_evaluate(arm: str, split: str, profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
+    """One process's share of `Experiment.evaluate`, started by `fdcore.processes.launch`."""
+    with _joined(profile, seed, out) as run:
+        run.evaluate(arm, split)
+
+
+@contextlib.contextmanager
+def _joined(profile: str, seed: int | None, out: Path | None) -> Iterator:
+    """The experiment, in this process among its like. An error's line is left for the process that launched them."""
     import os
 
     import torch
 
-    from fdcore.experiment import Experiment
+    from fdcore.experiment import Experiment, device_of
     from fdcore.processes import ERROR, joined
+    from fdcore.profile import load_profile
 
-    processes = joined()
+    processes = joined(device_of(load_profile(profile)))
     try:
-        run = Experiment(profile, seed or 0, out, processes)
-        run.train(arm, int(rest) if rest else None) if what == "train" else run.evaluate(arm, rest)
+        yield Experiment(profile, seed or 0, out, processes)
     except Exception as error:
         if processes.rank == 0 and os.environ.get(ERROR):
             Path(os.environ[ERROR]).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")

@@ -13,7 +13,6 @@ from typing import Mapping
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import distribute_tensor
 
 
 def seed_of(*parts) -> int:
@@ -68,6 +67,8 @@ def placed(tensor: Tensor, like: Tensor) -> Tensor:
     """This process's part of a whole tensor, where `like` is one that processes share; else the tensor."""
     if not hasattr(like, "full_tensor"):
         return tensor
+    from torch.distributed.tensor import distribute_tensor  # here, because one process alone never needs it
+
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
 
 

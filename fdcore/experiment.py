@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -26,15 +27,16 @@ from fdcore import warmup
 from fdcore.arms import Arm, arm_of, main_arms
 from fdcore.chat import Chat
 from fdcore.checkpoint import seed_of
+from fdcore.clock import Clock
 from fdcore.cluster import RayVerifier, open_verifier
 from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
 from fdcore.feedback import Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
-from fdcore.model import add_adapters, build_student, load_model, load_tokenizer, save_model, train_tokenizer
+from fdcore.model import add_adapters, build_student, checkpoint_activations, load_model, load_tokenizer, save_model, train_tokenizer
 from fdcore.plots import label
 from fdcore.processes import Processes, launch
-from fdcore.profile import ADDED, Profile, load_profile
+from fdcore.profile import Profile, load_profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
@@ -42,6 +44,7 @@ from fdcore.teacher import shared_copy
 from fdcore.tokenview import TokenView, token_view
 from fdcore.toolchain import LIBRARY_ROOT, PROJECT, build_library, library_theorems
 from fdcore.tools import Tools
+from fdcore.tracking import tracked
 from fdcore.training import Run
 from fdcore.verifier import Verifier
 
@@ -57,15 +60,21 @@ def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Veri
     )
 
 
+def device_of(profile: Profile) -> torch.device:
+    """Where a process of the profile computes. Without a GPU a finished run can still be read, so that this is no error."""
+    return torch.device("cuda" if profile.hardware and profile.hardware.device == "cuda" and torch.cuda.is_available() else "cpu")
+
+
 class Experiment:
     """`Experiment("tiny", seed=0)`; `out` is the run's folder, by default runs/PROFILE-seedSEED in the repository."""
 
     def __init__(self, profile: str | Path, seed: int = 0, out: str | Path | None = None, processes: Processes | None = None):
         self.profile: Profile = load_profile(profile)
-        self.source, self.processes = profile, processes or Processes(device=torch.device("cuda" if self.profile.hardware and torch.cuda.is_available() else "cpu"))
+        self.source, self.processes = profile, processes or Processes(device=device_of(self.profile))
         self.seed = seed
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
+        self._engine: Sampler | None = None
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)))
         if self.profile.model.source is None:
             disable_progress_bar()  # a bar for each load of a model of a few megabytes says nothing
@@ -218,20 +227,33 @@ class Experiment:
 
     # -- sampling, training, evaluation --------------------------------------------------------------------------
 
-    def _sampler(self, model) -> TorchSampler:
-        if self.profile.sampler.backend == "vllm":
-            from fdcore.sampling_vllm import VLLMSampler
+    def _sampler(self, model) -> Sampler:
+        """What samples from the model. An engine is made once and follows whichever model it was given last: a GPU has room for one."""
+        hardware = self.profile.hardware
+        if self.profile.sampler.backend == "torch" and not (hardware and hardware.engines):
+            model = copy.deepcopy(model) if self.processes.shards(model) else model  # a whole one, as an engine has
+            return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
+        self._engine = self._engine or self._open_engine(model)
+        return self._engine
 
-            sampler, episode = self.profile.sampler, self.profile.episode
-            return VLLMSampler(
-                model, self.tokenizer, max_batch=sampler.max_batch, max_tokens=episode.max_prompt_tokens + episode.max_response_tokens,
-                memory_share=sampler.memory_share, dtype="bfloat16" if self.profile.model.autocast else None,
-            )
-        model = copy.deepcopy(model) if self.processes.shards(model) else model  # a whole one, as an engine has
-        return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
+    def _open_engine(self, model) -> Sampler:
+        sampler, episode, hardware = self.profile.sampler, self.profile.episode, self.profile.hardware
+        settings = {"max_batch": sampler.max_batch}
+        if sampler.backend == "vllm":
+            settings |= {
+                "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens, "memory_share": sampler.memory_share,
+                "dtype": "bfloat16" if self.profile.model.autocast else None,
+            }
+        if hardware and hardware.engines:
+            from fdcore.engines import RaySampler
 
-    def sampling(self, model, profile: Profile | None = None) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
-        """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings."""
+            return RaySampler(os.environ.get("FD_RAY_ADDRESS"), model, self.tokenizer, engines=hardware.engines, backend=sampler.backend, device=hardware.device, **settings)
+        from fdcore.sampling_vllm import VLLMSampler
+
+        return VLLMSampler(model, self.tokenizer, **settings)
+
+    def sampling(self, model, profile: Profile | None = None, clock: Clock | None = None) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
+        """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings; `clock`: as in `rollout`."""
         profile = profile or self.profile
         sampler, settings = self._sampler(model), profile.sampler
 
@@ -240,7 +262,7 @@ class Experiment:
             mine, own_seeds = self.processes.part(problems), self.processes.part(seeds)
             return self.processes.gather(rollout(
                 mine, own_seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
-                temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and self.processes.part(prompts),
+                temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and self.processes.part(prompts), clock=clock,
             ))
 
         return sample
@@ -256,21 +278,22 @@ class Experiment:
         if self.shipped or ((folder / "model").exists() and len(self.metrics(arm)) >= steps):
             return self.metrics(arm)
         profile, problems, start = plan.profile, self.problems(), self._start(plan)
-        if self._launched("train", arm, *([str(steps)] if steps != plan.steps else [])):
+        if self._launched("share-train", arm, str(steps)):
             return self.metrics(arm)
-        model, processes = self._student(start, plan, arm), self.processes
-        sample = self.sampling(model, profile)
-        autocast = profile.model.autocast
+        model, processes, clock = self._student(start, plan, arm), self.processes, Clock()
+        sample = self.sampling(model, profile, clock)
+        autocast, mismatch = profile.model.autocast, profile.sampler.backend != "torch"  # the torch sampler computes as the trainer does
         if plan.method == "fd":
             settings = profile.distillation
-            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast, processes=processes)
+            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast, mismatch=mismatch, processes=processes, clock=clock)
         elif plan.method == "grpo":
             settings = profile.grpo
-            method = GroupRelativePolicyOptimization(settings, processes.shard(shared_copy(model)), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
+            method = GroupRelativePolicyOptimization(settings, processes.shard(shared_copy(model)), max_tokens=profile.episode.max_response_tokens, autocast=autocast, mismatch=mismatch)
         else:
             settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
         processes.shard(model)
-        run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples, processes=processes)
+        run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples, processes=processes, clock=clock)
+        track = self.profile.tracker and functools.partial(tracked, self.profile.tracker, project=f"fdcore-{self.profile.name}", run=f"{arm}-seed{self.seed}", folder=folder)
         keep = {step: self._fd_checkpoint(step, arm) for step in {*profile.training.fd_checkpoints, plan.steps}} if plan.method == "fd" else {}
         with self._writing():
             if processes.rank == 0:
@@ -279,32 +302,45 @@ class Experiment:
                     path.unlink()
             rows = run.train(
                 steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
-                look_every=profile.evaluation.every, keep=keep, save=lambda where: save_model(model, self.tokenizer, where, write=processes.rank == 0),
+                look_every=profile.evaluation.every, keep=keep, track=track, save=lambda where: save_model(model, self.tokenizer, where, write=processes.rank == 0),
             )
             save_model(model, self.tokenizer, folder / "model", write=processes.rank == 0)
         return rows
 
     def _generate(self, profile: Profile) -> Generate:
         """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
-        cached: list[Sampler] = []
+        @functools.cache
+        def base():
+            model = self._load(self.base())
+            return model, self._sampler(model)
 
         def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
-            if not cached:
-                cached.append(self._sampler(self._load(self.base())))
+            model, sampler = base()
+            sampler.update_weights(model)  # an engine has sampled from the student since
             chat, limit = Chat(self.tokenizer, [], thinking=profile.model.thinking), profile.episode.max_prompt_tokens
             texts = [chat.text([{"role": "system", "content": system}, {"role": "user", "content": user}]) for system, user in prompts]
             params = SamplingParams(temperature=profile.sampler.temperature, top_p=profile.sampler.top_p, max_new_tokens=profile.feedback.max_tokens, stop_token_ids=(chat.end,))
-            found = cached[0].generate([_shortened(chat.encode(text), limit) for text in texts], params, [seed_of(self.seed, "self", seed) for seed in seeds])
+            found = sampler.generate([_shortened(chat.encode(text), limit) for text in texts], params, [seed_of(self.seed, "self", seed) for seed in seeds])
             return [self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition("</think>")[2] for answer in found]
 
         return generate
 
     def _launched(self, *arguments: str) -> bool:
-        """Where the profile has several GPUs and this is no process of theirs: do it in one process a GPU, and wait."""
-        gpus = self.profile.hardware.gpus if self.profile.hardware else 1
-        if gpus == 1 or self.processes.count > 1:
+        """Where the profile has several GPUs and this is no process of theirs: do it in one process a GPU, and wait.
+
+        ValueError where this machine has fewer GPUs than the profile asks for.
+        """
+        hardware, name = self.profile.hardware, self.profile.name
+        if hardware is None or self.processes.count > 1:
             return False
-        launch(gpus, ["share", *arguments, "--profile", str(self.source), "--seed", str(self.seed), "--out", str(self.folder)])
+        if hardware.device == "cuda" and (found := torch.cuda.device_count()) < hardware.gpus:
+            raise ValueError(
+                f"profile {name} asks for {hardware.gpus} GPUs, torch sees {found} on this machine; ./run_all.sh --profile {name} --check says what to do, --rehearse tries the "
+                "profile without a GPU"
+            )
+        if hardware.gpus == 1:
+            return False
+        launch(hardware.gpus, [*arguments, "--profile", str(self.source), "--seed", str(self.seed), "--out", str(self.folder)])
         return True
 
     def _student(self, start: Path, plan: Arm, arm: str):
@@ -313,8 +349,7 @@ class Experiment:
         if settings.model.lora is not None:
             model = add_adapters(model, rank=settings.model.lora.rank, alpha=settings.model.lora.alpha, seed=seed_of(self.seed, arm, "adapters"))
         if settings.training.activation_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
-            model.train()  # transformers checkpoints only then
+            model = checkpoint_activations(model)
         return model
 
     def _start(self, plan: Arm) -> Path:
@@ -327,10 +362,10 @@ class Experiment:
         return where
 
     def _claim_arm(self, folder: Path, arm: str, plan: Arm) -> None:
-        """A variant's folder belongs to its settings, which the profile's hash leaves out."""
+        """A variant's folder belongs to its settings, which the hash of the run's profile leaves out."""
         if arm in self.arms:
             return
-        mine = {"settings": hashlib.sha256(plan.profile.model_dump_json(exclude=ADDED).encode()).hexdigest()[:12], "after": plan.after}
+        mine = {"settings": plan.profile.hash, "after": plan.after}
         mark = folder / "variant.json"
         if mark.exists() and json.loads(mark.read_text()) != mine:
             raise ValueError(f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew")
@@ -356,7 +391,7 @@ class Experiment:
         if len(done := list(read_jsonl(path))) == len(todo) or self.shipped:
             return done
         folder = self.model_folder(arm)
-        if self._launched("evaluate", arm, split):
+        if self._launched("share-evaluate", arm, split):
             return list(read_jsonl(path))
         settings, model = self.profile.evaluation, self._load(folder)
         profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile

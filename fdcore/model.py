@@ -94,6 +94,12 @@ def add_adapters(model: PreTrainedModel, *, rank: int, alpha: float, seed: int =
         return get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")).eval()
 
 
+def checkpoint_activations(model: PreTrainedModel) -> PreTrainedModel:
+    """The model, keeping only its layers' inputs and computing the rest again in the backward pass (Chen et al., arXiv 1604.06174)."""
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    return model.train()  # transformers checkpoints only then
+
+
 def unwrapped(model):
     """The transformers model in what `peft` has wrapped; its adapters act within it. Any other model as it is."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -95,10 +95,10 @@ def is_sharded(model: torch.nn.Module) -> bool:
     return hasattr(model, "reshard")
 
 
-def joined() -> Processes:
-    """This process among those that `launch` has started with it."""
+def joined(device: torch.device | None = None) -> Processes:
+    """This process among those that `launch` has started with it, on the CPU or on a GPU of its own."""
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if torch.cuda.is_available() else torch.device("cpu")
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if device and device.type == "cuda" else torch.device("cpu")
     if not dist.is_initialized():
         if device.type == "cuda":
             torch.cuda.set_device(device)

@@ -15,9 +15,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fdcore import REPOSITORY
+from fdcore.tracking import TrackerName
 
 PROFILES = Path(__file__).parent / "profiles"
-ADDED = {"about", "publish_figures", "seeds", "ablations"}  # settings that change nothing of a run: they do not make another one
+ADDED = {"about", "publish_figures", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
 
 
 class Section(BaseModel):
@@ -163,6 +164,7 @@ class Distillation(Section):
     top_k: int | None = Field(gt=0)  # not used by sampled
     ema_alpha: float = Field(ge=0, le=1)  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
     ema_every: int = Field(gt=0)
+    ema_warmup: bool = False  # the teacher's first moves keep less
     temperature: float = Field(1.0, gt=0)  # of both distributions
     tail: bool = False  # one more outcome for all tokens outside the top k
     clip: float | None = Field(None, gt=0)  # cap in nats on what one vocabulary entry adds
@@ -202,6 +204,7 @@ class Training(Section):
     weight_decay: float = Field(ge=0)
     max_grad_norm: float = Field(gt=0)
     micro_batch: int = Field(gt=0)  # sequences in one forward
+    micro_tokens: int | None = Field(None, gt=0)  # tokens in one forward, padding included, and sequences of like length together; takes the place of micro_batch
     checkpoint_every: int = Field(gt=0)
     schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
     activation_checkpointing: bool = False  # keep only the layers' inputs and compute the rest again in the backward pass
@@ -236,6 +239,8 @@ class Hardware(Section):
 
     gpus: int = Field(gt=0)  # more than one share the weights among them (FSDP), and each has an engine of its own
     gpu_memory_gb: float = Field(gt=0)  # of each, in 10^9 bytes
+    engines: int = Field(0, ge=0)  # samplers on the Ray cluster at FD_RAY_ADDRESS, a GPU each (`fdcore.engines`); 0: in the training processes
+    device: Literal["cuda", "cpu"] = "cuda"  # cpu: as many processes on CPU cores, over gloo, to try the same without GPUs
 
 
 class Profile(Section):
@@ -243,6 +248,7 @@ class Profile(Section):
     about: str
     threads: int = Field(gt=0)
     hardware: Hardware | None = None  # None: no GPU is needed
+    tracker: TrackerName | None = None  # gets a copy of every metrics row (`fdcore.tracking`)
     publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
     model: Model
     warmup: Warmup | None
@@ -310,6 +316,8 @@ def load_profile(name: str | Path) -> Profile:
         raise ValueError(f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(training.fd_checkpoints)}")
     if training.over_steps is None and training.fd_checkpoints[-1] >= training.grpo_steps:
         raise ValueError(f"{path}: training.over_steps is null, but the checkpoint at step {training.fd_checkpoints[-1]} leaves none of the {training.grpo_steps} grpo_steps")
+    if profile.hardware and profile.hardware.engines and profile.hardware.gpus > 1:
+        raise ValueError(f"{path}: hardware.engines on a cluster serve one training process: set hardware.gpus: 1, or hardware.engines: 0 for an engine in each process; got {profile.hardware.engines} and {profile.hardware.gpus} gpus")
     if (profile.model.source is None) != (profile.model.student is not None and profile.warmup is not None):
         raise ValueError(f"{path}: model.source must be given, or else model.student and warmup")
     return profile

@@ -8,8 +8,9 @@ import torch
 
 from fdcore.chat import Chat
 from fdcore.checkpoint import gathered, whole
+from fdcore.clock import Clock
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization
-from fdcore.model import add_adapters, build_student, train_tokenizer
+from fdcore.model import add_adapters, build_student, checkpoint_activations, train_tokenizer
 from fdcore.processes import Processes
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, Problem, Trajectory, Verdict
@@ -21,10 +22,11 @@ PROBLEMS = [Problem(id=name, header="", statement=f"theorem {name} : True := by"
 NEW = 6
 
 
-def student(lora: bool = False):
+def student(lora: bool = False, checkpointing: bool = False):
     shape = dict(hidden_size=16, layers=2, heads=2, kv_heads=1, head_dim=8, intermediate_size=32, vocab_size=300, max_positions=256)
     model = build_student(**shape, seed=1).eval()
-    return add_adapters(model, rank=2, alpha=4, seed=3) if lora else model
+    model = add_adapters(model, rank=2, alpha=4, seed=3) if lora else model
+    return checkpoint_activations(model) if checkpointing else model
 
 
 class Advice:
@@ -35,20 +37,20 @@ class Advice:
 class Small:
     """`Small(folder, "fd").train(4)`: 4 problems a step (fd) or 2 x 2 samples (grpo), in micro-batches of 2."""
 
-    def __init__(self, folder: Path, method: str, *, lora: bool = False, arm: str | None = None, learning_rate: float = 0.01, fail_at: int | None = None, processes: Processes = Processes(), **training):
-        self.model, self.fail_at, self.processes = student(lora), fail_at, processes
-        self.sampler = TorchSampler(copy.deepcopy(self.model) if processes.shards(self.model) else self.model)
+    def __init__(self, folder: Path, method: str, *, lora: bool = False, checkpointing: bool = False, arm: str | None = None, learning_rate: float = 0.01, fail_at: int | None = None, processes: Processes = Processes(), engines=None, **training):
+        self.model, self.fail_at, self.processes = student(lora, checkpointing), fail_at, processes
         self.tokenizer = train_tokenizer(["theorem a : True := by"], 300)
+        self.sampler = engines(self.model, self.tokenizer) if engines else TorchSampler(copy.deepcopy(self.model) if processes.shards(self.model) else self.model)
         self.chat = Chat(self.tokenizer, [], thinking=False, system=False)
-        profile = load_profile("smoke")
+        profile, clock = load_profile("smoke"), Clock()
         settings = profile.training.model_copy(update={"micro_batch": 2, "checkpoint_every": 2, "warmup_steps": 2} | training)
         if method == "fd":
-            how = FeedbackDistillation(profile.distillation.model_copy(update={"ema_every": 2}), self.model, self.chat, Advice(), autocast=False, processes=processes)
+            how = FeedbackDistillation(profile.distillation.model_copy(update={"ema_every": 2}), self.model, self.chat, Advice(), autocast=False, processes=processes, clock=clock)
         else:
             how = GroupRelativePolicyOptimization(profile.grpo.model_copy(update={"kl_coefficient": 0.1, "updates": 2}), processes.shard(shared_copy(self.model)), max_tokens=NEW, autocast=False)
         processes.shard(self.model)
         count = {"fd": (4, 1), "grpo": (2, 2)}[method]
-        self.run = Run(folder, arm or method, 0, self.model, how, settings, learning_rate=learning_rate, prompts=count[0], samples=count[1], processes=processes)
+        self.run = Run(folder, arm or method, 0, self.model, how, settings, learning_rate=learning_rate, prompts=count[0], samples=count[1], processes=processes, clock=clock)
 
     def sample(self, problems, seeds, step) -> list[Trajectory]:
         if step == self.fail_at:

@@ -5,7 +5,7 @@ from smallrun import Small, student
 from transformers import AutoModelForCausalLM
 
 from fdcore.checkpoint import load_checkpoint
-from fdcore.model import add_adapters, merged_weights, save_model
+from fdcore.model import add_adapters, checkpoint_activations, merged_weights, save_model
 from fdcore.policy import action_logits
 from fdcore.sampling import SamplingParams, TorchSampler
 
@@ -103,8 +103,7 @@ def test_activation_checkpointing_gives_the_same_gradient():
     for checkpointing in (False, True):
         model = moved(student(lora=True))
         if checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
-            model.train()
+            checkpoint_activations(model)
         action_logits(model, IDS, MASKS).logsumexp(-1).sum().backward()
         sides.append([weight.grad for weight in model.parameters() if weight.requires_grad])
     torch.testing.assert_close(*sides, atol=1e-5, rtol=1e-5)

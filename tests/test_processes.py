@@ -20,11 +20,11 @@ import torch
 from pathlib import Path
 from fdcore.processes import joined
 from tests.smallrun import Small
-folder, method, lora, *goes = sys.argv[1:]
+folder, method, kind, *goes = sys.argv[1:]
 torch.set_num_threads(1)
 processes = joined()
 for steps in map(int, goes):
-    small = Small(Path(folder), method, lora=lora == "lora", processes=processes)
+    small = Small(Path(folder), method, lora="lora" in kind, checkpointing="checkpointing" in kind, processes=processes)
     small.train(steps)
 torch.save({"weights": small.weights(), "method": small.state()}, Path(folder) / f"after-{processes.rank}.pt")
 torch.distributed.destroy_process_group()
@@ -49,9 +49,9 @@ def rows(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("method, kind", [("fd", "lora"), ("grpo", "lora"), ("fd", "fsdp"), ("grpo", "fsdp")])
+@pytest.mark.parametrize("method, kind", [("fd", "lora"), ("grpo", "lora"), ("fd", "fsdp"), ("grpo", "fsdp"), ("fd", "fsdp checkpointing"), ("grpo", "lora checkpointing")])
 def test_two_processes_train_as_one_does_and_go_on_from_what_they_wrote(tmp_path, method, kind):
-    alone = Small(tmp_path / "one", method, lora=kind == "lora")
+    alone = Small(tmp_path / "one", method, lora="lora" in kind)
     alone.train(6)
     one = {"weights": alone.weights(), "method": alone.state()}
     first, second = together(tmp_path / "two", method, kind, 4, 6)  # a second run goes on at step 4
@@ -62,7 +62,7 @@ def test_two_processes_train_as_one_does_and_go_on_from_what_they_wrote(tmp_path
             assert theirs[key] == (pytest.approx(value, rel=1e-3, abs=1e-5) if isinstance(value, float) else value), key
     lines = [(tmp_path / name / "trajectories.jsonl").read_text().splitlines() for name in ("one", "two")]
     assert [json.loads(line)["token_ids"] for line in lines[0]] == [json.loads(line)["token_ids"] for line in lines[1]]
-    again = Small(tmp_path / "two", method, lora=kind == "lora")  # one process goes on from two processes' checkpoint
+    again = Small(tmp_path / "two", method, lora="lora" in kind)  # one process goes on from two processes' checkpoint
     assert len(again.train(7)) == 7
     alone.train(7)
     assert same(again.weights(), alone.weights())

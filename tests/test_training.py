@@ -65,11 +65,51 @@ def test_killed_and_started_again_it_ends_with_the_same_metrics(micro, undisturb
     assert metrics.read_bytes() == (first / "arms" / arm / "metrics.jsonl").read_bytes()
 
 
+def sharing(micro, undisturbed, tmp_path, **hardware):
+    """A profile as `micro` for two processes, and a folder with the warmed-up base in it."""
+    settings = yaml.safe_load(micro.read_text()) | {"hardware": {"gpus": 2, "gpu_memory_gb": 80, **hardware}}
+    profile, out = tmp_path / "two.yaml", tmp_path / "two"
+    profile.write_text(yaml.safe_dump(settings))
+    shutil.copytree(undisturbed[1] / "base", out / "base")
+    return profile, out
+
+
+def test_a_profile_of_two_processes_launches_them_and_they_train_and_evaluate_as_one_does(micro, undisturbed, tmp_path):
+    profile, out = sharing(micro, undisturbed, tmp_path, device="cpu")
+    subprocess.run(train(profile, out, "fd"), check=True)
+    one, two = ([json.loads(line) for line in (folder / "arms/fd/metrics.jsonl").read_text().splitlines()] for folder in (undisturbed[0], out))
+    for mine, theirs in zip(one, two, strict=True):
+        assert {key: value if not isinstance(value, float) else pytest.approx(value, rel=1e-3, abs=1e-5) for key, value in mine.items()} == theirs
+    script = "from fdcore.experiment import Experiment; Experiment({!r}, seed=5, out={!r}).evaluate({!r}, 'test')"
+    for where, name in ((micro, undisturbed[0]), (profile, out)):
+        subprocess.run([sys.executable, "-c", script.format(str(where), str(name), "fd")], check=True)
+    evaluations = [[json.loads(line) for line in (folder / "arms/fd/eval_test.jsonl").read_text().splitlines()] for folder in (undisturbed[0], out)]
+    assert evaluations[0] == evaluations[1] and len(evaluations[0]) == 8
+    failed = subprocess.run([sys.executable, "-c", script.format(str(profile), str(out), "grpo")], capture_output=True, text=True)
+    assert failed.returncode and "RuntimeError: ModelUnavailable" in failed.stderr.splitlines()[-1] and "arms/grpo/model: no such folder" in failed.stderr.splitlines()[-1]
+
+
+def test_more_gpus_than_the_machine_has_are_refused_in_one_line(micro, undisturbed, tmp_path, monkeypatch):
+    import torch
+
+    from fdcore.experiment import Experiment
+
+    profile, out = sharing(micro, undisturbed, tmp_path)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for act in (lambda run: run.train("grpo"), lambda run: run.evaluate("base", "test")):
+        with pytest.raises(ValueError, match=r"^profile smoke asks for 2 GPUs, torch sees 1 on this machine; .*--check says what to do.*$") as refused:
+            act(Experiment(profile, seed=5, out=out))
+        assert "\n" not in str(refused.value)
+    assert not (out / "arms/grpo/metrics.jsonl").exists()
+
+
 def test_every_step_has_one_row_with_what_the_figures_need(undisturbed):
     rows = [json.loads(line) for line in (undisturbed[0] / "arms/fd/metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     for row in rows:
         assert row["entropy"] > 0 and row["kl"] is not None and 0 <= row["train_accuracy"] <= 1 and sum(row["verdicts"].values()) == 6
+    seconds = [json.loads(line)["seconds"] for line in (undisturbed[0] / "arms/fd/timing.jsonl").read_text().splitlines()]
+    assert all(row[phase] > 0 for row in seconds for phase in ("sample", "verify", "feedback", "teacher", "train"))
     assert [row["test_accuracy"] is not None for row in rows] == [False, True, False, True]
     assert [row["tokens_sampled"] for row in rows] == sorted(row["tokens_sampled"] for row in rows)
 
@@ -88,7 +128,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path)
     from fdcore.training import Run, TrainingError
 
     class Broken:
-        trajectories = [SimpleNamespace(problem_id=name) for name in "abc"]
+        trajectories = [SimpleNamespace(problem_id=name, token_ids=(1, 2)) for name in "abc"]
 
         def loss(self, model, rows):
             return model.weight.sum() * (float("nan") if 1 in rows else 1.0), {}
@@ -97,7 +137,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path)
     before = model.weight.clone()
     run = Run(tmp_path, "fd", 0, model, Broken(), load_profile("smoke").training.model_copy(update={"micro_batch": 1}), learning_rate=1e-3, prompts=1, samples=1)
     with pytest.raises(TrainingError, match="step 9: loss nan, gradient norm nan, in a batch with 1 problems: b; weights left"):
-        run._update(9, 3, 1e-3, {})
+        run._update(9, 1e-3, {})
     assert torch.equal(model.weight, before)
 
 
