@@ -29,13 +29,14 @@ from fdcore.checkpoint import seed_of
 from fdcore.cluster import RayVerifier, open_verifier
 from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
+from fdcore.faults import explained, left, limited
 from fdcore.feedback import Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
-from fdcore.model import add_adapters, build_student, checkpoint_activations, load_model, load_tokenizer, save_model, train_tokenizer
+from fdcore.model import add_adapters, build_student, checkpoint_activations, load_model, load_tokenizer, model_folder, save_model, train_tokenizer
 from fdcore.plots import label
 from fdcore.processes import Processes, launch
-from fdcore.profile import Profile, load_profile
-from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
+from fdcore.profile import ADDED, TAKEN, Profile, load_profile
+from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_records, write_text
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
 from fdcore.teacher import shared_copy
@@ -72,8 +73,9 @@ class Experiment:
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)))
-        if self.profile.model.source is None:
-            disable_progress_bar()  # a bar for each load of a model of a few megabytes says nothing
+        if self.profile.model.source is None or self.processes.count > 1:
+            disable_progress_bar()  # one for each load of a model of a few megabytes says nothing, nor does one from each of several processes
+        self._engine = None  # of vLLM
         self._claim_folder()
         self._problems  # read at once: a missing or faulty problem file should not be found out hours later
 
@@ -83,13 +85,21 @@ class Experiment:
         return (self.folder / SHIPPED).exists()
 
     def _claim_folder(self) -> None:
-        """A run's folder belongs to one profile and seed: mixing two would spoil both."""
+        """A run's folder belongs to one profile and seed: mixing two would spoil both. What a run takes may change while it is under way."""
         mark = self.folder / "run.json"
         mine = {"profile": self.profile.name, "profile_hash": self.profile.hash, "seed": self.seed}
-        if mark.exists() and (found := json.loads(mark.read_text())) != mine:
-            raise ValueError(f"{self.folder} holds a run of {found}, not of {mine}; give another --out, or remove that folder")
+        settings = {name: value for name, value in self.profile.leaves().items() if name.partition(".")[0] not in ADDED}
         if not mark.exists():
-            write_text(mark, json.dumps(mine) + "\n")
+            return write_text(mark, json.dumps({**mine, "settings": settings}) + "\n")
+        found = json.loads(mark.read_text())
+        before = found.pop("settings", None)
+        if found == mine:
+            return
+        other = sorted(name for name in settings.keys() | (before or {}).keys() if settings.get(name) != (before or {}).get(name))
+        if before is None or found | {"profile_hash": ""} != mine | {"profile_hash": ""} or not TAKEN.issuperset(other):
+            which = f" ({', '.join(f'{name}: {before.get(name)}, not {settings.get(name)}' for name in other if name not in TAKEN)})" if before and other else ""
+            raise ValueError(f"{self.folder} holds a run of {found}, not of {mine}{which}; give another --out, or remove that folder")
+        print(f"begun with {', '.join(f'{name}: {before.get(name)}' for name in other)}; goes on with {', '.join(str(settings.get(name)) for name in other)}", flush=True)
 
     @contextlib.contextmanager
     def _writing(self):
@@ -108,11 +118,24 @@ class Experiment:
                 raise RuntimeError(f"another process is writing into {self.folder}; wait for it or stop it, then run the same command again")
             yield
 
+    def close(self) -> None:
+        """End the engine, where there is one; nothing can be sampled after that."""
+        if self._engine is not None:
+            self._engine.close()
+
     # -- the world -----------------------------------------------------------------------------------------------
 
     @cached_property
     def _problems(self) -> dict[str, list[Problem]]:
+        kept = self._kept_problems
+        if all(path.exists() for path in kept.values()):  # drawn before: neither the hub nor the draw is needed again
+            return {split: problem_sets.read_problems(path) for split, path in kept.items()}
         return problem_sets.load_problems(self.profile, self.folder / "problems")
+
+    @property
+    def _kept_problems(self) -> dict[str, Path]:
+        """Where a run keeps the problems that it has drawn. Those of files in this repository are read there."""
+        return {split: self.folder / "problems" / f"{split}.jsonl" for split in ("train", "test", "holdout")}
 
     def problems(self) -> dict[str, list[Problem]]:
         """Problems by split. Reference proofs are checked by Lean once a run; problems that change within a run are an error."""
@@ -120,6 +143,9 @@ class Experiment:
         found = {split: hashlib.sha256("".join(p.model_dump_json() for p in problems).encode()).hexdigest() for split, problems in self._problems.items()}
         if not stamp.exists():
             problem_sets.verify_references(p for problems in self._problems.values() for p in problems)
+            if self.profile.problems.source == "mathlib":
+                for split, path in self._kept_problems.items():
+                    write_records(path, self._problems[split])
             write_text(stamp, json.dumps(found) + "\n")
         elif json.loads(stamp.read_text()) != found:
             raise ValueError(f"{self.folder} was begun with other problems than the profile's sources hold now; give another --out, or remove that folder")
@@ -156,9 +182,17 @@ class Experiment:
         if folder.exists() or self.shipped:
             return folder
         if self.profile.model.source is not None:
-            return Path(self.profile.model.source)
+            return self._published(self.profile.model.source)
         with self._writing():
             return self._warm_up(folder)
+
+    def _published(self, source: str) -> Path:
+        """The folder of a model that was not made here; of one from the hub always the commit with which the run began."""
+        mark = self.folder / "base" / "commit"
+        found = model_folder(source, left(mark))
+        if found != Path(source) and not mark.exists():
+            write_text(mark, found.name)
+        return found
 
     def _warm_up(self, folder: Path) -> Path:
         settings, shape = self.profile.warmup, self.profile.model.student
@@ -223,17 +257,21 @@ class Experiment:
 
     # -- sampling, training, evaluation --------------------------------------------------------------------------
 
-    def _sampler(self, model) -> TorchSampler:
-        if self.profile.sampler.backend == "vllm":
+    def _sampler(self, model) -> Sampler:
+        """What samples from that model after `update_weights(model)`. A vLLM engine takes its memory once: this process has one, for all models."""
+        settings, count = self.profile.sampler, self.processes.count
+        if settings.backend == "vllm":
             from fdcore.sampling_vllm import VLLMSampler
 
-            sampler, episode = self.profile.sampler, self.profile.episode
-            return VLLMSampler(
-                model, self.tokenizer, max_batch=sampler.max_batch, max_tokens=episode.max_prompt_tokens + episode.max_response_tokens,
-                memory_share=sampler.memory_share, dtype="bfloat16" if self.profile.model.autocast else None,
-            )
+            if self._engine is None:
+                episode = self.profile.episode
+                self._engine = VLLMSampler(
+                    model, self.tokenizer, max_batch=-(-settings.max_batch // count), max_tokens=episode.max_prompt_tokens + episode.max_response_tokens,
+                    memory_share=settings.memory_share, dtype="bfloat16" if self.profile.model.autocast else None, sleeps=settings.sleeps,
+                )
+            return self._engine
         model = copy.deepcopy(model) if self.processes.shards(model) else model  # a whole one, as an engine has
-        return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
+        return TorchSampler(model, self.tokenizer, max_batch=settings.max_batch)
 
     def sampling(self, model, profile: Profile | None = None) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
         """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings."""
@@ -241,12 +279,15 @@ class Experiment:
         sampler, settings = self._sampler(model), profile.sampler
 
         def sample(problems: list[Problem], seeds: list[int], step: int = 0, prompts=None) -> list[Trajectory]:
-            sampler.update_weights(model)
             mine, own_seeds = self.processes.part(problems), self.processes.part(seeds)
-            return self.processes.gather(rollout(
-                mine, own_seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
-                temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and self.processes.part(prompts),
-            ))
+            with explained("sampling"), limited(profile.training.stall_seconds, "sampling"):
+                sampler.update_weights(model)
+                found = rollout(
+                    mine, own_seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
+                    temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and self.processes.part(prompts),
+                )
+                sampler.rest()
+                return self.processes.gather(found)
 
         return sample
 
@@ -291,15 +332,18 @@ class Experiment:
 
     def _generate(self, profile: Profile) -> Generate:
         """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
-        cached: list[Sampler] = []
+        cached: list[tuple[Sampler, torch.nn.Module]] = []
 
         def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
             if not cached:
-                cached.append(self._sampler(self._load(self.base())))
+                base = self._load(self.base())
+                cached.append((self._sampler(base), base))
+            sampler, base = cached[0]
+            sampler.update_weights(base)
             chat, limit = Chat(self.tokenizer, [], thinking=profile.model.thinking), profile.episode.max_prompt_tokens
             texts = [chat.text([{"role": "system", "content": system}, {"role": "user", "content": user}]) for system, user in prompts]
             params = SamplingParams(temperature=profile.sampler.temperature, top_p=profile.sampler.top_p, max_new_tokens=profile.feedback.max_tokens, stop_token_ids=(chat.end,))
-            found = cached[0].generate([_shortened(chat.encode(text), limit) for text in texts], params, [seed_of(self.seed, "self", seed) for seed in seeds])
+            found = sampler.generate([_shortened(chat.encode(text), limit) for text in texts], params, [seed_of(self.seed, "self", seed) for seed in seeds])
             return [self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition("</think>")[2] for answer in found]
 
         return generate
@@ -363,14 +407,21 @@ class Experiment:
     def metrics(self, arm: str) -> list[dict]:
         return list(read_jsonl(self.folder / "arms" / arm / "metrics.jsonl"))
 
+    def _evaluation(self, arm: str, split: str) -> Path:
+        return (self.folder / "base" if arm == "base" else self.folder / "arms" / arm) / f"eval_{split}.jsonl"
+
+    def _unfinished(self, arm: str, split: str) -> bool:
+        return not self.shipped and sum(1 for _ in read_jsonl(self._evaluation(arm, split))) < len(self._problems[split])
+
     def evaluate(self, arm: str, split: str) -> list[dict]:
         """Samples for pass@k: one row a problem. Made once; an interrupted evaluation goes on at the problem where it was."""
-        path = (self.folder / "base" if arm == "base" else self.folder / "arms" / arm) / f"eval_{split}.jsonl"
-        todo = self.problems()[split]
-        if len(done := list(read_jsonl(path))) == len(todo) or self.shipped:
+        path, todo = self._evaluation(arm, split), self.problems()[split]
+        done = list(read_jsonl(path))
+        if not self._unfinished(arm, split):
             return done
         folder = self.model_folder(arm)
-        if self._launched("share-evaluate", arm, split):
+        splits = [each for each in ("test", "holdout") if each == split or arm in ("base", *self.arms) and self._unfinished(arm, each)]  # both, once the processes are up
+        if self._launched("share-evaluate", arm, *splits):
             return list(read_jsonl(path))
         settings, model = self.profile.evaluation, self._load(folder)
         profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile

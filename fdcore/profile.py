@@ -18,6 +18,11 @@ from fdcore import REPOSITORY
 
 PROFILES = Path(__file__).parent / "profiles"
 ADDED = {"about", "publish_figures", "seeds", "ablations"}  # settings that change nothing of a run: they do not make another one
+TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
+    "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "training.micro_batch",
+    "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.budget_dollars", "feedback.budget_tokens",
+    "feedback.timeout_seconds", "feedback.retries", "feedback.poll_seconds",
+}
 
 
 class Section(BaseModel):
@@ -117,6 +122,7 @@ class Sampler(Section):
     top_p: float = Field(gt=0, le=1)
     max_batch: int = Field(gt=0)
     memory_share: float = Field(0.5, gt=0, lt=1)  # of each GPU, for vLLM's weights and cache; the trainer has the rest
+    sleeps: bool = False  # vLLM's sleep mode: the trainer has that share, too, while nothing is sampled
 
 
 class Episode(Section):
@@ -204,6 +210,7 @@ class Training(Section):
     micro_batch: int = Field(gt=0)  # sequences in one forward
     checkpoint_every: int = Field(gt=0)
     schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
+    stall_seconds: float | None = Field(None, gt=0)  # end a run whose sampling or learning in one step takes longer: something hangs; None: wait for ever
     activation_checkpointing: bool = False  # keep only the layers' inputs and compute the rest again in the backward pass
 
 
@@ -261,6 +268,17 @@ class Profile(Section):
 
         What only adds to an experiment, as seeds and ablations do, does not count."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True, exclude=ADDED).encode()).hexdigest()[:12]
+
+    def leaves(self) -> dict[str, Any]:
+        """Every setting by its full name.
+
+        >>> load_profile("paper").leaves()["distillation.top_k"]
+        25
+        """
+        found: dict[str, Any] = {}
+        for section, content in self.model_dump(mode="json").items():
+            found |= {f"{section}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {section: content}
+        return found
 
     def varied(self, settings: dict[str, Any]) -> Profile:
         """This profile with other values: {"section.setting": value}. ValueError names a setting that there is not, or a wrong value."""

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from fdcore.checkpoint import check_weights, gathered, load_checkpoint, load_optimizer, load_own_weights, own_weights, save_checkpoint, seed_of, whole
 from fdcore.evaluation import epistemic_words
+from fdcore.faults import explained, limited
 from fdcore.methods import Method, action_tokens
 from fdcore.parallel import accumulate
 from fdcore.processes import Processes, is_sharded
@@ -107,7 +108,7 @@ class Run:
         with self._timed("prepare"):
             prepared = self.method.prepare(picked, trajectories)
         rate = learning_rate_at(step, steps, self.learning_rate, self.settings.warmup_steps, self.settings.schedule)
-        with self._timed("train"):
+        with self._timed("train"), explained(f"{self.arm}: step {step}"), limited(self.settings.stall_seconds, f"{self.arm}: step {step}: learning"):
             for _ in range(self.method.updates):
                 parts = Counter(prepared)  # of several updates, the last is written down
                 loss, norm = self._update(step, len(self.method.trajectories), rate, parts)
@@ -148,8 +149,7 @@ class Run:
         if not (math.isfinite(total) and math.isfinite(norm)):
             bad = [i for part, (loss, _) in zip(rows, done) if not math.isfinite(loss) for i in part] or range(count)
             raise TrainingError(
-                f"{self.arm}: step {step}: loss {total}, gradient norm {norm}, in a batch with {self._named(bad)}; weights left as they were. "
-                f"Lower the learning rate, or look at {self.folder}"
+                f"{self.arm}: step {step}: loss {total}, gradient norm {norm}, in a batch with {self._named(bad)}; {self._as_they_were}"
             )
         self.optimizer.step()
         return total, norm
@@ -158,7 +158,14 @@ class Run:
         try:
             return self.method.loss(self.model, rows)
         except ValueError as error:
-            raise TrainingError(f"{self.arm}: step {step}, in a batch with {self._named(rows)}: {error}") from error
+            raise TrainingError(f"{self.arm}: step {step}, in a batch with {self._named(rows)}: {error}; {self._as_they_were}") from error
+
+    @property
+    def _as_they_were(self) -> str:
+        return (
+            f"weights left as they were. Lower the learning rate; or, where they were sound a few steps ago, remove the newest file in {self.folder / 'checkpoints'} "
+            "and run the same command again"
+        )
 
     def _idle(self, step: int, rows: range) -> tuple[torch.Tensor, dict]:
         return self._loss(step, rows)[0] * 0, {}

@@ -16,19 +16,28 @@ from fdcore.feedback import form_errors, make_producer
 from fdcore.problems import load_problems, verify_references
 from fdcore.profile import load_profile
 from fdcore.records import Problem, Trajectory, Verdict
-from fdcore.rehearsal import FEEDBACK, SIZES, edges, leaves, loopback_claude, rehearse, write_rows
+from fdcore.rehearsal import FEEDBACK, IDLE, SIZES, edges, loopback_claude, rehearse, sort_settings, write_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize("name", ["paper", "paper-lora"])
-def test_the_rehearsed_profile_differs_in_the_named_settings_and_in_no_other(name, tmp_path):
+def test_the_rehearsed_profile_differs_in_the_named_settings_and_in_no_other(name):
     profile = load_profile(name)
-    replaced = edges(profile, tmp_path)
-    small = leaves(profile.varied({key: value for key, (value, _) in replaced.items()} | SIZES))
-    differing = {key for key, value in leaves(profile).items() if small.get(key) != value}
-    assert {key for key in differing if not any(key == other or key.startswith(other + ".") for other in replaced)} <= set(SIZES)
-    assert all(what for _, what in replaced.values()) and "hardware" in replaced
+    replaced = edges(profile)
+    before, after = profile.leaves(), profile.varied({key: value for key, (value, _) in replaced.items()} | SIZES).leaves()
+    assert {key for key in before if before[key] != after[key]} <= {*replaced, *SIZES} and before.keys() == after.keys()
+    assert all(what for _, what in replaced.values()) and after["hardware.gpus"] == min(2, before["hardware.gpus"])
+
+
+@pytest.mark.parametrize("name", ["paper", "paper-lora"])
+def test_every_setting_is_named_as_stand_in_cut_short_idle_off_or_as_it_is(name):
+    profile = load_profile(name)
+    kinds = sort_settings(profile, edges(profile))
+    assert sorted(sum(kinds.values(), [])) == sorted(profile.leaves())
+    assert set(kinds["stand-in"]) == set(edges(profile)) and set(kinds["cut short"]) == set(SIZES) and set(kinds["idle"]) == set(IDLE)
+    assert {"distillation.top_k", "distillation.ema_alpha", "grpo.kl_coefficient", "feedback.formulation", "training.stall_seconds"} <= set(kinds["as it is"])
+    assert {"distillation.tail", "grpo.overlong_cache", "feedback.batches"} <= set(kinds["off"])
 
 
 def test_the_stand_in_rows_are_read_and_drawn_as_published_ones_and_lean_accepts_their_proofs(library, tmp_path, monkeypatch):
@@ -36,7 +45,7 @@ def test_the_stand_in_rows_are_read_and_drawn_as_published_ones_and_lean_accepts
     monkeypatch.setenv("FD_LEAN_WORKBOOK", str(tmp_path / "lean_workbook"))
     monkeypatch.setenv("FD_MINIF2F", str(tmp_path / "minif2f.jsonl"))
     profile = load_profile("paper")
-    profile = profile.varied({key: value for key, (value, _) in edges(profile, tmp_path).items()} | SIZES)
+    profile = profile.varied({key: value for key, (value, _) in edges(profile).items()} | SIZES)
     problems = load_problems(profile, tmp_path / "problems")
     assert {split: len(found) for split, found in problems.items()} == {"train": 24, "test": 8, "holdout": 4}
     assert json.loads((tmp_path / "problems/split.json").read_text())["seed"] == 0
