@@ -86,3 +86,15 @@ def lost(rank: int, count: int, signal: str) -> str:
     'process 1 of 0 to 7 was ended by SIGKILL: by hand, with its machine, or by the system for want of memory (`dmesg` says so); run the same command again, ...
     """
     return f"process {rank} of 0 to {count - 1} was ended by {signal}: by hand, with its machine, or by the system for want of memory (`dmesg` says so); {AGAIN}"
+
+
+@contextlib.contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """These environment variables within the body."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ |= values
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})

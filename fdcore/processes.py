@@ -9,19 +9,18 @@ Started by `launch`, with torch's own launcher. Left out on purpose: tensor para
 """
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, Sequence, TypeVar
+from typing import Callable, Iterable, Sequence, TypeVar
 
 import torch
 import torch.distributed as dist
 
 from fdcore import REPOSITORY
-from fdcore.faults import ERROR, left, lost
+from fdcore.faults import ERROR, environment, left, lost
 
 T = TypeVar("T")
 
@@ -132,15 +131,3 @@ def _reason(failures: Iterable, count: int, told: str | None) -> str:
     signals = {failure.global_rank: failure.signal_name() for failure in failures if failure.exitcode < 0}
     killed = [rank for rank, signal in signals.items() if signal == "SIGKILL"] or ([] if told else [rank for rank, signal in signals.items() if signal != "SIGTERM"])
     return lost(killed[0], count, signals[killed[0]]) if killed else told or f"one of {count} processes failed; what it printed says more"
-
-
-@contextlib.contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """These environment variables within the body."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ |= values
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import shutil
 import textwrap
 import threading
@@ -22,6 +21,7 @@ from typing import Any, Iterator, Sequence
 import yaml
 
 from fdcore import plantables, runner
+from fdcore.faults import environment
 from fdcore.problems import HEADER, ROOT, read_problems
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Problem, write_text
@@ -75,13 +75,20 @@ def rehearse(profile: Profile, folder: Path, notebooks: Sequence[str]) -> None:
     settings = folder / "rehearsal.yaml"
     write_text(settings, yaml.safe_dump(small.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     load_profile(settings)  # as any profile file is read
-    os.environ |= {
+    with standing_in(standins) as calls:
+        runner.run(runner.find_notebooks(notebooks), profile=str(settings), seed=0, out=folder / "run")
+    print(f"\nrehearsed: {len(notebooks) or 'all'} notebooks, {len(calls)} calls to the stand-in for Claude in this go; everything is in {folder}", flush=True)
+
+
+@contextlib.contextmanager
+def standing_in(standins: Path) -> Iterator[list[str]]:
+    """Within the body the made stand-ins in that folder are what hub, data sets and Claude are looked for at; yields the calls to Claude."""
+    places = {
         "FD_LEAN_WORKBOOK": str(standins / "lean_workbook"), "FD_MINIF2F": str(standins / "minif2f.jsonl"),
         "HF_HUB_CACHE": str(standins / "hub"), "HF_ENDPOINT": "http://127.0.0.1:9", "VLLM_CPU_KVCACHE_SPACE": "1",
     }
-    with loopback_claude(standins / "claude-is-down") as calls:
-        runner.run(runner.find_notebooks(notebooks), profile=str(settings), seed=0, out=folder / "run")
-    print(f"\nrehearsed: {len(notebooks) or 'all'} notebooks, {len(calls)} calls to the stand-in for Claude in this go; everything is in {folder}", flush=True)
+    with loopback_claude(standins / "claude-is-down") as (url, asked), environment(**places, ANTHROPIC_BASE_URL=url, ANTHROPIC_API_KEY="rehearsal"):
+        yield asked
 
 
 def _announce(profile: Profile, replaced: dict[str, tuple[Any, str]]) -> None:
@@ -181,9 +188,9 @@ def _renamed(problem: Problem) -> str:
 
 
 @contextlib.contextmanager
-def loopback_claude(down: Path | None = None) -> Iterator[list[str]]:
+def loopback_claude(down: Path | None = None) -> Iterator[tuple[str, list[str]]]:
     """A server on loopback that speaks the Messages API and gives one answer, or, as long as there is a file `down`, the error of an
-    overloaded service; yields the models that it was asked for."""
+    overloaded service; yields its URL and the models that it was asked for."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -208,8 +215,7 @@ def loopback_claude(down: Path | None = None) -> Iterator[list[str]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    os.environ |= {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{server.server_port}", "ANTHROPIC_API_KEY": "rehearsal"}
     try:
-        yield asked
+        yield f"http://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()
