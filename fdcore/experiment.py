@@ -14,7 +14,7 @@ import shutil
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Sequence
 
 import torch
 from tqdm import tqdm
@@ -23,6 +23,7 @@ from transformers.utils.logging import disable_progress_bar
 from fdcore import REPOSITORY
 from fdcore import problems as problem_sets
 from fdcore import warmup
+from fdcore.ahead import Rollouts
 from fdcore.arms import Arm, arm_of, main_arms
 from fdcore.chat import Chat
 from fdcore.checkpoint import seed_of
@@ -270,26 +271,30 @@ class Experiment:
                     memory_share=settings.memory_share, dtype="bfloat16" if self.profile.model.autocast else None, sleeps=settings.sleeps,
                 )
             return self._engine
-        model = copy.deepcopy(model) if self.processes.shards(model) else model  # a whole one, as an engine has
+        if self.processes.shards(model) or self.profile.training.staleness:
+            model = copy.deepcopy(model)  # a whole one of its own, as an engine has
         return TorchSampler(model, self.tokenizer, max_batch=settings.max_batch)
 
-    def sampling(self, model, profile: Profile | None = None) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
+    def sampling(self, model, profile: Profile | None = None) -> Rollouts:
         """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings."""
         profile = profile or self.profile
-        sampler, settings = self._sampler(model), profile.sampler
+        sampler, settings, stall = self._sampler(model), profile.sampler, profile.training.stall_seconds
+        processes = self.processes.aside() if profile.training.staleness else self.processes
 
-        def sample(problems: list[Problem], seeds: list[int], step: int = 0, prompts=None) -> list[Trajectory]:
-            mine, own_seeds = self.processes.part(problems), self.processes.part(seeds)
-            with explained("sampling"), limited(profile.training.stall_seconds, "sampling"):
+        def push() -> None:
+            with explained("handing over weights"), limited(stall, "handing over weights"):
                 sampler.update_weights(model)
+
+        def roll(problems: list[Problem], seeds: list[int], step: int = 0, prompts=None) -> list[Trajectory]:
+            with explained("sampling"), limited(stall, "sampling"):
                 found = rollout(
-                    mine, own_seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
-                    temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and self.processes.part(prompts),
+                    processes.part(problems), processes.part(seeds), sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
+                    temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and processes.part(prompts),
                 )
                 sampler.rest()
-                return self.processes.gather(found)
+                return processes.gather(found)
 
-        return sample
+        return Rollouts(push, roll)
 
     def train(self, arm: str, steps: int | None = None) -> list[dict]:
         """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first.

@@ -31,6 +31,13 @@ class Processes:
     def __init__(self, rank: int = 0, count: int = 1, device: torch.device | None = None):
         self.rank, self.count = rank, count
         self.device = device or torch.device("cpu")
+        self._lines = None  # of `gather`: torch's process group, None for the one of all
+
+    def aside(self) -> Processes:
+        """The same, with lines of its own, so that what a second thread gathers never meets what the first sends. All processes must ask."""
+        other = Processes(self.rank, self.count, self.device)
+        other._lines = dist.new_group(backend="gloo") if self.count > 1 else None
+        return other
 
     def part(self, items: Sequence[T]) -> Sequence[T]:
         """This process's share of a list, in order; `gather` joins the shares again."""
@@ -41,7 +48,7 @@ class Processes:
         if self.count == 1:
             return list(mine)
         found: list = [None] * self.count
-        dist.all_gather_object(found, list(mine))
+        dist.all_gather_object(found, list(mine), group=self._lines)
         return [item for part in found for item in part]
 
     def from_first(self, make: Callable[[], T]) -> T:

@@ -210,6 +210,7 @@ class Training(Section):
     micro_batch: int = Field(gt=0)  # sequences in one forward
     checkpoint_every: int = Field(gt=0)
     schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
+    staleness: Literal[0, 1] = 0  # steps that the sampler's weights may be behind: 1 samples a batch while the one before is learnt from
     stall_seconds: float | None = Field(None, gt=0)  # end a run whose sampling or learning in one step takes longer: something hangs; None: wait for ever
     activation_checkpointing: bool = False  # keep only the layers' inputs and compute the rest again in the backward pass
 
@@ -324,6 +325,10 @@ def load_profile(name: str | Path) -> Profile:
         raise ValueError(f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(training.fd_checkpoints)}")
     if training.over_steps is None and training.fd_checkpoints[-1] >= training.grpo_steps:
         raise ValueError(f"{path}: training.over_steps is null, but the checkpoint at step {training.fd_checkpoints[-1]} leaves none of the {training.grpo_steps} grpo_steps")
+    if training.staleness and None in (profile.distillation.importance_cap, profile.grpo.importance_cap):
+        raise ValueError(f"{path}: training.staleness needs the correction for older weights: set distillation.importance_cap and grpo.importance_cap (2.0 is usual)")
+    if training.staleness and profile.sampler.sleeps:
+        raise ValueError(f"{path}: sampler.sleeps and training.staleness exclude each other: one gives the engine's memory to the trainer while it learns, the other samples then")
     if (profile.model.source is None) != (profile.model.student is not None and profile.warmup is not None):
         raise ValueError(f"{path}: model.source must be given, or else model.student and warmup")
     return profile

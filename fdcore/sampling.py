@@ -91,7 +91,7 @@ class TorchSampler:
     def update_weights(self, model: torch.nn.Module) -> None:
         """Take over the weights of `model`; nothing to do when it is the very model that this sampler uses."""
         if unwrapped(model) is not self.model:
-            self.model.load_state_dict({name: whole(weight) for name, weight in model.state_dict().items()})
+            self.model.load_state_dict({name: whole(weight) for name, weight in unwrapped(model).state_dict().items()})
 
     def rest(self) -> None:
         """Drop the keys and values of the last call's rows, on a GPU; a CPU has room for them."""

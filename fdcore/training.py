@@ -66,6 +66,7 @@ class Run:
         self.optimizer = optimizer_for(model, learning_rate, settings.weight_decay)
         self.tokens_sampled, self.lemmas = 0, set()
         self.seconds: dict[str, float] = {}
+        self._begun: Callable[[], list[Trajectory]] | None = None  # the next step's batch, under way (`fdcore.ahead`)
 
     def train(
         self, steps: int, problems: Sequence[Problem], *, sample: Callable[[list[Problem], list[int], int], list[Trajectory]],
@@ -83,8 +84,11 @@ class Run:
         bar = tqdm(range(start + 1, steps + 1), initial=start, total=steps, desc=self.arm, unit="step", mininterval=2.0, disable=not self.first)
         for step in bar:
             self.seconds = {}
-            row = self._step(step, problems, sample, lemmas_of, steps)
+            saving = step % self.settings.checkpoint_every == 0 or step == steps or step in keep
+            row = self._step(step, problems, sample, lemmas_of, steps, saving)
             if look is not None and (step % look_every == 0 or step == steps):
+                if self._begun:
+                    self._begun()  # the look needs the sampler
                 with self._timed("look"):
                     row |= look()
             if row["test_accuracy"] is not None and row["test_accuracy"] > best:
@@ -94,17 +98,18 @@ class Run:
             self._append(self.folder / "timing.jsonl", self._timing(row))
             if step in keep:
                 save(keep[step])
-            if step % self.settings.checkpoint_every == 0 or step == steps or step in keep:
+            if saving:
                 self._save(step, steps)
             bar.set_postfix_str(f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.seconds.values()):.0f} tokens/s")
         self.processes.wait()  # until all is written
         return list(read_jsonl(metrics))
 
-    def _step(self, step: int, problems: Sequence[Problem], sample, lemmas_of, steps: int) -> dict:
-        picked = [p for p in order(problems, self.seed, step, self.prompts) for _ in range(self.samples)]
-        seeds = [seed_of(self.seed, self.arm, step, index) for index in range(len(picked))]
+    def _step(self, step: int, problems: Sequence[Problem], sample, lemmas_of, steps: int, saving: bool) -> dict:
+        picked, seeds = self._batch(step, problems)
+        staleness = {"staleness": int(self._begun is not None)} if self.settings.staleness else {}
         with self._timed("sample"):
-            trajectories = sample(picked, seeds, step)
+            trajectories = self._begun() if self._begun else sample(picked, seeds, step)
+            self._begun = sample.begin(*self._batch(step + 1, problems), step + 1) if staleness and not saving else None
         with self._timed("prepare"):
             prepared = self.method.prepare(picked, trajectories)
         rate = learning_rate_at(step, steps, self.learning_rate, self.settings.warmup_steps, self.settings.schedule)
@@ -125,8 +130,13 @@ class Run:
             "test_accuracy": None, "holdout_accuracy": None, "response_tokens": batch_tokens / len(trajectories),
             "epistemic_words": sum(epistemic_words(t.response_text) for t in trajectories) / len(trajectories),
             "tool_calls": sum(len(t.tool_calls) for t in trajectories) / len(trajectories), "lemmas_seen": len(self.lemmas),
-            "verdicts": dict(sorted(Counter(t.verdict.status for t in trajectories).items())), **parts,
+            "verdicts": dict(sorted(Counter(t.verdict.status for t in trajectories).items())), **staleness, **parts,
         }
+
+    def _batch(self, step: int, problems: Sequence[Problem]) -> tuple[list[Problem], list[int]]:
+        """The problems of a step, each as often as it is sampled, and the seeds of the samples."""
+        picked = [p for p in order(problems, self.seed, step, self.prompts) for _ in range(self.samples)]
+        return picked, [seed_of(self.seed, self.arm, step, index) for index in range(len(picked))]
 
     def _update(self, step: int, count: int, rate: float, parts: Counter) -> tuple[float, float]:
         """Gradient over micro-batches, one optimizer step. Refuses a loss or gradient that is not finite, and names the problems."""

@@ -101,6 +101,7 @@ def standins(library, tmp_path_factory) -> Path:
             shutil.rmtree(made, ignore_errors=True)
             interrupted(made, "01_lean_world", when=lambda: any((made / "standins/warm-up/base/checkpoints").glob("*.pt")))
             interrupted(made, "01_lean_world", when=(made / "run/problems/split.json").exists)
+            subprocess.run(command(made, "01_lean_world"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
             made.rename(root / "rehearsal")
     return root / "rehearsal"
 
@@ -207,7 +208,6 @@ def change(folder: Path, section: str, **settings) -> None:
 @pytest.fixture
 def world(rehearsal, monkeypatch) -> Iterator[Path]:
     """The rehearsal's folder, and its stand-ins for hub, data and Claude in this process."""
-    subprocess.run(command(rehearsal, "01_lean_world"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(rehearsal / "standins/hub"))  # read from the environment at its import
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with standing_in(rehearsal / "standins"):

@@ -9,6 +9,7 @@ from smallrun import PROBLEMS, Small
 
 from fdcore import training
 from fdcore.records import read_jsonl
+from fdcore.ahead import Rollouts
 from fdcore.training import TrainingError, learning_rate_at
 
 
@@ -72,5 +73,5 @@ def test_a_bad_batch_is_named_and_the_weights_stay(tmp_path):
         small.run.method.teacher.model.lm_head.weight[0, 0] = float("nan")
     before = small.weights()
     with pytest.raises(TrainingError, match=r"fd: step 2, in a batch with 2 problems: [a-f], [a-f]: .*teacher's logits are not finite"):
-        small.run._step(2, PROBLEMS, small.sample, lambda source: set(), 2)
+        small.run._step(2, PROBLEMS, Rollouts(small.push, small.roll), lambda source: set(), 2, True)
     assert all(torch.equal(weight, small.weights()[name]) for name, weight in before.items())
