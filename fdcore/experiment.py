@@ -76,7 +76,7 @@ class Experiment:
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)))
         if self.profile.model.source is None or self.processes.count > 1:
             disable_progress_bar()  # one for each load of a model of a few megabytes says nothing, nor does one from each of several processes
-        self._engine = None  # of vLLM
+        self._engine = None  # this process's, of vLLM, or those of its own
         self._claim_folder()
         self._problems  # read at once: a missing or faulty problem file should not be found out hours later
 
@@ -260,20 +260,26 @@ class Experiment:
 
     def _sampler(self, model) -> Sampler:
         """What samples from that model after `update_weights(model)`. A vLLM engine takes its memory once: this process has one, for all models."""
-        settings, count = self.profile.sampler, self.processes.count
-        if settings.backend == "vllm":
-            from fdcore.sampling_vllm import VLLMSampler
+        settings, episode, processes = self.profile.sampler, self.profile.episode, self.processes
+        if settings.engines is None and settings.backend == "torch":
+            if processes.shards(model) or self.profile.training.staleness:
+                model = copy.deepcopy(model)  # a whole one of its own, as an engine has
+            return TorchSampler(model, self.tokenizer, max_batch=settings.max_batch)
+        if self._engine is None:
+            how = {
+                "max_batch": -(-settings.max_batch // (settings.engines or processes.count)), "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens,
+                "memory_share": settings.memory_share, "dtype": "bfloat16" if self.profile.model.autocast else None,
+            }
+            if settings.engines:
+                from fdcore.engines import RayEngines, ray_address
 
-            if self._engine is None:
-                episode = self.profile.episode
-                self._engine = VLLMSampler(
-                    model, self.tokenizer, max_batch=-(-settings.max_batch // count), max_tokens=episode.max_prompt_tokens + episode.max_response_tokens,
-                    memory_share=settings.memory_share, dtype="bfloat16" if self.profile.model.autocast else None, sleeps=settings.sleeps,
-                )
-            return self._engine
-        if self.processes.shards(model) or self.profile.training.staleness:
-            model = copy.deepcopy(model)  # a whole one of its own, as an engine has
-        return TorchSampler(model, self.tokenizer, max_batch=settings.max_batch)
+                count = max(1, settings.engines // processes.count)
+                self._engine = RayEngines(ray_address(), model, self.tokenizer, count=count, backend=settings.backend, dtype=self.profile.model.dtype, settings=how)
+            else:
+                from fdcore.sampling_vllm import VLLMSampler
+
+                self._engine = VLLMSampler(model, self.tokenizer, **how, sleeps=settings.sleeps)
+        return self._engine
 
     def sampling(self, model, profile: Profile | None = None) -> Rollouts:
         """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings."""

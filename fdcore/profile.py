@@ -19,7 +19,7 @@ from fdcore import REPOSITORY
 PROFILES = Path(__file__).parent / "profiles"
 ADDED = {"about", "publish_figures", "seeds", "ablations"}  # settings that change nothing of a run: they do not make another one
 TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
-    "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "training.micro_batch",
+    "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "sampler.engines", "training.micro_batch",
     "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.budget_dollars", "feedback.budget_tokens",
     "feedback.timeout_seconds", "feedback.retries", "feedback.poll_seconds",
 }
@@ -122,6 +122,7 @@ class Sampler(Section):
     top_p: float = Field(gt=0, le=1)
     max_batch: int = Field(gt=0)
     memory_share: float = Field(0.5, gt=0, lt=1)  # of each GPU, for vLLM's weights and cache; the trainer has the rest
+    engines: int | None = Field(None, gt=0)  # so many apart from the trainer, as Ray actors of the cluster at FD_RAY_ADDRESS; None: one in the trainer's process
     sleeps: bool = False  # vLLM's sleep mode: the trainer has that share, too, while nothing is sampled
 
 

@@ -1,0 +1,83 @@
+"""Engines of their own on a Ray cluster of two nodes: the completions of a sampler in this process, also when one is killed. Needs `pip install ray`; skipped without it."""
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fdcore.engines import RayEngines, ray_address
+from fdcore.model import add_adapters, build_student, train_tokenizer
+from fdcore.sampling import SamplingParams, TorchSampler
+
+SHAPE = dict(hidden_size=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate_size=128, vocab_size=400, max_positions=512)
+PROMPTS = [list(range(20, 40)) + [100 + i, 200 - i] for i in range(13)]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    before, os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH"), os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)])
+    one = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 << 20})
+    for _ in range(2):
+        one.add_node(num_cpus=2, object_store_memory=100 << 20)
+    one.wait_for_nodes()
+    yield one
+    import ray
+
+    ray.shutdown()
+    one.shutdown()
+    os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+
+
+@pytest.fixture(scope="module")
+def engines(cluster):
+    made = RayEngines(cluster.address, build_student(**SHAPE, seed=0), train_tokenizer(["theorem a b"], 400), count=2, backend="torch", dtype="float32", settings={"max_batch": 4})
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_engines_of_their_own_give_the_completions_of_a_sampler_here_with_the_newest_weights(engines, lora):
+    params = SamplingParams(max_new_tokens=12, stop_token_ids=(7,))
+    for seed in (1, 2):
+        model = build_student(**SHAPE, seed=seed)
+        if lora:
+            model = add_adapters(model, rank=2, alpha=4, seed=seed)
+        engines.update_weights(model)
+        assert [c.token_ids for c in engines.generate(PROMPTS, params, range(13))] == [c.token_ids for c in TorchSampler(model).generate(PROMPTS, params, range(13))]
+    assert engines.generate([], params, []) == []
+
+
+def test_an_engine_that_is_killed_in_the_middle_changes_no_completion(engines):
+    model, params = build_student(**SHAPE, seed=3), SamplingParams(max_new_tokens=300)
+    engines.update_weights(model)
+    before = list(engines._engines)
+    actor = [p for p in psutil.process_iter(["cmdline"]) if "ray::Engine" in " ".join(p.info["cmdline"] or ())]
+    assert len(actor) >= 2
+
+    def kill() -> None:
+        time.sleep(0.3)
+        actor[0].kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    found = [c.token_ids for c in engines.generate(PROMPTS * 3, params, range(39))]
+    killer.join()
+    found_again = [c.token_ids for c in engines.generate(PROMPTS * 3, params, range(39))]
+    assert found == found_again == [c.token_ids for c in TorchSampler(model).generate(PROMPTS * 3, params, range(39))]
+    assert [old is new for old, new in zip(before, engines._engines)].count(False) == 1
+
+
+def test_more_engines_than_the_cluster_has_room_for_are_refused_and_so_is_no_cluster(cluster, monkeypatch):
+    with pytest.raises(ConnectionError, match="sampler.engines is 9, the Ray cluster at .* has 4 CPU cores"):
+        RayEngines(cluster.address, None, None, count=9, backend="torch", dtype="float32", settings={})
+    monkeypatch.delenv("FD_RAY_ADDRESS", raising=False)
+    with pytest.raises(ValueError, match="FD_RAY_ADDRESS names no Ray cluster"):
+        ray_address()
