@@ -55,7 +55,7 @@ def examine(profile: Profile, folder: Path) -> Iterator[Row]:
         except Exception as error:  # noqa: BLE001 - one row that cannot be looked at must not hide the others
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             found, _, remedy = text.partition("; ")  # this package's errors end in what to do
-            yield Row(check=name, state="missing", found=found, remedy=remedy)
+            yield Row(check=name, state="missing", found=found, remedy=remedy or "mend what it says; ./run_all.sh --test tries the installation itself")
 
 
 def show(rows: Iterator[Row], title: str) -> bool:

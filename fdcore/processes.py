@@ -135,6 +135,6 @@ def launch(count: int, arguments: Sequence[str]) -> None:
 
 def _reason(failures: Iterable, count: int, told: str | None) -> str:
     """Of failed processes: a kill comes before what it made the others say, that before any other signal (the launcher's own is SIGTERM)."""
-    signals = {failure.global_rank: failure.signal_name() for failure in failures if failure.exitcode < 0}
+    signals = {failure.local_rank: failure.signal_name() for failure in failures if failure.exitcode < 0}
     killed = [rank for rank, signal in signals.items() if signal == "SIGKILL"] or ([] if told else [rank for rank, signal in signals.items() if signal != "SIGTERM"])
     return lost(killed[0], count, signals[killed[0]]) if killed else told or f"one of {count} processes failed; what it printed says more"
