@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Sequence
 
 from fdcore.chat import Chat
+from fdcore.clock import Clock
 from fdcore.profile import Episode as Limits
 from fdcore.records import Problem, ToolCall, Trajectory, Verdict
 from fdcore.sampling import Sampler, SamplingParams
@@ -44,13 +45,15 @@ class _Live:
 def rollout(
     problems: Sequence[Problem], seeds: Sequence[int], *, sampler: Sampler, chat: Chat, verifier: Verifier, tools: Callable[[Problem], Tools],
     limits: Limits, temperature: float, top_p: float, step: int = 0, prompts: Sequence[Sequence[int]] | None = None,
+    clock: Clock | None = None,
 ) -> list[Trajectory]:
     """One episode a problem, in the order given. `seeds` decide every random choice.
 
-    `prompts` replaces the student's prompts (the teacher's, when its own attempts are wanted). Limits are in tokens and turns.
+    `prompts` replaces the student's prompts (the teacher's, when its own attempts are wanted). Limits are in tokens and turns. On `clock`
+    the judge's time is the phase "verify".
     A prompt over `limits.max_prompt_tokens` raises ValueError: cutting a statement would change it.
     """
-    live = []
+    live, clock = [], clock or Clock()
     for index, (problem, seed) in enumerate(zip(problems, seeds, strict=True)):
         prompt = list(prompts[index]) if prompts is not None else chat.prompt(problem)
         if len(prompt) > limits.max_prompt_tokens:
@@ -62,7 +65,8 @@ def rollout(
             break
         _sample_turn(going, turn, sampler, chat, limits, temperature, top_p)
         checks = [episode for episode in going if episode.pending is not None]
-        verdicts = verifier.check_many([(e.pending.problem, e.pending.source) for e in checks])
+        with clock.phase("verify"):
+            verdicts = verifier.check_many([(e.pending.problem, e.pending.source) for e in checks])
         for episode, verdict in zip(checks, verdicts):
             episode.calls.append(episode.tools.finish(episode.pending, verdict))
             if verdict.verified:
@@ -71,7 +75,9 @@ def rollout(
         for episode in going:
             if episode.stop is None:
                 _answer(episode, chat, limits, last=turn + 1 == limits.max_turns)
-    return [_trajectory(episode, source, verdict, step, chat) for episode, (source, verdict) in zip(live, _judge(live, verifier))]
+    with clock.phase("verify"):
+        judged = _judge(live, verifier)
+    return [_trajectory(episode, source, verdict, step, chat) for episode, (source, verdict) in zip(live, judged)]
 
 
 def _judge(live: list[_Live], verifier: Verifier) -> list[tuple[str | None, Verdict]]:

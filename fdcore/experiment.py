@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ from fdcore.ahead import Rollouts
 from fdcore.arms import Arm, arm_of, main_arms
 from fdcore.chat import Chat
 from fdcore.checkpoint import seed_of
+from fdcore.clock import Clock
 from fdcore.cluster import RayVerifier, open_verifier
 from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
@@ -44,6 +46,7 @@ from fdcore.teacher import shared_copy
 from fdcore.tokenview import TokenView, token_view
 from fdcore.toolchain import LIBRARY_ROOT, PROJECT, build_library, library_theorems
 from fdcore.tools import Tools
+from fdcore.tracking import tracked
 from fdcore.training import Run
 from fdcore.verifier import Verifier
 
@@ -281,8 +284,8 @@ class Experiment:
                 self._engine = VLLMSampler(model, self.tokenizer, **how, sleeps=settings.sleeps)
         return self._engine
 
-    def sampling(self, model, profile: Profile | None = None) -> Rollouts:
-        """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings."""
+    def sampling(self, model, profile: Profile | None = None, clock: Clock | None = None) -> Rollouts:
+        """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings; `clock`: as in `rollout`."""
         profile = profile or self.profile
         sampler, settings, stall = self._sampler(model), profile.sampler, profile.training.stall_seconds
         processes = self.processes.aside() if profile.training.staleness else self.processes
@@ -296,6 +299,7 @@ class Experiment:
                 found = rollout(
                     processes.part(problems), processes.part(seeds), sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
                     temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and processes.part(prompts),
+                    clock=None if profile.training.staleness else clock,  # it tells the phases of one thread apart
                 )
                 sampler.rest()
                 return processes.gather(found)
@@ -315,19 +319,20 @@ class Experiment:
         profile, problems, start = plan.profile, self.problems(), self._start(plan)
         if self._launched("share-train", arm, str(steps)):
             return self.metrics(arm)
-        model, processes = self._student(start, plan, arm), self.processes
-        sample = self.sampling(model, profile)
-        autocast = profile.model.autocast
+        model, processes, clock = self._student(start, plan, arm), self.processes, Clock()
+        sample = self.sampling(model, profile, clock)
+        autocast, mismatch = profile.model.autocast, profile.sampler.backend != "torch"  # the torch sampler computes as the trainer does
         if plan.method == "fd":
             settings = profile.distillation
-            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast, processes=processes)
+            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast, mismatch=mismatch, processes=processes, clock=clock)
         elif plan.method == "grpo":
             settings = profile.grpo
-            method = GroupRelativePolicyOptimization(settings, processes.shard(shared_copy(model)), max_tokens=profile.episode.max_response_tokens, autocast=autocast)
+            method = GroupRelativePolicyOptimization(settings, processes.shard(shared_copy(model)), max_tokens=profile.episode.max_response_tokens, autocast=autocast, mismatch=mismatch)
         else:
             settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
         processes.shard(model)
-        run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples, processes=processes)
+        run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples, processes=processes, clock=clock)
+        track = self.profile.tracker and functools.partial(tracked, self.profile.tracker, project=f"fdcore-{self.profile.name}", run=f"{arm}-seed{self.seed}", folder=folder)
         keep = {step: self._fd_checkpoint(step, arm) for step in {*profile.training.fd_checkpoints, plan.steps}} if plan.method == "fd" else {}
         with self._writing():
             if processes.rank == 0:
@@ -336,7 +341,7 @@ class Experiment:
                     path.unlink()
             rows = run.train(
                 steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
-                look_every=profile.evaluation.every, keep=keep, save=lambda where: save_model(model, self.tokenizer, where, write=processes.rank == 0),
+                look_every=profile.evaluation.every, keep=keep, track=track, save=lambda where: save_model(model, self.tokenizer, where, write=processes.rank == 0),
             )
             save_model(model, self.tokenizer, folder / "model", write=processes.rank == 0)
         return rows

@@ -76,7 +76,8 @@ def explained(where: str) -> Iterator[None]:
 def _out_of_memory(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)  # torch's, on a GPU and on a CPU
+    told = ("can't allocate memory", "can't start new thread")  # torch's words on a CPU; a thread needs a stack
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in told)
 
 
 def lost(rank: int, count: int, signal: str) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fdcore.chat import Chat
 from fdcore.checkpoint import load_own_weights, own_weights
+from fdcore.clock import Clock
 from fdcore.distillation import Target, check_divergence, divergence, sampled_kl, teacher_target
 from fdcore.feedback import Producer, report
 from fdcore.grpo import clip_fraction, group_advantages, has_spread, overlong_punishment, policy_loss, reference_kl, zero_spread_groups
@@ -47,17 +48,20 @@ class FeedbackDistillation:
 
     updates = 1
 
-    def __init__(self, settings: DistillationSettings, model, chat: Chat, producer: Producer, *, autocast: bool, processes: Processes = Processes()):
+    def __init__(self, settings: DistillationSettings, model, chat: Chat, producer: Producer, *, autocast: bool, mismatch: bool = False, processes: Processes = Processes(), clock: Clock | None = None):
+        """`mismatch`: report how far the sampler's log-probs are from the trainer's, for samplers that are not the trainer's own model. On
+        `clock` the producer's time is the phase "feedback", the teacher's is "teacher"."""
         if settings.direction != "sampled":
             check_divergence(settings.direction, settings.beta, settings.top_k, settings.tail, settings.clip, settings.temperature)
         self.settings, self.chat, self.producer, self.autocast = settings, chat, producer, autocast
-        self.processes = processes
+        self.mismatch, self.processes, self.clock = mismatch, processes, clock or Clock()
         self.teacher = EMATeacher(model, alpha=settings.ema_alpha, every=settings.ema_every, shard=processes.shard)
         self.feedback: list[Feedback] = []
 
     def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:
         items = list(zip(problems, trajectories))
-        self.feedback = self.processes.from_first(lambda: self.producer.write(items))
+        with self.clock.phase("feedback"):
+            self.feedback = self.processes.from_first(lambda: self.producer.write(items))
         self.trajectories = trajectories
         self.contexts = [self.chat.prompt(problem, feedback.text) for problem, feedback in zip(problems, self.feedback)]
         self.tokens = sum(map(action_tokens, trajectories))
@@ -68,25 +72,31 @@ class FeedbackDistillation:
         picked, settings = [self.trajectories[i] for i in rows], self.settings
         sequences, masks = [t.token_ids for t in picked], [t.action_mask for t in picked]
         student = deferred_logits(model, sequences, masks, autocast=self.autocast, temperature=settings.temperature)
-        with torch.no_grad():
+        with torch.no_grad(), self.clock.phase("teacher"):
             teacher = deferred_logits(self.teacher.model, *self._with_feedback(rows), autocast=self.autocast, temperature=settings.temperature)
         if student.vocabulary != teacher.vocabulary:
             raise ValueError(f"Feedback Distillation: the student's vocabulary has {student.vocabulary} tokens, the teacher's {teacher.vocabulary}; both must come from one tokenizer")
         taken = action_values(sequences, masks).to(student.hidden.device)
-        measure = self._measure(teacher, taken)
-        with_logprobs = settings.importance_cap is not None
-        values, entropies, *logprobs = student.map(lambda logits, part: (
-            measure(logits, part), entropy(logits.detach()), *([token_logprobs(logits.detach(), taken[part])] if with_logprobs else [])
-        ))
+        with self.clock.phase("teacher"):
+            measure, cap = self._measure(teacher, taken), settings.importance_cap
+        sampled = action_values([t.logprobs for t in picked], masks).to(student.hidden.device) if self.mismatch or cap else None
+
+        def each(logits, part):  # what is learned from, the divergence, the entropy, and where asked the log-probs at temperature 1
+            values, entropies = measure(logits, part), entropy(logits.detach())
+            if sampled is None:
+                return values, values.detach(), entropies
+            own = token_logprobs(logits.detach() * settings.temperature, taken[part])
+            return values * importance_weights(own, sampled[part], cap=cap) if cap else values, values.detach(), entropies, own
+
+        mean, _, values, entropies, *own = student.mean(each)
         if not torch.isfinite(values).all():
             who = "student" if not torch.isfinite(entropies).all() else "teacher"
             raise ValueError(f"Feedback Distillation: the {who}'s logits are not finite on {int((~torch.isfinite(values)).sum())} of {len(values)} action tokens; stop before the weights are spoilt")
         share = len(values) / self.tokens
         parts = {"kl": values.mean().item() * share, "entropy": entropies.sum().item() / self.tokens}
-        if with_logprobs:
-            values, report = corrected(values, logprobs[0], action_values([t.logprobs for t in picked], masks), settings.importance_cap)
-            parts |= {name: value * share for name, value in report.items()}
-        return values.mean() * share, parts
+        if own:
+            parts |= {name: value * share for name, value in logprob_mismatch(own[0], sampled).items()}
+        return mean * share, parts
 
     def _measure(self, teacher: ActionLogits, taken: Tensor) -> Callable[[Tensor, slice], Tensor]:
         """The function from a chunk of the student's logits to divergences. What it needs of the teacher, if small, is computed once, here."""
@@ -111,19 +121,14 @@ class FeedbackDistillation:
         return sequences, masks
 
     def after_step(self, model: torch.nn.Module, step: int) -> None:
-        self.teacher.update(model, step)
+        with self.clock.phase("teacher"):
+            self.teacher.update(model, step)
 
     def state_dict(self) -> dict:
         return self.teacher.state_dict()
 
     def load_state_dict(self, state: dict) -> None:
         self.teacher.load_state_dict(state)
-
-
-def corrected(values: Tensor, logprobs: Tensor, sampler_logprobs: Tensor, cap: float) -> tuple[Tensor, dict]:
-    """Tokens' losses with their importance weights, and what is reported of the mismatch."""
-    sampler_logprobs = sampler_logprobs.to(logprobs)
-    return values * importance_weights(logprobs, sampler_logprobs, cap=cap), logprob_mismatch(logprobs, sampler_logprobs)
 
 
 class GroupRelativePolicyOptimization:
@@ -134,9 +139,10 @@ class GroupRelativePolicyOptimization:
     through whole with advantages of 0.
     """
 
-    def __init__(self, settings: GRPOSettings, reference, *, max_tokens: int, autocast: bool):
+    def __init__(self, settings: GRPOSettings, reference, *, max_tokens: int, autocast: bool, mismatch: bool = False):
+        """`mismatch`: as in `FeedbackDistillation`."""
         self.settings, self.reference, self.autocast, self.updates = settings, reference, autocast, settings.updates
-        self.max_tokens = max_tokens
+        self.max_tokens, self.mismatch = max_tokens, mismatch
         self.averaging = {"normalization": settings.normalization, "length": max_tokens}  # one length for all micro-batches
 
     def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:
@@ -168,9 +174,11 @@ class GroupRelativePolicyOptimization:
         (logprobs, mask), old_logprobs, advantages = by_sequence(flat, masks), by_sequence(old, masks)[0], self.advantages[rows.start : rows.stop].to(flat.device)
         share = len(flat) / self.tokens if settings.normalization == "token" else len(picked) / len(self.trajectories)
         clip, parts, weights = {"clip_low": settings.clip_low, "clip_high": settings.clip_high}, {}, None
-        if settings.importance_cap is not None:
-            ratios, report = corrected(torch.ones_like(old), old, action_values([t.logprobs for t in picked], masks), settings.importance_cap)
-            weights, parts = by_sequence(ratios, masks)[0], {name: value * len(flat) / self.tokens for name, value in report.items()}
+        if self.mismatch or settings.importance_cap:
+            sampled = action_values([t.logprobs for t in picked], masks).to(old)
+            parts = {name: value * len(flat) / self.tokens for name, value in logprob_mismatch(old, sampled).items()}
+            if settings.importance_cap:
+                weights = by_sequence(importance_weights(old, sampled, cap=settings.importance_cap), masks)[0]
         loss = policy_loss(logprobs, old_logprobs, advantages, mask, **clip, **self.averaging, weights=weights)
         parts |= {"policy_loss": loss.item() * share, "entropy": entropies.sum().item() / self.tokens}
         if self.updates > 1:

@@ -6,6 +6,7 @@ Left out on purpose: several processes and devices (`fdcore.processes`).
 from __future__ import annotations
 
 import functools
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Sequence, TypeVar
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from fdcore.processes import is_sharded
 
 T = TypeVar("T")
+_here = threading.local()
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
@@ -33,7 +35,16 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
 @functools.cache
 def _threads(cores: int) -> ThreadPoolExecutor:
     """Threads that stay: new ones for each call would begin with cold memory, which costs more than one core each gains."""
-    return ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,))
+    def begin():
+        torch.set_num_threads(1)
+        _here.threads = cores
+
+    return ThreadPoolExecutor(cores, initializer=begin)
+
+
+def beside() -> int:
+    """How many threads share the time with this one, itself counted: those of `side_by_side`; 1 outside of them."""
+    return getattr(_here, "threads", 1)
 
 
 def accumulate(model: torch.nn.Module, parts: Sequence[Callable[[], tuple[Tensor, T]]]) -> list[tuple[float, T]]:

@@ -43,12 +43,15 @@ class ActionLogits:
     temperature: float = 1.0
     autocast: bool = False
     chunk: int = CHUNK
+    sharded: bool = False  # the head's weights are cut among processes
 
     def __len__(self) -> int:
         return len(self.hidden)
 
     def __getitem__(self, rows: slice) -> Tensor:
-        logits = self.hidden[rows]
+        return self._of(self.hidden[rows])
+
+    def _of(self, logits: Tensor) -> Tensor:
         if self.head is not None:
             with torch.autocast(logits.device.type, torch.bfloat16, enabled=self.autocast):
                 logits = self.head(logits[None])[0]
@@ -61,17 +64,55 @@ class ActionLogits:
         With gradient, a chunk's logits and all that `function` makes of them are forgotten and computed again in the backward pass
         (Chen et al., arXiv 1604.06174). What `function` computes without gradient should come last: it is not computed again.
         """
-        size = max(1, self.chunk // self.vocabulary)
-        if len(self) <= size:
+        if len(parts := self._parts()) == 1:
             return function(self[:], slice(0, len(self)))
 
         def run(rows: slice):
             return function(self[rows], rows)
 
-        parts = [slice(first, first + size) for first in range(0, len(self), size)]
         if torch.is_grad_enabled():
             run = functools.partial(checkpoint, run, use_reentrant=False, preserve_rng_state=False)
         return tuple(torch.cat(column) for column in zip(*map(run, parts)))
+
+    def mean(self, function: Callable[[Tensor, slice], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        """The mean over all tokens of the first of `function`'s tensors, to learn from; then all that `map` gives, without gradient.
+
+        Each token's value may depend on its own logits alone. A chunk's gradient is taken while its logits are there, so that nothing is
+        computed twice (as the fused losses of Liger Kernel, arXiv 2410.10989, do).
+        """
+        if len(self._parts()) == 1 or not torch.is_grad_enabled() or self.sharded:  # FSDP's hooks hand the head its gradient, in a backward pass
+            found = self.map(function)
+            return found[0].mean(), *(values.detach() for values in found)
+        return _MeanInChunks.apply(self, function, self.hidden, *(weight for weight in self.head.parameters() if weight.requires_grad))
+
+    def _parts(self) -> list[slice]:
+        size = max(1, self.chunk // self.vocabulary)
+        return [slice(first, first + size) for first in range(0, len(self), size)]
+
+
+class _MeanInChunks(torch.autograd.Function):
+    """`ActionLogits.mean`: the forward pass makes the gradients too, the backward pass scales them."""
+
+    @staticmethod
+    def forward(ctx, logits: ActionLogits, function, hidden: Tensor, *weights: Tensor):
+        gradients, found = [torch.zeros_like(tensor) for tensor in (hidden, *weights)], []
+        for rows in logits._parts():
+            with torch.enable_grad():
+                part = hidden[rows].detach().requires_grad_()
+                values = function(logits._of(part), rows)
+                slopes = torch.autograd.grad(values[0].sum() / len(hidden), (part, *weights))
+            gradients[0][rows] = slopes[0]
+            for gradient, slope in zip(gradients[1:], slopes[1:]):
+                gradient += slope
+            found.append([value.detach() for value in values])
+        ctx.gradients = gradients
+        found = [torch.cat(column) for column in zip(*found)]
+        ctx.mark_non_differentiable(*found)
+        return found[0].mean(), *found
+
+    @staticmethod
+    def backward(ctx, slope: Tensor, *_):
+        return None, None, *(gradient.mul_(slope) for gradient in ctx.gradients)
 
 
 def deferred_logits(
@@ -100,7 +141,7 @@ def deferred_logits(
         cache = _shared_cache(model, torch.tensor(sequences[0][:shared], device=device), len(sequences)) if shared else None
         with head_at(model, *where, skip=deferred) as hidden:
             logits = model(input_ids=ids, past_key_values=cache, use_cache=cache is not None).logits[0]
-    return ActionLogits(hidden[0], head, vocabulary, temperature, autocast, chunk) if deferred else ActionLogits(logits, None, vocabulary, temperature, chunk=chunk)
+    return ActionLogits(hidden[0], head, vocabulary, temperature, autocast, chunk, is_sharded(model)) if deferred else ActionLogits(logits, None, vocabulary, temperature, chunk=chunk)
 
 
 def action_logits(model: torch.nn.Module, sequences: Sequence[Sequence[int]], action_masks: Sequence[Sequence[int]], **how) -> Tensor:

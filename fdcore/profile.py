@@ -15,9 +15,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fdcore import REPOSITORY
+from fdcore.tracking import TrackerName
 
 PROFILES = Path(__file__).parent / "profiles"
-ADDED = {"about", "publish_figures", "seeds", "ablations"}  # settings that change nothing of a run: they do not make another one
+ADDED = {"about", "publish_figures", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
 TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
     "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "sampler.engines", "training.micro_batch",
     "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.budget_dollars", "feedback.budget_tokens",
@@ -209,6 +210,7 @@ class Training(Section):
     weight_decay: float = Field(ge=0)
     max_grad_norm: float = Field(gt=0)
     micro_batch: int = Field(gt=0)  # sequences in one forward
+    micro_tokens: int | None = Field(None, gt=0)  # tokens in one forward, padding included, and sequences of like length together; takes the place of micro_batch
     checkpoint_every: int = Field(gt=0)
     schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
     staleness: Literal[0, 1] = 0  # steps that the sampler's weights may be behind: 1 samples a batch while the one before is learnt from
@@ -248,6 +250,7 @@ class Profile(Section):
     about: str
     threads: int = Field(gt=0)
     hardware: Hardware | None = None  # None: no GPU is needed
+    tracker: TrackerName | None = None  # gets a copy of every metrics row (`fdcore.tracking`)
     publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
     model: Model
     warmup: Warmup | None

@@ -5,21 +5,22 @@ Left out on purpose: anything that a method decides (`fdcore.methods`), and eval
 """
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
 import random
 import resource
-import time
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator, Sequence
+from typing import Callable, Sequence
 
 import torch
 from tqdm import tqdm
 
+from fdcore.ahead import Rollouts
 from fdcore.checkpoint import check_weights, gathered, load_checkpoint, load_optimizer, load_own_weights, own_weights, save_checkpoint, seed_of, whole
+from fdcore.clock import Clock
 from fdcore.evaluation import epistemic_words
 from fdcore.faults import explained, limited
 from fdcore.methods import Method, action_tokens
@@ -27,6 +28,7 @@ from fdcore.parallel import accumulate
 from fdcore.processes import Processes, is_sharded
 from fdcore.profile import Training
 from fdcore.records import Problem, Trajectory, read_jsonl, write_text
+from fdcore.tracking import Log, numbers
 
 
 class TrainingError(RuntimeError):
@@ -39,6 +41,27 @@ def order(problems: Sequence[Problem], seed: int, step: int, count: int) -> list
     epochs = range(first // size, (first + count - 1) // size + 1)
     shuffles = {epoch: random.Random(seed_of(seed, "order", epoch)).sample(problems, size) for epoch in epochs}
     return [shuffles[place // size][place % size] for place in range(first, first + count)]
+
+
+def micro_batches(lengths: Sequence[int], size: int, tokens: int | None) -> list[range]:
+    """Which sequences go through the model together: `size` in a row, or as many as fit into `tokens` with their padding, but at least one.
+
+    The loss does not depend on it. With `tokens`, sequences in the order of their lengths need the least padding.
+
+    >>> micro_batches([5, 6, 9, 30], size=2, tokens=None)
+    [range(0, 2), range(2, 4)]
+    >>> micro_batches([5, 6, 9, 30], size=2, tokens=28)
+    [range(0, 3), range(3, 4)]
+    """
+    if tokens is None:
+        return [range(start, min(start + size, len(lengths))) for start in range(0, len(lengths), size)]
+    starts, widest = [0], 0
+    for index, length in enumerate(lengths):
+        widest = max(widest, length)
+        if index > starts[-1] and widest * (index + 1 - starts[-1]) > tokens:
+            starts.append(index)
+            widest = length
+    return [range(start, end) for start, end in zip(starts, [*starts[1:], len(lengths)])]
 
 
 def learning_rate_at(step: int, steps: int, peak: float, warmup: int, schedule: str = "constant") -> float:
@@ -59,22 +82,24 @@ def optimizer_for(model: torch.nn.Module, learning_rate: float, weight_decay: fl
 class Run:
     """The files of one training run, and the loop over its steps."""
 
-    def __init__(self, folder: Path, arm: str, seed: int, model, method: Method, settings: Training, *, learning_rate: float, prompts: int, samples: int, processes: Processes = Processes()):
+    def __init__(self, folder: Path, arm: str, seed: int, model, method: Method, settings: Training, *, learning_rate: float, prompts: int, samples: int, processes: Processes = Processes(), clock: Clock | None = None):
+        """`clock`: shared with what `train` is given, where that tells its phases apart."""
+        self.clock = clock or Clock()
         self.processes, self.first = processes, processes.rank == 0
         self.folder, self.arm, self.seed, self.model, self.method, self.settings = folder, arm, seed, model, method, settings
         self.learning_rate, self.prompts, self.samples = learning_rate, prompts, samples
         self.optimizer = optimizer_for(model, learning_rate, settings.weight_decay)
         self.tokens_sampled, self.lemmas = 0, set()
-        self.seconds: dict[str, float] = {}
         self._begun: Callable[[], list[Trajectory]] | None = None  # the next step's batch, under way (`fdcore.ahead`)
 
     def train(
-        self, steps: int, problems: Sequence[Problem], *, sample: Callable[[list[Problem], list[int], int], list[Trajectory]],
+        self, steps: int, problems: Sequence[Problem], *, sample: Rollouts,
         lemmas_of: Callable[[str], set[str]], look: Callable[[], dict] | None, look_every: int, keep: dict[int, Path], save: Callable[[Path], None],
+        track: Callable[[int], contextlib.AbstractContextManager[Log]] | None = None,
     ) -> list[dict]:
         """Train up to `steps`; returns all metrics rows. `sample` gives every process all trajectories. `look` measures the policy every `look_every` steps; the
         steps in `keep` are saved as model folders by `save`, and so is, as `best`, the step whose look had the highest test accuracy
-        (the first of equals; it is chosen by test problems, so its accuracy on them is no estimate).
+        (the first of equals; it is chosen by test problems, so its accuracy on them is no estimate). `track` opens a tracker for the steps after one.
 
         More steps than before extend the run: the same as if it had been that long at once, but for the look at its first end.
         ValueError where the schedule of the learning rate would have been another then."""
@@ -82,42 +107,47 @@ class Run:
         start = self._resume(steps)
         best = max((row["test_accuracy"] for row in read_jsonl(metrics) if row["test_accuracy"] is not None), default=-1.0)
         bar = tqdm(range(start + 1, steps + 1), initial=start, total=steps, desc=self.arm, unit="step", mininterval=2.0, disable=not self.first)
-        for step in bar:
-            self.seconds = {}
-            saving = step % self.settings.checkpoint_every == 0 or step == steps or step in keep
-            row = self._step(step, problems, sample, lemmas_of, steps, saving)
-            if look is not None and (step % look_every == 0 or step == steps):
-                if self._begun:
-                    self._begun()  # the look needs the sampler
-                with self._timed("look"):
-                    row |= look()
-            if row["test_accuracy"] is not None and row["test_accuracy"] > best:
-                best = row["test_accuracy"]
-                save(self.folder / "best")
-            self._append(metrics, row)
-            self._append(self.folder / "timing.jsonl", self._timing(row))
-            if step in keep:
-                save(keep[step])
-            if saving:
-                self._save(step, steps)
-            bar.set_postfix_str(f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.seconds.values()):.0f} tokens/s")
+        with track(start) if track and self.first else contextlib.nullcontext(lambda step, values: None) as log:
+            for step in bar:
+                self.clock.seconds.clear()
+                saving = step % self.settings.checkpoint_every == 0 or step == steps or step in keep
+                row = self._step(step, problems, sample, lemmas_of, steps, saving)
+                if look is not None and (step % look_every == 0 or step == steps):
+                    if self._begun:
+                        self._begun()  # the look needs the sampler
+                    with self.clock.phase("look"):
+                        row |= look()
+                if row["test_accuracy"] is not None and row["test_accuracy"] > best:
+                    best = row["test_accuracy"]
+                    save(self.folder / "best")
+                self._append(metrics, row)
+                self._append(self.folder / "timing.jsonl", timing := self._timing(row))
+                log(step, numbers(row | {"seconds": timing["seconds"]}))
+                if step in keep:
+                    save(keep[step])
+                if saving:
+                    self._save(step, steps)
+                bar.set_postfix_str(f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.clock.seconds.values()):.0f} tokens/s")
         self.processes.wait()  # until all is written
         return list(read_jsonl(metrics))
 
     def _step(self, step: int, problems: Sequence[Problem], sample, lemmas_of, steps: int, saving: bool) -> dict:
         picked, seeds = self._batch(step, problems)
         staleness = {"staleness": int(self._begun is not None)} if self.settings.staleness else {}
-        with self._timed("sample"):
+        with self.clock.phase("sample"):
             trajectories = self._begun() if self._begun else sample(picked, seeds, step)
             self._begun = sample.begin(*self._batch(step + 1, problems), step + 1) if staleness and not saving else None
-        with self._timed("prepare"):
-            prepared = self.method.prepare(picked, trajectories)
+        if self.settings.micro_tokens:
+            by_length = sorted(range(len(picked)), key=lambda i: len(trajectories[i].token_ids))
+            picked, trajectories = [picked[i] for i in by_length], [trajectories[i] for i in by_length]
         rate = learning_rate_at(step, steps, self.learning_rate, self.settings.warmup_steps, self.settings.schedule)
-        with self._timed("train"), explained(f"{self.arm}: step {step}"), limited(self.settings.stall_seconds, f"{self.arm}: step {step}: learning"):
-            for _ in range(self.method.updates):
-                parts = Counter(prepared)  # of several updates, the last is written down
-                loss, norm = self._update(step, len(self.method.trajectories), rate, parts)
-        self.method.after_step(self.model, step)
+        with self.clock.phase("train"):
+            prepared = self.method.prepare(picked, trajectories)
+            with explained(f"{self.arm}: step {step}"), limited(self.settings.stall_seconds, f"{self.arm}: step {step}: learning"):
+                for _ in range(self.method.updates):
+                    parts = Counter(prepared)  # of several updates, the last is written down
+                    loss, norm = self._update(step, rate, parts)
+            self.method.after_step(self.model, step)
         batch_tokens = sum(map(action_tokens, trajectories))
         self.tokens_sampled += batch_tokens
         for trajectory in trajectories:
@@ -138,13 +168,12 @@ class Run:
         picked = [p for p in order(problems, self.seed, step, self.prompts) for _ in range(self.samples)]
         return picked, [seed_of(self.seed, self.arm, step, index) for index in range(len(picked))]
 
-    def _update(self, step: int, count: int, rate: float, parts: Counter) -> tuple[float, float]:
+    def _update(self, step: int, rate: float, parts: Counter) -> tuple[float, float]:
         """Gradient over micro-batches, one optimizer step. Refuses a loss or gradient that is not finite, and names the problems."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        size = self.settings.micro_batch
-        rows = [range(start, min(start + size, count)) for start in range(0, count, size)]
+        rows = micro_batches([len(t.token_ids) for t in self.method.trajectories], self.settings.micro_batch, self.settings.micro_tokens)
         mine = range(self.processes.rank, len(rows), self.processes.count)
         tasks = [functools.partial(self._loss, step, rows[i]) for i in mine]
         if is_sharded(self.model) and len(tasks) < -(-len(rows) // self.processes.count):
@@ -157,7 +186,7 @@ class Run:
         self.processes.sum_gradients(self.model)
         norm = whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)).item()
         if not (math.isfinite(total) and math.isfinite(norm)):
-            bad = [i for part, (loss, _) in zip(rows, done) if not math.isfinite(loss) for i in part] or range(count)
+            bad = [i for part, (loss, _) in zip(rows, done) if not math.isfinite(loss) for i in part] or range(len(self.method.trajectories))
             raise TrainingError(
                 f"{self.arm}: step {step}: loss {total}, gradient norm {norm}, in a batch with {self._named(bad)}; {self._as_they_were}"
             )
@@ -235,10 +264,4 @@ class Run:
 
     def _timing(self, row: dict) -> dict:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"step": row["step"], "seconds": {k: round(v, 3) for k, v in self.seconds.items()}, "tokens": row["batch_tokens"], "peak_memory_mb": round(peak)}
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+        return {"step": row["step"], "seconds": {k: round(v, 3) for k, v in self.clock.seconds.items()}, "tokens": row["batch_tokens"], "peak_memory_mb": round(peak)}

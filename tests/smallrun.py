@@ -9,6 +9,7 @@ import torch
 from fdcore.ahead import Rollouts
 from fdcore.chat import Chat
 from fdcore.checkpoint import gathered, whole
+from fdcore.clock import Clock
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization
 from fdcore.model import add_adapters, build_student, checkpoint_activations, train_tokenizer
 from fdcore.processes import Processes
@@ -43,15 +44,15 @@ class Small:
         self.sampler, self.talk = TorchSampler(copy.deepcopy(self.model) if stale or processes.shards(self.model) else self.model), processes.aside() if stale else processes
         self.tokenizer = train_tokenizer(["theorem a : True := by"], 300)
         self.chat = Chat(self.tokenizer, [], thinking=False, system=False)
-        profile = load_profile("smoke")
+        profile, clock = load_profile("smoke"), Clock()
         settings = profile.training.model_copy(update={"micro_batch": 2, "checkpoint_every": 2, "warmup_steps": 2} | training)
         if method == "fd":
-            how = FeedbackDistillation(profile.distillation.model_copy(update={"ema_every": 2, "importance_cap": cap}), self.model, self.chat, Advice(), autocast=False, processes=processes)
+            how = FeedbackDistillation(profile.distillation.model_copy(update={"ema_every": 2, "importance_cap": cap}), self.model, self.chat, Advice(), autocast=False, processes=processes, clock=clock)
         else:
             how = GroupRelativePolicyOptimization(profile.grpo.model_copy(update={"kl_coefficient": 0.1, "updates": 2, "importance_cap": cap}), processes.shard(shared_copy(self.model)), max_tokens=NEW, autocast=False)
         processes.shard(self.model)
         count = {"fd": (4, 1), "grpo": (2, 2)}[method]
-        self.run = Run(folder, arm or method, 0, self.model, how, settings, learning_rate=learning_rate, prompts=count[0], samples=count[1], processes=processes)
+        self.run = Run(folder, arm or method, 0, self.model, how, settings, learning_rate=learning_rate, prompts=count[0], samples=count[1], processes=processes, clock=clock)
 
     def push(self) -> None:
         self.sampler.update_weights(self.model)

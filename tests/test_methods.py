@@ -3,6 +3,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fdcore import policy
 from fdcore.chat import Chat
@@ -51,16 +53,16 @@ class Advice:
         return [Feedback(problem_id=problem.id, text="Try rfl. " * (index + 1), producer="test") for index, (problem, _) in enumerate(items)]
 
 
-def grpo(attempts=ATTEMPTS, reference=None, **changes):
-    settings = load_profile("smoke").grpo.model_copy(update=changes)
-    method = GroupRelativePolicyOptimization(settings, reference or build(2), max_tokens=32, autocast=False)
-    return method, method.prepare(PROBLEMS, attempts)
+def grpo(attempts=ATTEMPTS, reference=None, problems=PROBLEMS, mismatch=False, **changes):
+    how = load_profile("smoke").grpo.model_copy(update=changes)
+    method = GroupRelativePolicyOptimization(how, reference or build(2), max_tokens=32, autocast=False, mismatch=mismatch)
+    return method, method.prepare(problems, attempts)
 
 
-def distillation(chat, teacher=None, attempts=ATTEMPTS, **changes):
-    settings = load_profile("smoke").distillation.model_copy(update=changes)
-    method = FeedbackDistillation(settings, teacher or build(2), chat, Advice(), autocast=False)
-    method.prepare(PROBLEMS, attempts)
+def distillation(chat, teacher=None, attempts=ATTEMPTS, producer=Advice(), mismatch=False, **changes):
+    how = load_profile("smoke").distillation.model_copy(update=changes)
+    method = FeedbackDistillation(how, teacher or build(2), chat, producer, autocast=False, mismatch=mismatch)
+    method.prepare([next(p for p in PROBLEMS if p.id == t.problem_id) for t in attempts], attempts)
     return method
 
 
@@ -105,9 +107,37 @@ def test_distillation_micro_batches_and_chunks_add_up_to_the_whole_batch(model, 
     assert_same(whole, loss_and_gradient(distillation(chat, **changes), model))
 
 
-def in_chunks(monkeypatch):
-    """Four tokens' logits at once, as with a large vocabulary."""
-    monkeypatch.setitem(policy.deferred_logits.__kwdefaults__, "chunk", 4 * VOCABULARY)
+def in_chunks(monkeypatch, tokens=4):
+    """So many tokens' logits at once, as with a large vocabulary."""
+    monkeypatch.setitem(policy.deferred_logits.__kwdefaults__, "chunk", tokens * VOCABULARY)
+
+
+class AdviceByLength:
+    """Feedback that depends on the attempt alone."""
+
+    def write(self, items):
+        return [Feedback(problem_id=problem.id, text="Try rfl. " * (len(t.token_ids) % 5), producer="test") for problem, t in items]
+
+
+groups = st.lists(st.lists(st.tuples(st.integers(1, 25), st.sampled_from([0.0, 1.0])), min_size=2, max_size=4), min_size=1, max_size=2)
+
+
+@given(groups, st.randoms(), st.integers(1, 5), st.integers(1, 12), st.data())
+@settings(max_examples=25)
+def test_order_in_the_batch_micro_batches_and_chunks_change_nothing(chat, groups, random, size, tokens, data):
+    model = build(1)
+    attempts = [attempt(2 * number, length, reward) for number, group in enumerate(groups) for length, reward in group]
+    shuffled = random.sample(attempts, len(attempts))
+    for make, variants in ((lambda these, how: distillation(chat, attempts=these, producer=AdviceByLength(), **how), FD_VARIANTS), (grpo_of, GRPO_VARIANTS)):
+        how = data.draw(st.sampled_from(variants))
+        whole = loss_and_gradient(make(attempts, how), model, size=len(attempts))
+        with pytest.MonkeyPatch.context() as patch:
+            in_chunks(patch, tokens)
+            assert_same(whole, loss_and_gradient(make(shuffled, how), model, size=size))
+
+
+def grpo_of(attempts, how):
+    return grpo(attempts, problems=[next(p for p in PROBLEMS if p.id == t.problem_id) for t in attempts], **{"kl_coefficient": 0.1, **how})[0]
 
 
 def test_distillation_compares_the_same_tokens_behind_different_prompts(model, chat):
@@ -135,6 +165,12 @@ def test_importance_weights_and_mismatch_come_from_the_samplers_log_probs(model,
     assert weighted[2]["mismatch_mean"] == pytest.approx(0.1, abs=1e-5) and weighted[2]["kl"] == pytest.approx(plain[2]["kl"])
     plain, weighted = (loss_and_gradient(grpo(attempts, kl_coefficient=0.0, importance_cap=cap)[0], model) for attempts, cap in ((ATTEMPTS, None), (shifted, 1.05)))
     assert torch.allclose(weighted[1], plain[1] * 1.05, atol=1e-6)  # exp(0.1), capped
+    for one, other in (  # where it is only reported, it changes nothing
+        (distillation(chat, temperature=2.0), distillation(chat, attempts=shifted, mismatch=True, temperature=2.0)), (grpo()[0], grpo(shifted, mismatch=True)[0]),
+    ):
+        plain, reported = loss_and_gradient(one, model), loss_and_gradient(other, model)
+        assert reported[2]["mismatch_mean"] == pytest.approx(0.1, abs=1e-5) and reported[2]["mismatch_kl"] == pytest.approx(math.exp(0.1) - 1.1, abs=1e-5)
+        assert plain[0] == reported[0] and torch.equal(plain[1], reported[1]) and "mismatch_mean" not in plain[2]
 
 
 def spread(trajectory, values):

@@ -264,6 +264,7 @@ def test_memory_that_runs_out_is_one_line_with_the_settings_that_need_less_and_t
         for each in found:
             each.rlimit(psutil.RLIMIT_AS, (each.memory_info().vms + 2**20,) * 2)
 
+    change(world, "training", stall_seconds=None)
     line = trained(world, "grpo", meanwhile=starve, after=1)
     assert re.search("grpo: step 2: out of memory.*training.micro_batch lower.*--plan says what fits|sampling: out of memory", line), line
     change(world, "training", activation_checkpointing=False, micro_batch=2)

@@ -2,15 +2,22 @@
 import doctest
 import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from smallrun import PROBLEMS, Small
 
 from fdcore import training
+from fdcore.checkpoint import load_checkpoint
 from fdcore.records import read_jsonl
 from fdcore.ahead import Rollouts
-from fdcore.training import TrainingError, learning_rate_at
+from fdcore.training import TrainingError, learning_rate_at, micro_batches
 
 
 def test_the_docstring_examples_hold():
@@ -25,6 +32,84 @@ def test_every_schedule_warms_up_then_keeps_or_falls(schedule):
     assert falls if schedule != "constant" else set(rates[5:]) == {2.0}
     if schedule == "cosine":
         assert rates[5 + 15] == pytest.approx(2.0 * (1 + math.cos(math.pi / 3)) / 2)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from smallrun import Small
+folder, method = Path(sys.argv[1]), sys.argv[2]
+
+def train(folder, die):  # die: the step, and whether it is before its sampling, before its row is written, or between row and checkpoint
+    torch.set_num_threads(1)
+    small = Small(folder, method, checkpoint_every=10)
+    sample, step = small.sample, die[0]
+    end = lambda now, *at: os.kill(os.getpid(), signal.SIGKILL) if (now, at) == (step, die[1:]) else None
+    def sampled(problems, seeds, now):
+        end(now, "sample")
+        sampled.now = now
+        return sample(problems, seeds, now)
+    def look():
+        end(sampled.now, "look")
+        return {"test_accuracy": -1.0}
+    small.sample = sampled
+    small.train(40, look=look, look_every=5, keep={30: folder / "kept"}, save=lambda where: end(sampled.now, "save"))
+
+goes = [("undisturbed", (0,)), *(("killed", die) for die in ((10, "look"), (11, "sample"), (20, "look"), (30, "save"), (40, "look"), (0,)))]
+for name, die in goes:
+    child = os.fork()
+    if not child:
+        train(folder / name, die)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == (-signal.SIGKILL if die[0] else 0), (name, die, status)
+"""
+
+
+@pytest.mark.parametrize("method", ["fd", "grpo"])
+def test_killed_at_every_tenth_step_a_run_ends_with_the_same_metrics_and_weights(tmp_path, method):
+    where = dict(cwd=Path(__file__).parent, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])})
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), method], capture_output=True, text=True, **where)
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, other = ((tmp_path / go / "metrics.jsonl").read_bytes() for go in ("undisturbed", "killed"))
+    assert one == other and one.count(b"\n") == 40
+    for name in ("trajectories", "feedback"):
+        one, other = (list(read_jsonl(tmp_path / go / f"{name}.jsonl")) for go in ("undisturbed", "killed"))
+        assert one == other and (one or (name, method) == ("feedback", "grpo"))
+    (_, one), (_, other) = (load_checkpoint(tmp_path / go / "checkpoints") for go in ("undisturbed", "killed"))
+    assert same(one, other)
+
+
+def same(one, other) -> bool:
+    """The same to the last bit, tensors and all."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, (dict, list)):
+        keys = one if isinstance(one, dict) else range(len(one))
+        return len(one) == len(other) and all(same(one[key], other[key]) for key in keys)
+    return one == other
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 200))
+def test_micro_batches_hold_every_sequence_once_and_no_more_tokens_than_are_asked(lengths, tokens):
+    parts = micro_batches(sorted(lengths), 1, tokens)
+    assert [index for part in parts for index in part] == list(range(len(lengths)))
+    widths = [len(part) * sorted(lengths)[part[-1]] for part in parts]
+    assert all(width <= tokens or len(part) == 1 for part, width in zip(parts, widths))
+    assert all(sorted(lengths)[after[0]] * (len(part) + 1) > tokens for part, after in zip(parts, parts[1:]))  # one more would not have fitted
+
+
+@pytest.mark.parametrize("method", ["fd", "grpo"])
+def test_micro_batches_by_tokens_train_the_same_model(tmp_path, method):
+    plain, bucketed = Small(tmp_path / "plain", method), Small(tmp_path / "bucketed", method, micro_tokens=60)
+    for mine, theirs in zip(plain.train(3), bucketed.train(3)):
+        assert {key: pytest.approx(value, rel=1e-3, abs=1e-5) if isinstance(value, float) else value for key, value in mine.items()} == theirs
+    torch.testing.assert_close(plain.weights(), bucketed.weights(), atol=2e-5, rtol=1e-4)
+    seen = [[len(row["token_ids"]) for row in read_jsonl(tmp_path / "bucketed/trajectories.jsonl") if row["step"] == step] for step in (1, 2, 3)]
+    assert all(lengths == sorted(lengths) for lengths in seen)
 
 
 @pytest.mark.parametrize("method", ["fd", "grpo"])
@@ -75,3 +160,12 @@ def test_a_bad_batch_is_named_and_the_weights_stay(tmp_path):
     with pytest.raises(TrainingError, match=r"fd: step 2, in a batch with 2 problems: [a-f], [a-f]: .*teacher's logits are not finite"):
         small.run._step(2, PROBLEMS, Rollouts(small.push, small.roll), lambda source: set(), 2, True)
     assert all(torch.equal(weight, small.weights()[name]) for name, weight in before.items())
+
+
+def test_every_step_says_where_its_seconds_went(tmp_path):
+    Small(tmp_path / "fd", "fd").train(2, look=lambda: {"test_accuracy": 0.5})
+    Small(tmp_path / "grpo", "grpo").train(2)
+    rows = {method: [row["seconds"] for row in read_jsonl(tmp_path / method / "timing.jsonl")] for method in ("fd", "grpo")}
+    assert [set(row) for row in rows["fd"]] == [{"sample", "feedback", "teacher", "train", "look"}] * 2
+    assert [set(row) for row in rows["grpo"]] == [{"sample", "train"}] * 2
+    assert all(0 < row["teacher"] < row["teacher"] + row["train"] for row in rows["fd"])

@@ -108,6 +108,8 @@ def test_every_step_has_one_row_with_what_the_figures_need(undisturbed):
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     for row in rows:
         assert row["entropy"] > 0 and row["kl"] is not None and 0 <= row["train_accuracy"] <= 1 and sum(row["verdicts"].values()) == 6
+    seconds = [json.loads(line)["seconds"] for line in (undisturbed[0] / "arms/fd/timing.jsonl").read_text().splitlines()]
+    assert all(row[phase] > 0 for row in seconds for phase in ("sample", "verify", "feedback", "teacher", "train"))
     assert [row["test_accuracy"] is not None for row in rows] == [False, True, False, True]
     assert [row["tokens_sampled"] for row in rows] == sorted(row["tokens_sampled"] for row in rows)
 
@@ -126,7 +128,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path)
     from fdcore.training import Run, TrainingError
 
     class Broken:
-        trajectories = [SimpleNamespace(problem_id=name) for name in "abc"]
+        trajectories = [SimpleNamespace(problem_id=name, token_ids=(1, 2)) for name in "abc"]
 
         def loss(self, model, rows):
             return model.weight.sum() * (float("nan") if 1 in rows else 1.0), {}
@@ -135,7 +137,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path)
     before = model.weight.clone()
     run = Run(tmp_path, "fd", 0, model, Broken(), load_profile("smoke").training.model_copy(update={"micro_batch": 1}), learning_rate=1e-3, prompts=1, samples=1)
     with pytest.raises(TrainingError, match="step 9: loss nan, gradient norm nan, in a batch with 1 problems: b; weights left"):
-        run._update(9, 3, 1e-3, {})
+        run._update(9, 1e-3, {})
     assert torch.equal(model.weight, before)
 
 

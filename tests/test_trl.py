@@ -34,13 +34,19 @@ def draw(*shape, seed=0):
     return 2 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("temperature", [1.0, 2.0])
-@pytest.mark.parametrize("direction, beta, theirs", DIRECTIONS)
-def test_divergences_over_the_whole_vocabulary(direction, beta, theirs, temperature):
+def divergences(direction, beta, theirs, temperature):
+    """Our divergence, TRL's, and the student's logits."""
     student, teacher, mask = draw(2, 5, 11).requires_grad_(), draw(2, 5, 11, seed=1), torch.tensor([[0, 1, 1, 1, 1], [0, 0, 1, 0, 1]])
     labels = torch.where(mask.bool(), 0, -100)
     expected = GKDTrainer.generalized_jsd_loss(student, teacher, labels=labels, beta=theirs, temperature=temperature)
-    same(token_kl(student, teacher, mask, direction=direction, beta=beta, temperature=temperature), expected, student)
+    return token_kl(student, teacher, mask, direction=direction, beta=beta, temperature=temperature), expected, (student,)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@pytest.mark.parametrize("direction, beta, theirs", DIRECTIONS)
+def test_divergences_over_the_whole_vocabulary(direction, beta, theirs, temperature):
+    ours, expected, inputs = divergences(direction, beta, theirs, temperature)
+    same(ours, expected, *inputs)
 
 
 @pytest.mark.parametrize("direction, beta, theirs", DIRECTIONS)
@@ -73,11 +79,15 @@ def test_the_sampled_tokens_policy_gradient_with_importance_weights():
 
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory):
+    return make_trainer(tmp_path_factory.mktemp("trl"))
+
+
+def make_trainer(folder):
     """TRL's trainer around a tiny student in float64. It is not run: its loss is called on a batch."""
     logging.set_verbosity_error()
     model = build_student(hidden_size=16, layers=1, heads=2, kv_heads=1, head_dim=8, intermediate_size=16, vocab_size=300, max_positions=64).double()
     config = GRPOConfig(
-        output_dir=str(tmp_path_factory.mktemp("trl")), use_cpu=True, report_to="none", bf16=False, gradient_checkpointing=False, per_device_train_batch_size=4, num_generations=4,
+        output_dir=str(folder), use_cpu=True, report_to="none", bf16=False, gradient_checkpointing=False, per_device_train_batch_size=4, num_generations=4,
         max_completion_length=20, epsilon=0.2, epsilon_high=0.28,
     )
     trainer = GRPOTrainer(
@@ -103,9 +113,11 @@ def batch():
     return sequences, masks, {name: torch.tensor(rows) for name, rows in columns.items()}
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("loss_type, normalization", [("grpo", "sequence"), ("bnpo", "token"), ("dapo", "token"), ("dr_grpo", "constant")])
-def test_grpo_dapo_and_dr_grpo_losses(trainer, loss_type, normalization, weighted):
+LOSSES = [("grpo", "sequence"), ("bnpo", "token"), ("dapo", "token"), ("dr_grpo", "constant")]  # TRL's name, our normalization
+
+
+def policy_losses(trainer, loss_type, normalization, weighted):
+    """Our loss with a reference penalty, TRL's, and the model's weights."""
     sequences, masks, inputs = batch()
     model, advantages = trainer.model, torch.tensor([1.0, -0.5, 0.3, -0.8], dtype=torch.float64)
     flat = token_logprobs(action_logits(model, sequences, masks), action_values(sequences, masks))
@@ -126,4 +138,11 @@ def test_grpo_dapo_and_dr_grpo_losses(trainer, loss_type, normalization, weighte
     expected = trainer._compute_loss(model, inputs)
     how = dict(normalization=normalization, length=20)
     ours = policy_loss(logprobs, old, advantages, mask, clip_low=0.2, clip_high=0.28, weights=weights if weighted else None, **how)
-    same(ours + 0.1 * reference_kl(logprobs, reference, mask, **how), expected, *model.parameters(), near=SINGLE)
+    return ours + 0.1 * reference_kl(logprobs, reference, mask, **how), expected, tuple(model.parameters())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss_type, normalization", LOSSES)
+def test_grpo_dapo_and_dr_grpo_losses(trainer, loss_type, normalization, weighted):
+    ours, expected, inputs = policy_losses(trainer, loss_type, normalization, weighted)
+    same(ours, expected, *inputs, near=SINGLE)

@@ -100,7 +100,8 @@ def theirs(args, profile, model, tokenizer, chat: Chat, problems, folder: Path, 
     return GRPOTrainer(model=model, reward_funcs=reward, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, callbacks=[callback])
 
 
-def compare(args: argparse.Namespace) -> None:
+def compare(args: argparse.Namespace) -> dict[str, float]:
+    """Prints both sides; returns TRL's seconds and CPU seconds over ours."""
     torch.set_num_threads(args.threads)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -123,16 +124,16 @@ def compare(args: argparse.Namespace) -> None:
     print(f"new tokens a step: TRL {', '.join(f'{m * args.prompts * args.samples:,.0f}' for m in mean)}, fdcore {ours.tokens / (args.rounds + 1):,.0f}")
     for who, seconds in turns.seconds.items():
         print(f"{who:8}{statistics.median(seconds[1:]):7.2f} s a step ({', '.join(f'{s:.2f}' for s in seconds[1:])}), {statistics.median(turns.cpu[who][1:]):.2f} s of CPU time")
-    for what, values in (("time", turns.seconds), ("CPU time", turns.cpu)):
-        print(f"TRL / fdcore in {what}: {statistics.median(values['TRL'][1:]) / statistics.median(values['fdcore'][1:]):.2f}")
+    return {what: statistics.median(values["TRL"][1:]) / statistics.median(values["fdcore"][1:]) for what, values in (("seconds", turns.seconds), ("cpu", turns.cpu))}
 
 
-def main() -> None:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, value in dict(prompts=16, samples=4, new=128, rounds=5, threads=1).items():
         options.add_argument(f"--{name}", type=int, default=value)
-    compare(options.parse_args())
+    return options.parse_args(given)
 
 
 if __name__ == "__main__":
-    main()
+    for name, ratio in compare(arguments()).items():
+        print(f"TRL / fdcore in {name}: {ratio:.2f}")

@@ -36,12 +36,16 @@ def with_generate(model, prompts: list[list[int]], new: int, batch: int) -> int:
     return total
 
 
-def main() -> None:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, value in dict(batch=256, shared=300, own=60, new=100, rounds=3, threads=2, vocabulary=1500, hidden=128, layers=4, kv_heads=2).items():
         options.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
     options.add_argument("--profile", action="store_true", help="show where the sampler's time goes")
-    args = options.parse_args()
+    return options.parse_args(given)
+
+
+def compare(args: argparse.Namespace) -> dict[str, float]:
+    """Prints both sides; returns the sampler's tokens a second, and a second of CPU time, over `generate()`'s."""
     torch.set_num_threads(args.threads)
     model = build_student(
         hidden_size=args.hidden, layers=args.layers, heads=args.hidden // 32, kv_heads=args.kv_heads, head_dim=32, intermediate_size=3 * args.hidden,
@@ -65,13 +69,13 @@ def main() -> None:
     print(f"{parameters / 1e6:.2f} M parameters, batch {args.batch}, {args.shared} shared + about {args.own} own + {args.new} new tokens, {args.threads} threads")
     for name, values in rates.items():
         print(f"{name:<14}{max(values):>9,.0f} tokens/s (best of {args.rounds}: {', '.join(f'{v:,.0f}' for v in values)}), {max(work[name]):,.0f} a second of CPU time")
-    for unit, values in (("second", rates), ("second of CPU time", work)):
-        print(f"ratio {max(values['TorchSampler']) / max(values['generate()']):.2f} in tokens a {unit}")
     if args.profile:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             sampler.generate(prompts, SamplingParams(max_new_tokens=20), range(len(prompts)))
         print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=40))
+    return {what: max(values["TorchSampler"]) / max(values["generate()"]) for what, values in (("seconds", rates), ("cpu", work))}
 
 
 if __name__ == "__main__":
-    main()
+    for name, ratio in compare(arguments()).items():
+        print(f"TorchSampler / generate() in tokens by {name}: {ratio:.2f}")

@@ -1,103 +1,59 @@
-"""Memory and time of Feedback Distillation's loss and gradient over a large vocabulary: all logits at once against chunks. Same sums.
-Then, with TRL installed, one GRPO step against TRL's (`tests.benchmarks.grpo_step`).
+"""The training core against its bars, side by side in one run: exactness, memory and time of the loss, a GRPO step, the sampler.
 
-    .venv/bin/python -m tests.benchmarks.training [--tokens 4096] [--vocabulary 151936] [--direction forward] [--top-k 25] [--rounds 3]
+    .venv/bin/python tests/benchmarks/training.py [--quick]
 
-"plain" holds student's and teacher's logits of all action tokens, as one writes the loss down; "chunked" is what `fdcore.methods` does.
-Each runs in a process of its own (on Linux), whose peak is that of the resident set less what it was before the forward pass; in turns, so that another
-process' load meets both. Plain needs about 2.3 MB a token at Qwen3's vocabulary, with --top-k 0 twice that: lower --tokens where that does not fit.
+Each part is a benchmark of its own with options of its own: `python -m tests.benchmarks.exactness`, `.distillation_loss`, `.grpo_step`, `.sampling`.
+Exit code 1 when a bar is missed. Needs 12 GB of memory, TRL, and some five minutes on two idle cores; --quick: a minute, with small sizes that
+prove nothing. Beside other load look at the ratios in CPU time.
 """
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import subprocess
 import sys
-import time
-from importlib.util import find_spec
 from pathlib import Path
 
-import torch
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this file is run as a script, too
 
-from fdcore.distillation import Target, divergence, teacher_target
-from fdcore.model import build_student
-from fdcore.policy import CHUNK, deferred_logits, entropy
+from tests.benchmarks import distillation_loss, exactness, grpo_step, sampling
 
-
-def arguments() -> argparse.Namespace:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in dict(tokens=4096, vocabulary=151936, hidden=64, prompt=64, rows=8, rounds=3, threads=1).items():
-        options.add_argument(f"--{name}", type=int, default=value)
-    options.add_argument("--direction", choices=["forward", "reverse", "jsd"], default="forward")
-    options.add_argument("--top-k", type=int, default=25, help="0: the whole vocabulary")
-    options.add_argument("--way", choices=["plain", "chunked"], help="run one of the two here and print what it took as JSON")
-    return options.parse_args()
-
-
-def measure(args: argparse.Namespace) -> dict:
-    """Loss, gradient norm, seconds, CPU seconds and peak growth in MB of one way."""
-    torch.set_num_threads(args.threads)
-    shape = dict(hidden_size=args.hidden, layers=2, heads=2, kv_heads=1, head_dim=32, intermediate_size=2 * args.hidden, vocab_size=args.vocabulary, max_positions=8192)
-    student, teacher = (build_student(**shape, seed=seed) for seed in (0, 1))
-    length = args.tokens // args.rows
-    random = torch.Generator().manual_seed(0)
-    sequences = torch.randint(0, args.vocabulary, (args.rows, args.prompt + length), generator=random).tolist()
-    masks = [[0] * args.prompt + [1] * length] * args.rows
-    chunk = CHUNK if args.way == "chunked" else args.tokens * args.vocabulary
-    top_k = args.top_k or None
-
-    def loss(sequences, masks) -> torch.Tensor:
-        ours = deferred_logits(student, sequences, masks, chunk=chunk)
-        with torch.no_grad():
-            theirs = deferred_logits(teacher, sequences, masks, chunk=chunk)
-            if top_k:
-                log_p, indices = theirs.map(lambda logits, part: teacher_target(logits, top_k))
-                del theirs
-
-        def values(logits, part):
-            target = Target(log_p[part], indices[part]) if top_k else teacher_target(theirs[part])
-            return divergence(logits, target, direction=args.direction), entropy(logits.detach())
-
-        found, entropies = ours.map(values)
-        return found.mean()
-
-    loss([s[:8] for s in sequences[:1]], [[0] * 7 + [1]]).backward()  # warm-up
-    student.zero_grad()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew: building the models had one of its own
-    before, start, cpu = resident_peak(), time.perf_counter(), time.process_time()
-    value = loss(sequences, masks)
-    value.backward()
-    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    norm = torch.nn.utils.get_total_norm([p.grad for p in student.parameters()]).item()
-    return dict(loss=value.item(), gradient=norm, seconds=seconds, cpu=cpu, megabytes=resident_peak() - before)
-
-
-def resident_peak() -> float:
-    """The largest resident set since the peak was last cleared, in MB."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+QUICK = {"loss": ["--tokens=1024", "--hidden=64", "--rounds=1"], "step": ["--prompts=4", "--new=32", "--rounds=2"], "sampler": ["--batch=64", "--new=30", "--rounds=1"]}
+FULL = {"loss": ["--threads=2", "--rounds=1"], "step": ["--rounds=3"], "sampler": ["--rounds=2"]}
 
 
 def main() -> None:
-    args = arguments()
-    if args.way:
-        print(json.dumps(measure(args)))
-        return
-    found: dict[str, list[dict]] = {"plain": [], "chunked": []}
-    for _ in range(args.rounds):
-        for way, rows in found.items():
-            command = [sys.executable, "-m", "tests.benchmarks.training", *sys.argv[1:], "--way", way]
-            rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-    print(f"{args.tokens:,} action tokens, vocabulary {args.vocabulary:,}, {args.direction}, " + (f"top {args.top_k}" if args.top_k else "whole vocabulary"))
-    medians = {way: {name: statistics.median(row[name] for row in rows) for name in rows[0]} for way, rows in found.items()}
-    for way, row in medians.items():
-        print(f"{way:8} peak {row['megabytes']:8,.0f} MB  {row['seconds']:6.2f} s  {row['cpu']:6.2f} s of CPU time  loss {row['loss']:.8f}  gradient norm {row['gradient']:.8f}")
-    for name, what in (("megabytes", "peak memory"), ("seconds", "time"), ("cpu", "CPU time")):
-        print(f"chunked / plain in {what}: {medians['chunked'][name] / medians['plain'][name]:.2f}")
-    if find_spec("trl"):
-        print(flush=True)
-        subprocess.run([sys.executable, "-m", "tests.benchmarks.grpo_step", "--threads", str(args.threads)], check=True)
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--quick", action="store_true")
+    sizes = QUICK if options.parse_args().quick else FULL
+    part("Loss and gradient against independent formulas and TRL, float64")
+    exact = exactness.compare()
+    part("The Feedback Distillation loss at Qwen3's vocabulary: chunked against plain")
+    loss = distillation_loss.compare(distillation_loss.arguments(sizes["loss"]))
+    part("A GRPO step of the tiny student: TRL's GRPOTrainer against fdcore")
+    step = grpo_step.compare(grpo_step.arguments(sizes["step"]))
+    part("Sampling prompts of mixed length: TorchSampler against generate()")
+    sampler = sampling.compare(sampling.arguments(sizes["sampler"]))
+    part("Bars")
+    met = [
+        bar("largest difference from a formula", exact["formula"], at_most=1e-6),
+        bar("largest difference from TRL", exact["TRL"], at_most=1e-6),
+        bar("loss: peak memory, chunked / plain", loss["megabytes"], at_most=0.25),
+        bar("loss: seconds, chunked / plain", loss["seconds"], at_most=1.3, cpu=loss["cpu"]),
+        bar("GRPO step: seconds, TRL / fdcore", step["seconds"], at_least=1.5, cpu=step["cpu"]),
+        bar("sampler: tokens/s, fdcore / generate()", sampler["seconds"], at_least=1.5, cpu=sampler["cpu"]),
+    ]
+    sys.exit(not all(met))
+
+
+def part(title: str) -> None:
+    print(f"\n{title}", flush=True)
+
+
+def bar(what: str, value: float, *, at_most: float = float("inf"), at_least: float = 0.0, cpu: float | None = None) -> bool:
+    """Prints one row; whether the bar is met."""
+    met = at_least <= value <= at_most
+    asked = f"at least {at_least:g}" if at_least else f"at most {at_most:g}"
+    print(f"{what:40}{value:10.3g}   {asked:14}{'met' if met else 'MISSED':8}" + (f"by CPU time {cpu:.3g}" if cpu else ""))
+    return met
 
 
 if __name__ == "__main__":
