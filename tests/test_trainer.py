@@ -46,16 +46,16 @@ folder, method = Path(sys.argv[1]), sys.argv[2]
 def train(folder, die):  # die: the step, and whether it is before its sampling, before its row is written, or between row and checkpoint
     torch.set_num_threads(1)
     small = Small(folder, method, checkpoint_every=10)
-    sample, step = small.sample, die[0]
+    roll, step = small.roll, die[0]
     end = lambda now, *at: os.kill(os.getpid(), signal.SIGKILL) if (now, at) == (step, die[1:]) else None
-    def sampled(problems, seeds, now):
+    def sampled(problems, seeds, now, prompts):
         end(now, "sample")
         sampled.now = now
-        return sample(problems, seeds, now)
+        return roll(problems, seeds, now)
     def look():
         end(sampled.now, "look")
         return {"test_accuracy": -1.0}
-    small.sample = sampled
+    small.roll = sampled
     small.train(40, look=look, look_every=5, keep={30: folder / "kept"}, save=lambda where: end(sampled.now, "save"))
 
 goes = [("undisturbed", (0,)), *(("killed", die) for die in ((10, "look"), (11, "sample"), (20, "look"), (30, "save"), (40, "look"), (0,)))]
