@@ -63,14 +63,12 @@ class RayEngines:
     """
 
     def __init__(self, address: str, model, tokenizer, *, count: int, backend: str, dtype: str, settings: dict):
-        try:
-            import ray
-        except ImportError:
-            raise ValueError("sampler.engines needs ray; run `pip install ray` on every node, or unset it") from None
-        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error")
-        there, gpus = ray.cluster_resources(), int(ray.cluster_resources().get("GPU", 0) > 0)
-        if (room := int(there.get("GPU" if gpus else "CPU", 0))) < count:
-            raise ConnectionError(f"sampler.engines is {count}, the Ray cluster at {address} has {room} {'GPUs' if gpus else 'CPU cores'}; add nodes (`ray start --address=...`), or lower it")
+        _, room, kind = cluster_room(address)
+        if room < count:
+            raise ConnectionError(f"sampler.engines is {count}, the Ray cluster at {address} has {room} {kind}; add nodes (`ray start --address=...`), or lower it")
+        import ray
+
+        gpus = int(kind == "GPUs")
         self._ray, self._weights = ray, None
         remote, files = ray.remote(num_gpus=gpus, num_cpus=0 if gpus else 1)(Engine), ray.put(_files(model, tokenizer))
         self._start = lambda: remote.options(scheduling_strategy="SPREAD").remote(files, backend, dtype, settings)
@@ -125,6 +123,18 @@ def _files(model, tokenizer) -> dict[str, bytes]:
         config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def cluster_room(address: str) -> tuple[int, int, str]:
+    """(nodes, how many engines there is room for, of what) of the Ray cluster there. ValueError without ray, ConnectionError without a cluster."""
+    try:
+        import ray
+    except ImportError:
+        raise ValueError("ray is not installed; run `pip install ray` on every node, or unset FD_RAY_ADDRESS and sampler.engines") from None
+    ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error")
+    there = ray.cluster_resources()
+    kind = "GPU" if there.get("GPU") else "CPU"
+    return sum(node["Alive"] for node in ray.nodes()), int(there.get(kind, 0)), {"GPU": "GPUs", "CPU": "CPU cores"}[kind]
 
 
 def ray_address() -> str:

@@ -143,15 +143,16 @@ def memory_plan(profile: Profile, shape: Shape, column: Column) -> Memory:
     sequences, problems = max(0, int(cache / one)), []
     if longest > shape.max_position_embeddings:
         problems.append(f"episode.max_prompt_tokens + max_response_tokens are {longest}, the model has {shape.max_position_embeddings} positions")
-    left = capacity - (engine["workspace"] if profile.sampler.sleeps else part * capacity)  # what an engine that sleeps does not give back
+    apart = profile.sampler.engines is not None  # on GPUs of their own
+    left = capacity - (0 if apart else engine["workspace"] if profile.sampler.sleeps else part * capacity)  # an engine that sleeps keeps its workspace
     if (needed := sum(rows.values())) > left:
         problems.append(f"the trainer needs {needed / GB:.0f} GB a GPU, the sampler leaves it {left / GB:.0f} of {capacity / GB:.0f}; most of it: {max(rows, key=rows.get)}")
-    if profile.sampler.sleeps and sum(kept.values()) > (1 - part) * capacity:
+    if profile.sampler.sleeps and not apart and sum(kept.values()) > (1 - part) * capacity:
         problems.append(f"while the sampler has its {part * capacity / GB:.0f} GB the trainer keeps {sum(kept.values()) / GB:.0f}; sampler.memory_share can be {1 - sum(kept.values()) / capacity:.2f} at most")
     if not sequences:
         problems.append(f"the sampler gets {part * capacity / GB:.0f} GB, its weights and one sequence need {(sum(engine.values()) + one) / GB:.0f}")
     return Memory(
-        trainer=rows, engine=engine, cache=cache, sequences=sequences, asked=-(-profile.sampler.max_batch // hardware.gpus), capacity=capacity, problems=tuple(problems),
+        trainer=rows, engine=engine, cache=cache, sequences=sequences, asked=-(-profile.sampler.max_batch // (profile.sampler.engines or hardware.gpus)), capacity=capacity, problems=tuple(problems),
     )
 
 
@@ -251,6 +252,7 @@ class Clock:
     def __init__(self, profile: Profile, shape: Shape, taken: dict[str, Assumption]):
         self.profile, self.shape, self.a = profile, shape, {name: assumption.value for name, assumption in taken.items()}
         self.gpus = profile.hardware.gpus if profile.hardware else 0
+        self.engines = profile.sampler.engines or self.gpus
 
     def sample(self, attempts: float) -> float:
         """Decoding is bound by reading weights and cache; the longest attempt sets how many tokens follow one another."""
@@ -260,10 +262,10 @@ class Clock:
         memory = memory_plan(self.profile, shape, "fd")
         mean = a["prompt"] + a["response"] / 2  # of a sequence's cache while it grows
         room = max(1.0, min(memory.asked, memory.cache / shape.kv_bytes(a["prompt"] + a["response"])))
-        rows = min(attempts / self.gpus, room)
-        deep = self.profile.episode.max_response_tokens + max(0.0, attempts / self.gpus / rows - 1) * a["response"]  # decoding steps in a row
+        rows = min(attempts / self.engines, room)
+        deep = self.profile.episode.max_response_tokens + max(0.0, attempts / self.engines / rows - 1) * a["response"]  # decoding steps in a row
         step = (memory.engine["weights"] + rows * shape.kv_bytes(mean)) / (a["bandwidth"] * a["bandwidth share"])
-        return deep * step + 2 * shape.parameters * attempts * a["prompt"] / (self.gpus * a["compute"] * a["compute share"])
+        return deep * step + 2 * shape.parameters * attempts * a["prompt"] / (self.engines * a["compute"] * a["compute share"])
 
     def verify(self, attempts: float) -> float:
         return attempts * self.a["checks"] * self.a["check"] / self.profile.lean.workers
@@ -375,6 +377,8 @@ def _training(clock: Clock, folder: Path, arm: str) -> Work:
     if timing:
         parts = {name: sum(row["seconds"].get(name, 0.0) for row in timing) / len(timing) for name in timing[0]["seconds"] | timing[-1]["seconds"]}
     seconds = sum(parts.values())
+    if profile.training.staleness and not timing:  # the next batch is sampled while this one is learnt from
+        seconds -= min(parts["sample"] + parts["check"], parts["feedback"] + parts["learn"])
     calls = steps * batch if fd and found.profile.feedback.producer == "claude" else 0
     return Work(
         kind="train", arm=arm, unit="steps", total=steps, done=min(steps, _rows(folder / "arms" / arm / "metrics.jsonl")), attempts=attempts,

@@ -10,8 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fdcore import doctor
 from fdcore.engines import RayEngines, ray_address
 from fdcore.model import add_adapters, build_student, train_tokenizer
+from fdcore.profile import load_profile
 from fdcore.sampling import SamplingParams, TorchSampler
 
 SHAPE = dict(hidden_size=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate_size=128, vocab_size=400, max_positions=512)
@@ -78,6 +80,11 @@ def test_an_engine_that_is_killed_in_the_middle_changes_no_completion(engines):
 def test_more_engines_than_the_cluster_has_room_for_are_refused_and_so_is_no_cluster(cluster, monkeypatch):
     with pytest.raises(ConnectionError, match="sampler.engines is 9, the Ray cluster at .* has 4 CPU cores"):
         RayEngines(cluster.address, None, None, count=9, backend="torch", dtype="float32", settings={})
+    monkeypatch.setenv("FD_RAY_ADDRESS", cluster.address)
+    profile = load_profile("paper").varied({"sampler.engines": 4})
+    assert doctor.ray_cluster(profile) == "3 nodes, 4 CPU cores"
+    with pytest.raises(doctor.Missing, match="room for 4 engines .*sampler.engines is 9"):
+        doctor.ray_cluster(profile.varied({"sampler.engines": 9}))
     monkeypatch.delenv("FD_RAY_ADDRESS", raising=False)
     with pytest.raises(ValueError, match="FD_RAY_ADDRESS names no Ray cluster"):
         ray_address()

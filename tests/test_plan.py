@@ -145,6 +145,20 @@ def test_an_engine_that_sleeps_leaves_its_share_to_the_trainer_but_not_what_the_
     assert make_plan(changed(asleep, sampler__memory_share=most - 0.01), tmp_path, NOTEBOOKS).problems == []
 
 
+def test_engines_apart_leave_the_trainer_its_gpus_and_sampling_ahead_hides_the_shorter_part_of_a_step(tmp_path):
+    profile = load_profile("paper")
+    apart = changed(profile, sampler__engines=16, training__micro_batch=2)
+    assert make_plan(changed(profile, training__micro_batch=2), tmp_path, NOTEBOOKS).problems and make_plan(apart, tmp_path, NOTEBOOKS).problems == []
+
+    def grpo(some):
+        return next(work for work in make_plan(some, tmp_path, NOTEBOOKS).works if work.arm == "grpo" and work.kind == "train")
+
+    assert grpo(apart).parts["sample"] < grpo(profile).parts["sample"]
+    turns, ahead = grpo(profile), grpo(changed(profile, training__staleness=1))
+    hidden = min(turns.parts["sample"] + turns.parts["check"], turns.parts["learn"])
+    assert ahead.unit_seconds == pytest.approx(turns.unit_seconds - hidden) and hidden > 0
+
+
 def test_the_two_models_are_two_settings_apart():
     main, appendix = load_profile("paper").leaves(), load_profile("paper-8b").leaves()
     assert {name for name in main if main[name] != appendix[name]} == {"name", "about", "model.source", "training.fd_checkpoints"}

@@ -172,11 +172,11 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 def trained(folder: Path, arm: str = "fd", meanwhile=None, after: int | None = None) -> str:
     """Train the arm in the rehearsal, from its newest checkpoint on; returns the line with which it stops, or "". `meanwhile(processes)` is
-    called once, when all have started, or when `after` steps are written down."""
-    metrics, box = folder / "run/arms" / arm / "metrics.jsonl", {}
+    called once, when all have started, or when the checkpoint of step `after` is there."""
+    checkpoint, box = folder / f"run/arms/{arm}/checkpoints/step-{after or 0:06d}.pt", {}
 
     def wait() -> None:
-        while len(found := processes_of(folder)) < 2 or (after is not None and not (metrics.exists() and metrics.read_text().count("\n") >= after)):
+        while len(found := processes_of(folder)) < 2 or (after and not checkpoint.exists()):
             if box.get("ended"):
                 return
             time.sleep(0.1)
@@ -237,11 +237,8 @@ def test_what_goes_wrong_is_one_line_that_says_what_to_do_and_training_goes_on_f
 
     sound = (fd / "checkpoints/step-000001.pt").read_bytes()
     _, state = load_checkpoint(fd / "checkpoints")
-    next(iter(state["model"].values()))[0] = float("nan")
+    state["model"]["model.norm.weight"][0] = float("nan")
     torch.save(state, poisoned := fd / "checkpoints/step-000002.pt")
-    for name in ("metrics", "timing"):  # as a run that has made that step
-        with open(fd / f"{name}.jsonl", "a") as file:
-            file.write(json.dumps(rows(fd / f"{name}.jsonl")[-1] | {"step": 2}) + "\n")
     line = trained(world)
     assert re.search("TrainingError: fd: step 3.*logits are not finite.*weights left as they were.*remove the newest file in .*checkpoints", line), line
     poisoned.unlink()
