@@ -152,29 +152,29 @@ def share_train(arm: str, steps: int, profile: ProfileName = "tiny", seed: Seed 
 
 
 @app.command(hidden=True)
-def share_evaluate(arm: str, split: str, profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
+def share_evaluate(arm: str, splits: list[str], profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
     """One process's share of `Experiment.evaluate`, started by `fdcore.processes.launch`."""
     with _joined(profile, seed, out) as run:
-        run.evaluate(arm, split)
+        for split in splits:
+            run.evaluate(arm, split)
 
 
 @contextlib.contextmanager
 def _joined(profile: str, seed: int | None, out: Path | None) -> Iterator:
     """The experiment, in this process among its like. An error's line is left for the process that launched them."""
-    import os
-
     import torch
 
     from fdcore.experiment import Experiment, device_of
-    from fdcore.processes import ERROR, joined
+    from fdcore.faults import leave
+    from fdcore.processes import joined
     from fdcore.profile import load_profile
 
     processes = joined(device_of(load_profile(profile)))
     try:
-        yield Experiment(profile, seed or 0, out, processes)
+        with contextlib.closing(Experiment(profile, seed or 0, out, processes)) as run:
+            yield run
     except Exception as error:
-        if processes.rank == 0 and os.environ.get(ERROR):
-            Path(os.environ[ERROR]).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        leave(f"{type(error).__name__}: {error}")
         raise
     finally:
         torch.distributed.destroy_process_group() if torch.distributed.is_initialized() else None

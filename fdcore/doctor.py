@@ -55,7 +55,7 @@ def examine(profile: Profile, folder: Path) -> Iterator[Row]:
         except Exception as error:  # noqa: BLE001 - one row that cannot be looked at must not hide the others
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             found, _, remedy = text.partition("; ")  # this package's errors end in what to do
-            yield Row(check=name, state="missing", found=found, remedy=remedy)
+            yield Row(check=name, state="missing", found=found, remedy=remedy or "mend what it says; ./run_all.sh --test tries the installation itself")
 
 
 def show(rows: Iterator[Row], title: str) -> bool:
@@ -72,10 +72,12 @@ def show(rows: Iterator[Row], title: str) -> bool:
 
 def _checks(profile: Profile, folder: Path) -> list[tuple[str, Callable[[], str]]]:
     found: list[tuple[str, Callable[[], str]]] = []
-    if profile.hardware is not None:
+    if profile.hardware is not None and profile.hardware.device == "cuda":
         found += [("GPUs", lambda: gpus(profile)), ("GPU memory", lambda: gpu_memory(profile)), ("driver, CUDA and torch", cuda), ("settings fit the GPUs", lambda: fits(profile))]
     if profile.sampler.backend == "vllm":
         found.append(("vLLM", vllm))
+    if profile.sampler.engines or os.environ.get("FD_RAY_ADDRESS"):
+        found.append(("Ray cluster", lambda: ray_cluster(profile)))
     found += [("CPU cores", lambda: cores(profile)), ("disk", lambda: disk(profile, folder)), ("sandbox", lambda: sandbox(profile))]
     if profile.lean.library == "mathlib":
         found += [("elan and Lake", elan), ("Mathlib", lambda: f"{lake.check_mathlib().release}, compiled")]
@@ -161,6 +163,15 @@ def vllm() -> str:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise Missing(reason, "install it: conda env create -f environment.yml, or remove .venv and run ./run_all.sh again on the GPU box")
     return done.stdout.strip().splitlines()[-1]
+
+
+def ray_cluster(profile: Profile) -> str:
+    from fdcore.engines import cluster_room, ray_address
+
+    nodes, room, kind = cluster_room(ray_address())
+    if (asked := profile.sampler.engines or 0) > room:
+        raise Missing(f"room for {room} engines ({kind}), sampler.engines is {asked}", "add nodes (`ray start --address=HOST:6379`), or set sampler.engines lower")
+    return f"{nodes} nodes, {room} {kind}"
 
 
 # -- the machine -----------------------------------------------------------------------------------------------------

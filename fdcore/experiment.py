@@ -15,7 +15,7 @@ import shutil
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Sequence
 
 import torch
 from tqdm import tqdm
@@ -24,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 from fdcore import REPOSITORY
 from fdcore import problems as problem_sets
 from fdcore import warmup
+from fdcore.ahead import Rollouts
 from fdcore.arms import Arm, arm_of, main_arms
 from fdcore.chat import Chat
 from fdcore.checkpoint import seed_of
@@ -31,13 +32,14 @@ from fdcore.clock import Clock
 from fdcore.cluster import RayVerifier, open_verifier
 from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
+from fdcore.faults import explained, left, limited
 from fdcore.feedback import Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
-from fdcore.model import add_adapters, build_student, checkpoint_activations, load_model, load_tokenizer, save_model, train_tokenizer
+from fdcore.model import add_adapters, build_student, checkpoint_activations, load_model, load_tokenizer, model_folder, save_model, train_tokenizer
 from fdcore.plots import label
 from fdcore.processes import Processes, launch
-from fdcore.profile import Profile, load_profile
-from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_text
+from fdcore.profile import ADDED, TAKEN, Profile, load_profile
+from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_records, write_text
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
 from fdcore.teacher import shared_copy
@@ -74,10 +76,10 @@ class Experiment:
         self.seed = seed
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
-        self._engine: Sampler | None = None
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)))
-        if self.profile.model.source is None:
-            disable_progress_bar()  # a bar for each load of a model of a few megabytes says nothing
+        if self.profile.model.source is None or self.processes.count > 1:
+            disable_progress_bar()  # one for each load of a model of a few megabytes says nothing, nor does one from each of several processes
+        self._engine: Sampler | None = None  # this process's, of vLLM, or those of its own
         self._claim_folder()
         self._problems  # read at once: a missing or faulty problem file should not be found out hours later
 
@@ -87,13 +89,21 @@ class Experiment:
         return (self.folder / SHIPPED).exists()
 
     def _claim_folder(self) -> None:
-        """A run's folder belongs to one profile and seed: mixing two would spoil both."""
+        """A run's folder belongs to one profile and seed: mixing two would spoil both. What a run takes may change while it is under way."""
         mark = self.folder / "run.json"
         mine = {"profile": self.profile.name, "profile_hash": self.profile.hash, "seed": self.seed}
-        if mark.exists() and (found := json.loads(mark.read_text())) != mine:
-            raise ValueError(f"{self.folder} holds a run of {found}, not of {mine}; give another --out, or remove that folder")
+        settings = {name: value for name, value in self.profile.leaves().items() if name.partition(".")[0] not in ADDED}
         if not mark.exists():
-            write_text(mark, json.dumps(mine) + "\n")
+            return write_text(mark, json.dumps({**mine, "settings": settings}) + "\n")
+        found = json.loads(mark.read_text())
+        before = found.pop("settings", None)
+        if found == mine:
+            return
+        other = sorted(name for name in settings.keys() | (before or {}).keys() if settings.get(name) != (before or {}).get(name))
+        if before is None or found | {"profile_hash": ""} != mine | {"profile_hash": ""} or not TAKEN.issuperset(other):
+            which = f" ({', '.join(f'{name}: {before.get(name)}, not {settings.get(name)}' for name in other if name not in TAKEN)})" if before and other else ""
+            raise ValueError(f"{self.folder} holds a run of {found}, not of {mine}{which}; give another --out, or remove that folder")
+        print(f"begun with {', '.join(f'{name}: {before.get(name)}' for name in other)}; goes on with {', '.join(str(settings.get(name)) for name in other)}", flush=True)
 
     @contextlib.contextmanager
     def _writing(self):
@@ -112,11 +122,24 @@ class Experiment:
                 raise RuntimeError(f"another process is writing into {self.folder}; wait for it or stop it, then run the same command again")
             yield
 
+    def close(self) -> None:
+        """End the engine, where there is one; nothing can be sampled after that."""
+        if self._engine is not None:
+            self._engine.close()
+
     # -- the world -----------------------------------------------------------------------------------------------
 
     @cached_property
     def _problems(self) -> dict[str, list[Problem]]:
+        kept = self._kept_problems
+        if all(path.exists() for path in kept.values()):  # drawn before: neither the hub nor the draw is needed again
+            return {split: problem_sets.read_problems(path) for split, path in kept.items()}
         return problem_sets.load_problems(self.profile, self.folder / "problems")
+
+    @property
+    def _kept_problems(self) -> dict[str, Path]:
+        """Where a run keeps the problems that it has drawn. Those of files in this repository are read there."""
+        return {split: self.folder / "problems" / f"{split}.jsonl" for split in ("train", "test", "holdout")}
 
     def problems(self) -> dict[str, list[Problem]]:
         """Problems by split. Reference proofs are checked by Lean once a run; problems that change within a run are an error."""
@@ -124,6 +147,9 @@ class Experiment:
         found = {split: hashlib.sha256("".join(p.model_dump_json() for p in problems).encode()).hexdigest() for split, problems in self._problems.items()}
         if not stamp.exists():
             problem_sets.verify_references(p for problems in self._problems.values() for p in problems)
+            if self.profile.problems.source == "mathlib":
+                for split, path in self._kept_problems.items():
+                    write_records(path, self._problems[split])
             write_text(stamp, json.dumps(found) + "\n")
         elif json.loads(stamp.read_text()) != found:
             raise ValueError(f"{self.folder} was begun with other problems than the profile's sources hold now; give another --out, or remove that folder")
@@ -160,9 +186,17 @@ class Experiment:
         if folder.exists() or self.shipped:
             return folder
         if self.profile.model.source is not None:
-            return Path(self.profile.model.source)
+            return self._published(self.profile.model.source)
         with self._writing():
             return self._warm_up(folder)
+
+    def _published(self, source: str) -> Path:
+        """The folder of a model that was not made here; of one from the hub always the commit with which the run began."""
+        mark = self.folder / "base" / "commit"
+        found = model_folder(source, left(mark))
+        if found != Path(source) and not mark.exists():
+            write_text(mark, found.name)
+        return found
 
     def _warm_up(self, folder: Path) -> Path:
         settings, shape = self.profile.warmup, self.profile.model.student
@@ -228,44 +262,49 @@ class Experiment:
     # -- sampling, training, evaluation --------------------------------------------------------------------------
 
     def _sampler(self, model) -> Sampler:
-        """What samples from the model. An engine is made once and follows whichever model it was given last: a GPU has room for one."""
-        hardware = self.profile.hardware
-        if self.profile.sampler.backend == "torch" and not (hardware and hardware.engines):
-            model = copy.deepcopy(model) if self.processes.shards(model) else model  # a whole one, as an engine has
-            return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
-        self._engine = self._engine or self._open_engine(model)
+        """What samples from that model after `update_weights(model)`. A vLLM engine takes its memory once: this process has one, for all models."""
+        settings, episode, processes = self.profile.sampler, self.profile.episode, self.processes
+        if settings.engines is None and settings.backend == "torch":
+            if processes.shards(model) or self.profile.training.staleness:
+                model = copy.deepcopy(model)  # a whole one of its own, as an engine has
+            return TorchSampler(model, self.tokenizer, max_batch=settings.max_batch)
+        if self._engine is None:
+            how = {
+                "max_batch": -(-settings.max_batch // (settings.engines or processes.count)), "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens,
+                "memory_share": settings.memory_share, "dtype": "bfloat16" if self.profile.model.autocast else None,
+            }
+            if settings.engines:
+                from fdcore.engines import RayEngines, ray_address
+
+                count = max(1, settings.engines // processes.count)
+                self._engine = RayEngines(ray_address(), model, self.tokenizer, count=count, backend=settings.backend, dtype=self.profile.model.dtype, settings=how)
+            else:
+                from fdcore.sampling_vllm import VLLMSampler
+
+                self._engine = VLLMSampler(model, self.tokenizer, **how, sleeps=settings.sleeps)
         return self._engine
 
-    def _open_engine(self, model) -> Sampler:
-        sampler, episode, hardware = self.profile.sampler, self.profile.episode, self.profile.hardware
-        settings = {"max_batch": sampler.max_batch}
-        if sampler.backend == "vllm":
-            settings |= {
-                "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens, "memory_share": sampler.memory_share,
-                "dtype": "bfloat16" if self.profile.model.autocast else None,
-            }
-        if hardware and hardware.engines:
-            from fdcore.engines import RaySampler
-
-            return RaySampler(os.environ.get("FD_RAY_ADDRESS"), model, self.tokenizer, engines=hardware.engines, backend=sampler.backend, device=hardware.device, **settings)
-        from fdcore.sampling_vllm import VLLMSampler
-
-        return VLLMSampler(model, self.tokenizer, **settings)
-
-    def sampling(self, model, profile: Profile | None = None, clock: Clock | None = None) -> Callable[[list[Problem], list[int], int], list[Trajectory]]:
+    def sampling(self, model, profile: Profile | None = None, clock: Clock | None = None) -> Rollouts:
         """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings; `clock`: as in `rollout`."""
         profile = profile or self.profile
-        sampler, settings = self._sampler(model), profile.sampler
+        sampler, settings, stall = self._sampler(model), profile.sampler, profile.training.stall_seconds
+        processes = self.processes.aside() if profile.training.staleness else self.processes
 
-        def sample(problems: list[Problem], seeds: list[int], step: int = 0, prompts=None) -> list[Trajectory]:
-            sampler.update_weights(model)
-            mine, own_seeds = self.processes.part(problems), self.processes.part(seeds)
-            return self.processes.gather(rollout(
-                mine, own_seeds, sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
-                temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and self.processes.part(prompts), clock=clock,
-            ))
+        def push() -> None:
+            with explained("handing over weights"), limited(stall, "handing over weights"):
+                sampler.update_weights(model)
 
-        return sample
+        def roll(problems: list[Problem], seeds: list[int], step: int = 0, prompts=None) -> list[Trajectory]:
+            with explained("sampling"), limited(stall, "sampling"):
+                found = rollout(
+                    processes.part(problems), processes.part(seeds), sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
+                    temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and processes.part(prompts),
+                    clock=None if profile.training.staleness else clock,  # it tells the phases of one thread apart
+                )
+                sampler.rest()
+                return processes.gather(found)
+
+        return Rollouts(push, roll)
 
     def train(self, arm: str, steps: int | None = None) -> list[dict]:
         """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first.
@@ -309,14 +348,14 @@ class Experiment:
 
     def _generate(self, profile: Profile) -> Generate:
         """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
-        @functools.cache
-        def base():
-            model = self._load(self.base())
-            return model, self._sampler(model)
+        cached: list[tuple[Sampler, torch.nn.Module]] = []
 
         def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
-            model, sampler = base()
-            sampler.update_weights(model)  # an engine has sampled from the student since
+            if not cached:
+                base = self._load(self.base())
+                cached.append((self._sampler(base), base))
+            sampler, base = cached[0]
+            sampler.update_weights(base)
             chat, limit = Chat(self.tokenizer, [], thinking=profile.model.thinking), profile.episode.max_prompt_tokens
             texts = [chat.text([{"role": "system", "content": system}, {"role": "user", "content": user}]) for system, user in prompts]
             params = SamplingParams(temperature=profile.sampler.temperature, top_p=profile.sampler.top_p, max_new_tokens=profile.feedback.max_tokens, stop_token_ids=(chat.end,))
@@ -384,14 +423,21 @@ class Experiment:
     def metrics(self, arm: str) -> list[dict]:
         return list(read_jsonl(self.folder / "arms" / arm / "metrics.jsonl"))
 
+    def _evaluation(self, arm: str, split: str) -> Path:
+        return (self.folder / "base" if arm == "base" else self.folder / "arms" / arm) / f"eval_{split}.jsonl"
+
+    def _unfinished(self, arm: str, split: str) -> bool:
+        return not self.shipped and sum(1 for _ in read_jsonl(self._evaluation(arm, split))) < len(self._problems[split])
+
     def evaluate(self, arm: str, split: str) -> list[dict]:
         """Samples for pass@k: one row a problem. Made once; an interrupted evaluation goes on at the problem where it was."""
-        path = (self.folder / "base" if arm == "base" else self.folder / "arms" / arm) / f"eval_{split}.jsonl"
-        todo = self.problems()[split]
-        if len(done := list(read_jsonl(path))) == len(todo) or self.shipped:
+        path, todo = self._evaluation(arm, split), self.problems()[split]
+        done = list(read_jsonl(path))
+        if not self._unfinished(arm, split):
             return done
         folder = self.model_folder(arm)
-        if self._launched("share-evaluate", arm, split):
+        splits = [each for each in ("test", "holdout") if each == split or arm in ("base", *self.arms) and self._unfinished(arm, each)]  # both, once the processes are up
+        if self._launched("share-evaluate", arm, *splits):
             return list(read_jsonl(path))
         settings, model = self.profile.evaluation, self._load(folder)
         profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile

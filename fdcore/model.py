@@ -7,6 +7,7 @@ Left out on purpose: training (`fdcore.warmup`, `fdcore.training`).
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -70,6 +71,27 @@ def build_student(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Qwen3ForCausalLM(config)
+
+
+def model_folder(source: str, revision: str | None = None) -> Path:
+    """The folder of a model's files: `source` itself, or the hub's cache, where what is missing is downloaded. ModelUnavailable, as for loading.
+
+    With `revision`, the commit of an earlier answer, files that are there are not asked for again, so that a run goes on while the hub is down.
+    """
+    if Path(source).is_dir():
+        return Path(source)
+    _check_source(source, "config.json")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    wanted = {"revision": revision, "allow_patterns": ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]}
+    try:
+        if revision:
+            with contextlib.suppress(LocalEntryNotFoundError):
+                return Path(snapshot_download(source, **wanted, local_files_only=True))
+        return Path(snapshot_download(source, **wanted))
+    except (OSError, ValueError) as error:  # the hub's errors are among them
+        raise _unavailable("model", source, error) from None
 
 
 def load_model(source: str | Path, dtype: torch.dtype | str = torch.float32) -> PreTrainedModel:

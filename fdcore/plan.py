@@ -18,6 +18,7 @@ from fdcore.shapes import Shape, shape_of
 
 GB = 1e9
 LOGITS_CHUNK = 2**25  # `fdcore.policy.CHUNK`: logits in memory at once; a test compares the two
+PASSING = ("gradients", "layers gathered", "bfloat16 copy", "activations", "logits chunk")  # the trainer's memory that is free while it waits for the sampler
 KEPT_CHECKPOINTS = 2  # `fdcore.checkpoint.save_checkpoint`
 PAPER_SECONDS = {"fd": 300, "grpo": 550}  # a step on 8 H200, by the paper
 
@@ -90,6 +91,7 @@ class Plan(Record):
     disk: float  # bytes of checkpoints and models at the end
     assumptions: dict[str, Assumption]
     remedies: tuple[str, ...]  # each alone makes it fit
+    papers_node: dict[str, dict[str, float]]  # `on_papers_node`
 
     @property
     def works(self) -> list[Work]:
@@ -133,6 +135,7 @@ def memory_plan(profile: Profile, shape: Shape, column: Column) -> Memory:
     rows["logits chunk"] = 4 * 4 * LOGITS_CHUNK  # float32: logits, log-softmax, its gradient, and one of the teacher's
     rows["CUDA context"] = 1.5 * GB
     capacity, part = hardware.gpu_memory_gb * GB, profile.sampler.memory_share
+    kept = {name: size for name, size in rows.items() if name not in PASSING}
     engine = {"weights": shape.parameters * (2 if model.autocast else width), "workspace": 2 * GB}
     cache = part * capacity - sum(engine.values())
     longest = episode.max_prompt_tokens + episode.max_response_tokens
@@ -140,12 +143,16 @@ def memory_plan(profile: Profile, shape: Shape, column: Column) -> Memory:
     sequences, problems = max(0, int(cache / one)), []
     if longest > shape.max_position_embeddings:
         problems.append(f"episode.max_prompt_tokens + max_response_tokens are {longest}, the model has {shape.max_position_embeddings} positions")
-    if (needed := sum(rows.values())) > (1 - part) * capacity:
-        problems.append(f"the trainer needs {needed / GB:.0f} GB a GPU, the sampler leaves it {(1 - part) * capacity / GB:.0f} of {capacity / GB:.0f}; most of it: {max(rows, key=rows.get)}")
+    apart = profile.sampler.engines is not None  # on GPUs of their own
+    left = capacity - (0 if apart else engine["workspace"] if profile.sampler.sleeps else part * capacity)  # an engine that sleeps keeps its workspace
+    if (needed := sum(rows.values())) > left:
+        problems.append(f"the trainer needs {needed / GB:.0f} GB a GPU, the sampler leaves it {left / GB:.0f} of {capacity / GB:.0f}; most of it: {max(rows, key=rows.get)}")
+    if profile.sampler.sleeps and not apart and sum(kept.values()) > (1 - part) * capacity:
+        problems.append(f"while the sampler has its {part * capacity / GB:.0f} GB the trainer keeps {sum(kept.values()) / GB:.0f}; sampler.memory_share can be {1 - sum(kept.values()) / capacity:.2f} at most")
     if not sequences:
         problems.append(f"the sampler gets {part * capacity / GB:.0f} GB, its weights and one sequence need {(sum(engine.values()) + one) / GB:.0f}")
     return Memory(
-        trainer=rows, engine=engine, cache=cache, sequences=sequences, asked=-(-profile.sampler.max_batch // hardware.gpus), capacity=capacity, problems=tuple(problems),
+        trainer=rows, engine=engine, cache=cache, sequences=sequences, asked=-(-profile.sampler.max_batch // (profile.sampler.engines or hardware.gpus)), capacity=capacity, problems=tuple(problems),
     )
 
 
@@ -162,6 +169,8 @@ def remedies(profile: Profile, shape: Shape) -> tuple[str, ...]:
         if fits(sampler=profile.sampler.model_copy(update={"memory_share": share})):
             found.append(f"sampler.memory_share: {share:.2f} (now {profile.sampler.memory_share})")
             break
+    if not profile.sampler.sleeps and fits(sampler=profile.sampler.model_copy(update={"sleeps": True})):
+        found.append("sampler.sleeps: true")
     if not training.activation_checkpointing and fits(training=training.model_copy(update={"activation_checkpointing": True})):
         found.append("training.activation_checkpointing: true")
     if training.micro_batch > 1 and fits(training=training.model_copy(update={"micro_batch": 1})):
@@ -215,6 +224,7 @@ def assumptions(profile: Profile) -> dict[str, Assumption]:
             "compute share": Assumption(value=0.35, unit="of it reached in training", source="usual for 8 B models with FSDP; not measured here"),
             "bandwidth": Assumption(value=3.35e12, unit="bytes/s a GPU", source="H100 SXM data sheet (H200: 4.8e12)"),
             "bandwidth share": Assumption(value=0.6, unit="of it reached in decoding", source="a guess for vLLM; not measured here"),
+            "GPU price": Assumption(value=3, unit="dollars an hour and GPU", source="a guess for a rented H100; put your own"),
         }
     if profile.feedback.producer == "claude":
         price = profile.feedback.prices.get(profile.feedback.model)
@@ -242,6 +252,7 @@ class Clock:
     def __init__(self, profile: Profile, shape: Shape, taken: dict[str, Assumption]):
         self.profile, self.shape, self.a = profile, shape, {name: assumption.value for name, assumption in taken.items()}
         self.gpus = profile.hardware.gpus if profile.hardware else 0
+        self.engines = profile.sampler.engines or self.gpus
 
     def sample(self, attempts: float) -> float:
         """Decoding is bound by reading weights and cache; the longest attempt sets how many tokens follow one another."""
@@ -251,10 +262,10 @@ class Clock:
         memory = memory_plan(self.profile, shape, "fd")
         mean = a["prompt"] + a["response"] / 2  # of a sequence's cache while it grows
         room = max(1.0, min(memory.asked, memory.cache / shape.kv_bytes(a["prompt"] + a["response"])))
-        rows = min(attempts / self.gpus, room)
-        deep = self.profile.episode.max_response_tokens + max(0.0, attempts / self.gpus / rows - 1) * a["response"]  # decoding steps in a row
+        rows = min(attempts / self.engines, room)
+        deep = self.profile.episode.max_response_tokens + max(0.0, attempts / self.engines / rows - 1) * a["response"]  # decoding steps in a row
         step = (memory.engine["weights"] + rows * shape.kv_bytes(mean)) / (a["bandwidth"] * a["bandwidth share"])
-        return deep * step + 2 * shape.parameters * attempts * a["prompt"] / (self.gpus * a["compute"] * a["compute share"])
+        return deep * step + 2 * shape.parameters * attempts * a["prompt"] / (self.engines * a["compute"] * a["compute share"])
 
     def verify(self, attempts: float) -> float:
         return attempts * self.a["checks"] * self.a["check"] / self.profile.lean.workers
@@ -332,10 +343,24 @@ def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
         stages.append(Stage(notebook=name, reads=reads, writes=writes, work=tuple(work), done=done))
     memory = {column: memory_plan(profile, shape, column) for column in ("fd", "grpo")} if profile.hardware else {}
     return Plan(
+        papers_node=on_papers_node(profile, shape, taken) if profile.hardware else {},
         profile=profile.name, model=profile.model.source or "built here", parameters=shape.parameters, folder=str(folder), stages=tuple(stages), memory=memory,
         trained_parameters=shape.adapters(profile.model.lora.rank) if profile.model.lora else shape.parameters, gpus=clock.gpus,
         disk=disk_bytes(profile, shape), assumptions=taken, remedies=remedies(profile, shape) if any(m.problems for m in memory.values()) else (),
     )
+
+
+def _parts(clock: Clock, batch: int, fd: bool) -> dict[str, float]:
+    """Seconds of a step's parts."""
+    return {"sample": clock.sample(batch), "check": clock.verify(batch), "feedback": clock.feedback(batch) if fd else 0.0, "learn": clock.learn(batch)}
+
+
+def on_papers_node(profile: Profile, shape: Shape, taken: dict[str, Assumption]) -> dict[str, dict[str, float]]:
+    """Seconds of the parts of a step, by arm, if the paper's batches (128 prompts; 1 or 5 samples) ran on its node: 8 H200 of 141 GB and 4.8e12 bytes/s
+    each, and at least 64 Lean workers."""
+    node = profile.varied({"hardware.gpus": 8, "hardware.gpu_memory_gb": 141.0, "sampler.max_batch": 640, "lean.workers": max(64, profile.lean.workers)})
+    clock = Clock(node, shape, taken | {"bandwidth": taken["bandwidth"].model_copy(update={"value": 4.8e12})})
+    return {"fd": _parts(clock, 128, True), "grpo": _parts(clock, 640, False)}
 
 
 def _training(clock: Clock, folder: Path, arm: str) -> Work:
@@ -347,12 +372,13 @@ def _training(clock: Clock, folder: Path, arm: str) -> Work:
     look = sum(min(evaluation.during_problems, sizes[split]) for split in ("test", "holdout"))  # attempts of one look
     looks = -(-steps // evaluation.every)
     attempts = steps * batch + looks * look
-    parts = {"sample": clock.sample(batch), "check": clock.verify(batch), "feedback": clock.feedback(batch) if fd else 0.0, "learn": clock.learn(batch)}
-    parts["looks"] = looks / steps * (clock.sample(look) + clock.verify(look))
+    parts = _parts(clock, batch, fd) | {"looks": looks / steps * (clock.sample(look) + clock.verify(look))}
     timing = list(read_jsonl(folder / "arms" / arm / "timing.jsonl"))
     if timing:
         parts = {name: sum(row["seconds"].get(name, 0.0) for row in timing) / len(timing) for name in timing[0]["seconds"] | timing[-1]["seconds"]}
     seconds = sum(parts.values())
+    if profile.training.staleness and not timing:  # the next batch is sampled while this one is learnt from
+        seconds -= min(parts["sample"] + parts["check"], parts["feedback"] + parts["learn"])
     calls = steps * batch if fd and found.profile.feedback.producer == "claude" else 0
     return Work(
         kind="train", arm=arm, unit="steps", total=steps, done=min(steps, _rows(folder / "arms" / arm / "metrics.jsonl")), attempts=attempts,

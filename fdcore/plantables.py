@@ -100,17 +100,32 @@ def _summary(plan: Plan) -> list[str]:
         f"{plan.disk / GB:,.1f} GB of disk for checkpoints and models."
     ]
     if plan.gpus:
-        lines += [_against_paper(work) for work in works if work.kind == "train" and work.arm in PAPER_SECONDS]
+        price = plan.assumptions["GPU price"].value
+        lines.append(f"GPUs: {plan.gpus * sum(w.seconds for w in works) / 3600:,.0f} GPU hours, about {price * plan.gpus * sum(w.seconds for w in works) / 3600:,.0f} dollars at {price:g} an hour each.")
+        lines += [_against_paper(plan, work) for work in works if work.kind == "train" and work.arm in PAPER_SECONDS]
         lines += [f"Does not fit: {problem}" for problem in plan.problems] or ["Fits."]
         if plan.problems:
             lines += [f"  it would with {remedy}" for remedy in plan.remedies] or ["  no single setting makes it fit: take a smaller model, adapters (model.lora) and more GPUs together"]
     return lines
 
 
-def _against_paper(work: Work) -> str:
-    parts = ", ".join(f"{name} {seconds:,.0f}" for name, seconds in work.parts.items() if seconds)
-    how = "measured" if work.measured else "estimated; left out are the pauses between rounds of tool calls, weight pushes and writing to disk"
-    return f"A step of {work.arm}: {work.unit_seconds:,.0f} s ({parts}; {how}). The paper took {PAPER_SECONDS[work.arm]} s with 128 prompts on 8 H200."
+def _against_paper(plan: Plan, work: Work) -> str:
+    paper, ours = PAPER_SECONDS[work.arm], plan.papers_node[work.arm]
+    total = sum(ours.values())
+    return (
+        f"A step of {work.arm}: {work.unit_seconds:,.0f} s ({_shares(work.parts)}; {'measured' if work.measured else 'estimated'}). The paper took {paper} s on 8 H200, where by the same "
+        f"assumptions ours would take {total:,.0f} ({_shares(ours)}): {'less' if total < paper else 'more'}, {WHY[total < paper]}."
+    )
+
+
+WHY = {  # whether ours takes less
+    True: "since the estimate leaves out pauses between rounds of tool calls, weight pushes, writing to disk and looks at test problems, and takes the assumed shares of the hardware as reached",
+    False: "since attempts or checks as long as assumed would not have let the paper's step end so soon",
+}
+
+
+def _shares(parts: dict[str, float]) -> str:
+    return ", ".join(f"{name} {seconds:,.0f}" for name, seconds in parts.items() if seconds)
 
 
 def _hours(seconds: float) -> str:

@@ -10,17 +10,19 @@ Started by `launch`, with torch's own launcher. Left out on purpose: tensor para
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
-from typing import Callable, Sequence, TypeVar
+from typing import Callable, Iterable, Sequence, TypeVar
 
 import torch
 import torch.distributed as dist
 
+from fdcore import REPOSITORY
+from fdcore.faults import ERROR, environment, left, lost
+
 T = TypeVar("T")
-ERROR = "FD_ERROR"  # the file in which process 0 leaves its error's line
 
 
 class Processes:
@@ -29,6 +31,13 @@ class Processes:
     def __init__(self, rank: int = 0, count: int = 1, device: torch.device | None = None):
         self.rank, self.count = rank, count
         self.device = device or torch.device("cpu")
+        self._lines = None  # of `gather`: torch's process group, None for the one of all
+
+    def aside(self) -> Processes:
+        """The same, with lines of its own, so that what a second thread gathers never meets what the first sends. All processes must ask."""
+        other = Processes(self.rank, self.count, self.device)
+        other._lines = dist.new_group(backend="gloo") if self.count > 1 else None
+        return other
 
     def part(self, items: Sequence[T]) -> Sequence[T]:
         """This process's share of a list, in order; `gather` joins the shares again."""
@@ -39,7 +48,7 @@ class Processes:
         if self.count == 1:
             return list(mine)
         found: list = [None] * self.count
-        dist.all_gather_object(found, list(mine))
+        dist.all_gather_object(found, list(mine), group=self._lines)
         return [item for part in found for item in part]
 
     def from_first(self, make: Callable[[], T]) -> T:
@@ -107,11 +116,25 @@ def joined(device: torch.device | None = None) -> Processes:
 
 
 def launch(count: int, arguments: Sequence[str]) -> None:
-    """`python -m fdcore ARGUMENTS` in `count` processes on this machine. RuntimeError with process 0's line when one fails; all are ended then."""
+    """`python -m fdcore ARGUMENTS` in `count` processes on this machine. RuntimeError with the first failed process's line when one fails; all are ended then."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    name = uuid.uuid4().hex  # of the group
+    config = LaunchConfig(1, 1, count, run_id=name, rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=0, monitor_interval=0.2)
     with tempfile.TemporaryDirectory(prefix="fdcore-") as folder:
         told = Path(folder) / "error"
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m", "fdcore", *arguments]
-        threads = max(1, (os.cpu_count() or 1) // count)
-        done = subprocess.run(command, env={"OMP_NUM_THREADS": str(threads)} | os.environ | {ERROR: str(told)})
-        if done.returncode:
-            raise RuntimeError(told.read_text(encoding="utf-8") if told.exists() else f"one of {count} processes ended with {done.returncode}; what it printed says more")
+        threads = os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // count)
+        try:
+            path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])  # a notebook is somewhere else
+            with environment(OMP_NUM_THREADS=str(threads), PYTHONPATH=path, **{ERROR: str(told)}):
+                elastic_launch(config, sys.executable)("-m", "fdcore", *arguments)
+        except ChildFailedError as error:
+            raise RuntimeError(_reason(error.failures.values(), count, left(told))) from None
+
+
+def _reason(failures: Iterable, count: int, told: str | None) -> str:
+    """Of failed processes: a kill comes before what it made the others say, that before any other signal (the launcher's own is SIGTERM)."""
+    signals = {failure.local_rank: failure.signal_name() for failure in failures if failure.exitcode < 0}
+    killed = [rank for rank, signal in signals.items() if signal == "SIGKILL"] or ([] if told else [rank for rank, signal in signals.items() if signal != "SIGTERM"])
+    return lost(killed[0], count, signals[killed[0]]) if killed else told or f"one of {count} processes failed; what it printed says more"

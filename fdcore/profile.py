@@ -19,6 +19,11 @@ from fdcore.tracking import TrackerName
 
 PROFILES = Path(__file__).parent / "profiles"
 ADDED = {"about", "publish_figures", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
+TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
+    "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "sampler.engines", "training.micro_batch",
+    "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.budget_dollars", "feedback.budget_tokens",
+    "feedback.timeout_seconds", "feedback.retries", "feedback.poll_seconds",
+}
 
 
 class Section(BaseModel):
@@ -118,6 +123,8 @@ class Sampler(Section):
     top_p: float = Field(gt=0, le=1)
     max_batch: int = Field(gt=0)
     memory_share: float = Field(0.5, gt=0, lt=1)  # of each GPU, for vLLM's weights and cache; the trainer has the rest
+    engines: int | None = Field(None, gt=0)  # so many apart from the trainer, as Ray actors of the cluster at FD_RAY_ADDRESS; None: one in the trainer's process
+    sleeps: bool = False  # vLLM's sleep mode: the trainer has that share, too, while nothing is sampled
 
 
 class Episode(Section):
@@ -207,6 +214,8 @@ class Training(Section):
     micro_tokens: int | None = Field(None, gt=0)  # tokens in one forward, padding included, and sequences of like length together; takes the place of micro_batch
     checkpoint_every: int = Field(gt=0)
     schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
+    staleness: Literal[0, 1] = 0  # steps that the sampler's weights may be behind: 1 samples a batch while the one before is learnt from
+    stall_seconds: float | None = Field(None, gt=0)  # end a run whose sampling or learning in one step takes longer: something hangs; None: wait for ever
     activation_checkpointing: bool = False  # keep only the layers' inputs and compute the rest again in the backward pass
 
 
@@ -239,7 +248,6 @@ class Hardware(Section):
 
     gpus: int = Field(gt=0)  # more than one share the weights among them (FSDP), and each has an engine of its own
     gpu_memory_gb: float = Field(gt=0)  # of each, in 10^9 bytes
-    engines: int = Field(0, ge=0)  # samplers on the Ray cluster at FD_RAY_ADDRESS, a GPU each (`fdcore.engines`); 0: in the training processes
     device: Literal["cuda", "cpu"] = "cuda"  # cpu: as many processes on CPU cores, over gloo, to try the same without GPUs
 
 
@@ -271,6 +279,17 @@ class Profile(Section):
 
         What only adds to an experiment, as seeds and ablations do, does not count."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True, exclude=ADDED).encode()).hexdigest()[:12]
+
+    def leaves(self) -> dict[str, Any]:
+        """Every setting by its full name.
+
+        >>> load_profile("paper").leaves()["distillation.top_k"]
+        25
+        """
+        found: dict[str, Any] = {}
+        for section, content in self.model_dump(mode="json").items():
+            found |= {f"{section}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {section: content}
+        return found
 
     def varied(self, settings: dict[str, Any]) -> Profile:
         """This profile with other values: {"section.setting": value}. ValueError names a setting that there is not, or a wrong value."""
@@ -316,8 +335,10 @@ def load_profile(name: str | Path) -> Profile:
         raise ValueError(f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(training.fd_checkpoints)}")
     if training.over_steps is None and training.fd_checkpoints[-1] >= training.grpo_steps:
         raise ValueError(f"{path}: training.over_steps is null, but the checkpoint at step {training.fd_checkpoints[-1]} leaves none of the {training.grpo_steps} grpo_steps")
-    if profile.hardware and profile.hardware.engines and profile.hardware.gpus > 1:
-        raise ValueError(f"{path}: hardware.engines on a cluster serve one training process: set hardware.gpus: 1, or hardware.engines: 0 for an engine in each process; got {profile.hardware.engines} and {profile.hardware.gpus} gpus")
+    if training.staleness and None in (profile.distillation.importance_cap, profile.grpo.importance_cap):
+        raise ValueError(f"{path}: training.staleness needs the correction for older weights: set distillation.importance_cap and grpo.importance_cap (2.0 is usual)")
+    if training.staleness and profile.sampler.sleeps:
+        raise ValueError(f"{path}: sampler.sleeps and training.staleness exclude each other: one gives the engine's memory to the trainer while it learns, the other samples then")
     if (profile.model.source is None) != (profile.model.student is not None and profile.warmup is not None):
         raise ValueError(f"{path}: model.source must be given, or else model.student and warmup")
     return profile

@@ -2,8 +2,8 @@
 
 The profile's copy differs in the settings of `edges` (what stands for something that is not here) and of `SIZES` (how much of it), and
 in no others; both lists are printed, and so is each setting that this does not exercise. The stand-in rows go through the same reading,
-drawing and decontamination as the published ones, the stand-in model has Qwen3's architecture, special tokens and chat template, and the
-stand-in for Claude is a server on loopback that the real SDK talks to.
+drawing and decontamination as the published ones, the stand-in model is found in a hub's cache and has Qwen3's architecture, special
+tokens and chat template, and the stand-in for Claude is a server on loopback that the real SDK talks to.
 Left out on purpose: judgement of the numbers that come out. They mean nothing.
 """
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
+import shutil
 import textwrap
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +21,7 @@ from typing import Any, Iterator, Sequence
 import yaml
 
 from fdcore import plantables, runner
+from fdcore.faults import environment
 from fdcore.problems import HEADER, ROOT, read_problems
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Problem, write_text
@@ -31,16 +32,21 @@ SIZES: dict[str, Any] = {
     "problems.train": 24, "problems.test": 8, "problems.holdout": 4, "episode.max_response_tokens": 160, "episode.max_turns": 4, "episode.tool_output_chars": 160,
     "sampler.max_batch": 64, "distillation.prompts": 8, "grpo.prompts": 2, "training.fd_steps": 3, "training.grpo_steps": 2, "training.over_steps": 1,
     "training.fd_checkpoints": (1, 2, 3), "training.checkpoint_every": 1, "evaluation.every": 2, "evaluation.during_problems": 4, "evaluation.samples": 2,
-    "evaluation.base_samples": 4, "evaluation.holdout_samples": 1, "evaluation.ks": (1, 2, 4),
+    "evaluation.base_samples": 4, "evaluation.holdout_samples": 1, "evaluation.ks": (1, 2, 4), "feedback.retries": 1,
+}
+IDLE = {  # settings that are as in the profile and that nothing here depends on
+    "model.source": "its files are the stand-in's", "problems.lean_workbook": "FD_LEAN_WORKBOOK takes its place", "problems.minif2f": "FD_MINIF2F takes its place",
+    "hardware.gpu_memory_gb": "no GPU", "sampler.memory_share": "no GPU", "lean.axioms": "the core library has its own", "lean.memory_mb": "far from reached by the core library",
+    "lean.timeout_seconds": "the same", "lean.heartbeats": "the same", "feedback.budget_dollars": "far from spent", "feedback.timeout_seconds": "the stand-in answers at once",
+    "distillation.beta": "for direction jsd only",
 }
 WARM_UP = {"traces": 400, "short_steps": 60, "full_steps": 30}  # of the smoke profile's stand-in model: enough to write files
 
 
-def edges(profile: Profile, model: Path) -> dict[str, tuple[Any, str]]:
+def edges(profile: Profile) -> dict[str, tuple[Any, str]]:
     """Setting -> (its value here, what stands in for what)."""
     vllm = importlib.util.find_spec("vllm") is not None
     found = {
-        "model.source": (str(model), f"a Qwen3 of 1 M parameters, warmed up here, in place of {profile.model.source}"),
         "sampler.backend": ("vllm" if vllm else "torch", "vLLM on the CPU in place of vLLM on a GPU" if vllm else "the torch sampler in place of vLLM, which is not installed"),
         "lean.library": ("core", "the core library and its Lean in place of Mathlib"),
         "lean.header": (HEADER, "the same"),
@@ -49,7 +55,10 @@ def edges(profile: Profile, model: Path) -> dict[str, tuple[Any, str]]:
         "publish_figures": (False, "nothing is copied to figures/"),
     }
     if profile.hardware:
-        found["hardware"] = (None, f"one process on the CPU in place of {profile.hardware.gpus} GPU{'s' * (profile.hardware.gpus > 1)}")
+        gpus = profile.hardware.gpus
+        count = min(2, gpus)
+        found["hardware.device"] = ("cpu", "CPU cores in place of GPUs, gloo in place of NCCL")
+        found["hardware.gpus"] = (count, f"{'two processes' if count > 1 else 'one process'} in place of {gpus} GPU{'s' * (gpus > 1)}")
     return found
 
 
@@ -58,19 +67,28 @@ def rehearse(profile: Profile, folder: Path, notebooks: Sequence[str]) -> None:
     if profile.model.source is None or profile.problems.source != "mathlib" or profile.feedback.producer != "claude":
         raise ValueError(f"profile {profile.name} needs no rehearsal: it has no model from the hub, Mathlib problems and Claude; run it as it is")
     standins = folder / "standins"
-    model = standins / "warm-up" / "base" / "model"
-    replaced = edges(profile, model)
+    replaced = edges(profile)
     _announce(profile, replaced)
     write_rows(standins)
-    _warm_up(profile, standins)
+    put_in_cache(_warm_up(profile, standins), standins / "hub", profile.model.source)
     small = profile.varied({name: value for name, (value, _) in replaced.items()} | SIZES)
     settings = folder / "rehearsal.yaml"
     write_text(settings, yaml.safe_dump(small.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     load_profile(settings)  # as any profile file is read
-    os.environ |= {"FD_LEAN_WORKBOOK": str(standins / "lean_workbook"), "FD_MINIF2F": str(standins / "minif2f.jsonl")}
-    with loopback_claude() as calls:
+    with standing_in(standins) as calls:
         runner.run(runner.find_notebooks(notebooks), profile=str(settings), seed=0, out=folder / "run")
     print(f"\nrehearsed: {len(notebooks) or 'all'} notebooks, {len(calls)} calls to the stand-in for Claude in this go; everything is in {folder}", flush=True)
+
+
+@contextlib.contextmanager
+def standing_in(standins: Path) -> Iterator[list[str]]:
+    """Within the body the made stand-ins in that folder are what hub, data sets and Claude are looked for at; yields the calls to Claude."""
+    places = {
+        "FD_LEAN_WORKBOOK": str(standins / "lean_workbook"), "FD_MINIF2F": str(standins / "minif2f.jsonl"),
+        "HF_HUB_CACHE": str(standins / "hub"), "HF_ENDPOINT": "http://127.0.0.1:9", "VLLM_CPU_KVCACHE_SPACE": "1",
+    }
+    with loopback_claude(standins / "claude-is-down") as (url, asked), environment(**places, ANTHROPIC_BASE_URL=url, ANTHROPIC_API_KEY="rehearsal"):
+        yield asked
 
 
 def _announce(profile: Profile, replaced: dict[str, tuple[Any, str]]) -> None:
@@ -78,37 +96,51 @@ def _announce(profile: Profile, replaced: dict[str, tuple[Any, str]]) -> None:
     made = plantables.table("Stand-ins", "setting", "what stands in", terminal=out.is_terminal)
     for name, (_, what) in replaced.items():
         made.add_row(name, what)
+    made.add_row("HF_HUB_CACHE, HF_ENDPOINT", f"a cache that holds a Qwen3 of 1 M parameters, warmed up here, in place of {profile.model.source}; and a hub that does not answer")
     made.add_row("FD_LEAN_WORKBOOK, FD_MINIF2F", "problems over the core library, in the published files' names and columns, in place of Lean Workbook and MiniF2F")
     made.add_row("ANTHROPIC_BASE_URL", f"a server on loopback with one answer in place of {profile.feedback.model}")
     plantables.put(made, out)
-    idle = [*replaced, "problems.lean_workbook", "problems.minif2f", "sampler.memory_share"]
-    as_they_are = [name for name in leaves(profile) if name not in SIZES and not any(name == other or name.startswith(other + ".") for other in idle)]
-    plantables.put(f"\nCut short: {', '.join(f'{name} {value}' for name, value in SIZES.items())}", out)
-    plantables.put(f"\nNot exercised: {', '.join(idle)}; and the hub, Lean over Mathlib, more than one process", out)
-    plantables.put(f"\nAs in the profile, {len(as_they_are)} settings: {', '.join(as_they_are)}\n", out)
+    kinds = sort_settings(profile, replaced)
+    plantables.put(f"\nCut short: {', '.join(f'{name} {SIZES[name]}' for name in kinds['cut short'])}", out)
+    plantables.put(f"\nNot exercised: {', '.join(f'{name} ({IDLE[name]})' for name in kinds['idle'])}; nor the values that stand-ins replace, nor Lean over Mathlib", out)
+    plantables.put(f"\nNot in this profile, so off, and not exercised either: {', '.join(kinds['off'])}", out)
+    plantables.put(f"\nAs in the profile, {len(kinds['as it is'])} settings: {', '.join(kinds['as it is'])}\n", out)
 
 
-def leaves(profile: Profile) -> dict[str, Any]:
-    """Every setting of a profile by its full name.
-
-    >>> leaves(load_profile("paper"))["distillation.top_k"]
-    25
-    """
-    found = {}
-    for section, content in profile.model_dump().items():
-        found |= {f"{section}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {section: content}
-    return found
+def sort_settings(profile: Profile, replaced: dict[str, tuple[Any, str]]) -> dict[str, list[str]]:
+    """Every setting of the profile, by what the rehearsal makes of it."""
+    kinds: dict[str, list[str]] = {"stand-in": [], "cut short": [], "idle": [], "off": [], "as it is": []}
+    for name, value in profile.leaves().items():
+        kind = "stand-in" if name in replaced else "cut short" if name in SIZES else "idle" if name in IDLE else "off" if _is_off(profile, name, value) else "as it is"
+        kinds[kind].append(name)
+    return kinds
 
 
-def _warm_up(profile: Profile, standins: Path) -> None:
-    """The stand-in model: the smoke profile's student, briefly warmed up in the profile's own chat mode."""
+def _is_off(profile: Profile, name: str, value: Any) -> bool:
+    """Whether the profile's file does not name it: a variant of a method that is off unless a file asks for it."""
+    section, _, key = name.rpartition(".")
+    return value is None or key not in (getattr(profile, section) if section else profile).model_fields_set
+
+
+def put_in_cache(model: Path, cache: Path, name: str) -> None:
+    """The model's folder as the hub's client keeps it: the files of a commit, and which commit `main` is."""
+    place = cache / f"models--{name.replace('/', '--')}"
+    snapshot = place / "snapshots" / ("0" * 40)
+    if not snapshot.exists():
+        shutil.copytree(model, partial := snapshot.with_suffix(".partial"), dirs_exist_ok=True)
+        partial.rename(snapshot)
+        write_text(place / "refs" / "main", snapshot.name)
+
+
+def _warm_up(profile: Profile, standins: Path) -> Path:
+    """The folder of the stand-in model: the smoke profile's student, briefly warmed up in the profile's own chat mode."""
     from fdcore.experiment import Experiment
 
     smoke = load_profile("smoke")
     settings = standins / "warm-up.yaml"
-    small = smoke.varied({"model.thinking": profile.model.thinking} | {f"warmup.{name}": value for name, value in WARM_UP.items()})
+    small = smoke.varied({"model.thinking": profile.model.thinking, "model.student.max_positions": 4096} | {f"warmup.{name}": value for name, value in WARM_UP.items()})
     write_text(settings, yaml.safe_dump(small.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
-    Experiment(settings, seed=0, out=standins / "warm-up").base()
+    return Experiment(settings, seed=0, out=standins / "warm-up").base()
 
 
 # -- the data sets ---------------------------------------------------------------------------------------------------
@@ -156,8 +188,9 @@ def _renamed(problem: Problem) -> str:
 
 
 @contextlib.contextmanager
-def loopback_claude() -> Iterator[list[str]]:
-    """A server on loopback that speaks the Messages API and gives one answer; yields the models that it was asked for."""
+def loopback_claude(down: Path | None = None) -> Iterator[tuple[str, list[str]]]:
+    """A server on loopback that speaks the Messages API and gives one answer, or, as long as there is a file `down`, the error of an
+    overloaded service; yields its URL and the models that it was asked for."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -167,11 +200,12 @@ def loopback_claude() -> Iterator[list[str]]:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
             asked.append(request["model"])
             words = len(json.dumps(request["messages"]).split())
-            body = json.dumps({
+            overloaded = down is not None and down.exists()
+            body = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}} if overloaded else {
                 "id": f"msg_{len(asked)}", "type": "message", "role": "assistant", "model": request["model"], "content": [{"type": "text", "text": FEEDBACK}],
                 "stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": words, "output_tokens": len(FEEDBACK.split())},
             }).encode()
-            self.send_response(200)
+            self.send_response(529 if overloaded else 200)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -181,8 +215,7 @@ def loopback_claude() -> Iterator[list[str]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    os.environ |= {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{server.server_port}", "ANTHROPIC_API_KEY": "rehearsal"}
     try:
-        yield asked
+        yield f"http://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Sequence
 
 from fdcore import REPOSITORY
+from fdcore.faults import AGAIN, ERROR, left
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 INTERRUPTED = "interrupted; run the same command again to go on"
@@ -44,6 +45,7 @@ def run(notebooks: Sequence[Path], *, profile: str, seed: int | None, out: Path)
         "TQDM_MININTERVAL": os.environ.get("TQDM_MININTERVAL", "1"),  # each refresh of a bar is kept in the executed copy
     }
     sockets = tempfile.mkdtemp(prefix="fdcore-kernels-")  # the kernels' sockets: a short path, and out of notebooks/
+    os.environ[ERROR] = f"{sockets}/error"
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _interrupted(sockets))
     (out / "notebooks").mkdir(parents=True, exist_ok=True)
@@ -80,7 +82,8 @@ def _execute(notebook: Path, copy: Path, parameters: dict[str, str | int | None]
         what = (str(error.evalue).strip().splitlines() or [""])[0]
         raise NotebookFailed(f"{notebook.stem} failed in cell [{error.exec_count}]: {error.ename}: {what} ({where})") from None
     except DeadKernelError:
-        raise NotebookFailed(f"{notebook.stem}: its Python process died, most likely for want of memory ({where})") from None
+        why = left(Path(sockets) / "error") or f"its Python process was ended by a signal, most likely for want of memory (`dmesg` says so); {AGAIN}"
+        raise NotebookFailed(f"{notebook.stem}: {why} ({where})") from None
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

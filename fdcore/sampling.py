@@ -61,6 +61,9 @@ class Sampler(Protocol):
 
     def update_weights(self, model: torch.nn.Module) -> None: ...
 
+    def rest(self) -> None:
+        """Until the next `update_weights` nothing is asked of it: the memory can be the trainer's."""
+
 
 class TorchSampler:
     """Samples from a transformers model in this process. The same inputs give the same completions.
@@ -88,7 +91,12 @@ class TorchSampler:
     def update_weights(self, model: torch.nn.Module) -> None:
         """Take over the weights of `model`; nothing to do when it is the very model that this sampler uses."""
         if unwrapped(model) is not self.model:
-            self.model.load_state_dict({name: whole(weight) for name, weight in model.state_dict().items()})
+            self.model.load_state_dict({name: whole(weight) for name, weight in unwrapped(model).state_dict().items()})
+
+    def rest(self) -> None:
+        """Drop the keys and values of the last call's rows, on a GPU; a CPU has room for them."""
+        if self.model.device.type != "cpu":
+            self._kept = []
 
     def generate(
         self, prompts: Sequence[Sequence[int]], params: Sequence[SamplingParams] | SamplingParams, seeds: Sequence[int]

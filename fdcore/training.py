@@ -18,9 +18,11 @@ from typing import Callable, Sequence
 import torch
 from tqdm import tqdm
 
+from fdcore.ahead import Rollouts
 from fdcore.checkpoint import check_weights, gathered, load_checkpoint, load_optimizer, load_own_weights, own_weights, save_checkpoint, seed_of, whole
 from fdcore.clock import Clock
 from fdcore.evaluation import epistemic_words
+from fdcore.faults import explained, limited
 from fdcore.methods import Method, action_tokens
 from fdcore.parallel import accumulate
 from fdcore.processes import Processes, is_sharded
@@ -88,9 +90,10 @@ class Run:
         self.learning_rate, self.prompts, self.samples = learning_rate, prompts, samples
         self.optimizer = optimizer_for(model, learning_rate, settings.weight_decay)
         self.tokens_sampled, self.lemmas = 0, set()
+        self._begun: Callable[[], list[Trajectory]] | None = None  # the next step's batch, under way (`fdcore.ahead`)
 
     def train(
-        self, steps: int, problems: Sequence[Problem], *, sample: Callable[[list[Problem], list[int], int], list[Trajectory]],
+        self, steps: int, problems: Sequence[Problem], *, sample: Rollouts,
         lemmas_of: Callable[[str], set[str]], look: Callable[[], dict] | None, look_every: int, keep: dict[int, Path], save: Callable[[Path], None],
         track: Callable[[int], contextlib.AbstractContextManager[Log]] | None = None,
     ) -> list[dict]:
@@ -107,8 +110,11 @@ class Run:
         with track(start) if track and self.first else contextlib.nullcontext(lambda step, values: None) as log:
             for step in bar:
                 self.clock.seconds.clear()
-                row = self._step(step, problems, sample, lemmas_of, steps)
+                saving = step % self.settings.checkpoint_every == 0 or step == steps or step in keep
+                row = self._step(step, problems, sample, lemmas_of, steps, saving)
                 if look is not None and (step % look_every == 0 or step == steps):
+                    if self._begun:
+                        self._begun()  # the look needs the sampler
                     with self.clock.phase("look"):
                         row |= look()
                 if row["test_accuracy"] is not None and row["test_accuracy"] > best:
@@ -119,26 +125,28 @@ class Run:
                 log(step, numbers(row | {"seconds": timing["seconds"]}))
                 if step in keep:
                     save(keep[step])
-                if step % self.settings.checkpoint_every == 0 or step == steps or step in keep:
+                if saving:
                     self._save(step, steps)
                 bar.set_postfix_str(f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.clock.seconds.values()):.0f} tokens/s")
         self.processes.wait()  # until all is written
         return list(read_jsonl(metrics))
 
-    def _step(self, step: int, problems: Sequence[Problem], sample, lemmas_of, steps: int) -> dict:
-        picked = [p for p in order(problems, self.seed, step, self.prompts) for _ in range(self.samples)]
-        seeds = [seed_of(self.seed, self.arm, step, index) for index in range(len(picked))]
+    def _step(self, step: int, problems: Sequence[Problem], sample, lemmas_of, steps: int, saving: bool) -> dict:
+        picked, seeds = self._batch(step, problems)
+        staleness = {"staleness": int(self._begun is not None)} if self.settings.staleness else {}
         with self.clock.phase("sample"):
-            trajectories = sample(picked, seeds, step)
+            trajectories = self._begun() if self._begun else sample(picked, seeds, step)
+            self._begun = sample.begin(*self._batch(step + 1, problems), step + 1) if staleness and not saving else None
         if self.settings.micro_tokens:
             by_length = sorted(range(len(picked)), key=lambda i: len(trajectories[i].token_ids))
             picked, trajectories = [picked[i] for i in by_length], [trajectories[i] for i in by_length]
         rate = learning_rate_at(step, steps, self.learning_rate, self.settings.warmup_steps, self.settings.schedule)
         with self.clock.phase("train"):
             prepared = self.method.prepare(picked, trajectories)
-            for _ in range(self.method.updates):
-                parts = Counter(prepared)  # of several updates, the last is written down
-                loss, norm = self._update(step, rate, parts)
+            with explained(f"{self.arm}: step {step}"), limited(self.settings.stall_seconds, f"{self.arm}: step {step}: learning"):
+                for _ in range(self.method.updates):
+                    parts = Counter(prepared)  # of several updates, the last is written down
+                    loss, norm = self._update(step, rate, parts)
             self.method.after_step(self.model, step)
         batch_tokens = sum(map(action_tokens, trajectories))
         self.tokens_sampled += batch_tokens
@@ -152,8 +160,13 @@ class Run:
             "test_accuracy": None, "holdout_accuracy": None, "response_tokens": batch_tokens / len(trajectories),
             "epistemic_words": sum(epistemic_words(t.response_text) for t in trajectories) / len(trajectories),
             "tool_calls": sum(len(t.tool_calls) for t in trajectories) / len(trajectories), "lemmas_seen": len(self.lemmas),
-            "verdicts": dict(sorted(Counter(t.verdict.status for t in trajectories).items())), **parts,
+            "verdicts": dict(sorted(Counter(t.verdict.status for t in trajectories).items())), **staleness, **parts,
         }
+
+    def _batch(self, step: int, problems: Sequence[Problem]) -> tuple[list[Problem], list[int]]:
+        """The problems of a step, each as often as it is sampled, and the seeds of the samples."""
+        picked = [p for p in order(problems, self.seed, step, self.prompts) for _ in range(self.samples)]
+        return picked, [seed_of(self.seed, self.arm, step, index) for index in range(len(picked))]
 
     def _update(self, step: int, rate: float, parts: Counter) -> tuple[float, float]:
         """Gradient over micro-batches, one optimizer step. Refuses a loss or gradient that is not finite, and names the problems."""
@@ -175,8 +188,7 @@ class Run:
         if not (math.isfinite(total) and math.isfinite(norm)):
             bad = [i for part, (loss, _) in zip(rows, done) if not math.isfinite(loss) for i in part] or range(len(self.method.trajectories))
             raise TrainingError(
-                f"{self.arm}: step {step}: loss {total}, gradient norm {norm}, in a batch with {self._named(bad)}; weights left as they were. "
-                f"Lower the learning rate, or look at {self.folder}"
+                f"{self.arm}: step {step}: loss {total}, gradient norm {norm}, in a batch with {self._named(bad)}; {self._as_they_were}"
             )
         self.optimizer.step()
         return total, norm
@@ -185,7 +197,14 @@ class Run:
         try:
             return self.method.loss(self.model, rows)
         except ValueError as error:
-            raise TrainingError(f"{self.arm}: step {step}, in a batch with {self._named(rows)}: {error}") from error
+            raise TrainingError(f"{self.arm}: step {step}, in a batch with {self._named(rows)}: {error}; {self._as_they_were}") from error
+
+    @property
+    def _as_they_were(self) -> str:
+        return (
+            f"weights left as they were. Lower the learning rate; or, where they were sound a few steps ago, remove the newest file in {self.folder / 'checkpoints'} "
+            "and run the same command again"
+        )
 
     def _idle(self, step: int, rows: range) -> tuple[torch.Tensor, dict]:
         return self._loss(step, rows)[0] * 0, {}

@@ -25,4 +25,4 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("smoke") is None)  # the longest first; the sort is stable
+    items.sort(key=lambda item: not any(item.get_closest_marker(mark) for mark in ("smoke", "rehearsal")))  # the longest first; the sort is stable

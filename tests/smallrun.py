@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from fdcore.ahead import Rollouts
 from fdcore.chat import Chat
 from fdcore.checkpoint import gathered, whole
 from fdcore.clock import Clock
@@ -37,29 +38,32 @@ class Advice:
 class Small:
     """`Small(folder, "fd").train(4)`: 4 problems a step (fd) or 2 x 2 samples (grpo), in micro-batches of 2."""
 
-    def __init__(self, folder: Path, method: str, *, lora: bool = False, checkpointing: bool = False, arm: str | None = None, learning_rate: float = 0.01, fail_at: int | None = None, processes: Processes = Processes(), engines=None, **training):
+    def __init__(self, folder: Path, method: str, *, lora: bool = False, checkpointing: bool = False, arm: str | None = None, learning_rate: float = 0.01, fail_at: int | None = None, cap: float | None = None, processes: Processes = Processes(), **training):
         self.model, self.fail_at, self.processes = student(lora, checkpointing), fail_at, processes
+        stale = bool(training.get("staleness"))
+        self.sampler, self.talk = TorchSampler(copy.deepcopy(self.model) if stale or processes.shards(self.model) else self.model), processes.aside() if stale else processes
         self.tokenizer = train_tokenizer(["theorem a : True := by"], 300)
-        self.sampler = engines(self.model, self.tokenizer) if engines else TorchSampler(copy.deepcopy(self.model) if processes.shards(self.model) else self.model)
         self.chat = Chat(self.tokenizer, [], thinking=False, system=False)
         profile, clock = load_profile("smoke"), Clock()
         settings = profile.training.model_copy(update={"micro_batch": 2, "checkpoint_every": 2, "warmup_steps": 2} | training)
         if method == "fd":
-            how = FeedbackDistillation(profile.distillation.model_copy(update={"ema_every": 2}), self.model, self.chat, Advice(), autocast=False, processes=processes, clock=clock)
+            how = FeedbackDistillation(profile.distillation.model_copy(update={"ema_every": 2, "importance_cap": cap}), self.model, self.chat, Advice(), autocast=False, processes=processes, clock=clock)
         else:
-            how = GroupRelativePolicyOptimization(profile.grpo.model_copy(update={"kl_coefficient": 0.1, "updates": 2}), processes.shard(shared_copy(self.model)), max_tokens=NEW, autocast=False)
+            how = GroupRelativePolicyOptimization(profile.grpo.model_copy(update={"kl_coefficient": 0.1, "updates": 2, "importance_cap": cap}), processes.shard(shared_copy(self.model)), max_tokens=NEW, autocast=False)
         processes.shard(self.model)
         count = {"fd": (4, 1), "grpo": (2, 2)}[method]
         self.run = Run(folder, arm or method, 0, self.model, how, settings, learning_rate=learning_rate, prompts=count[0], samples=count[1], processes=processes, clock=clock)
 
-    def sample(self, problems, seeds, step) -> list[Trajectory]:
+    def push(self) -> None:
+        self.sampler.update_weights(self.model)
+
+    def roll(self, problems, seeds, step, prompts=None) -> list[Trajectory]:
         if step == self.fail_at:
             raise KeyboardInterrupt
-        self.sampler.update_weights(self.model)
-        problems, seeds = self.processes.part(problems), self.processes.part(seeds)
+        problems, seeds = self.talk.part(problems), self.talk.part(seeds)
         prompts = [self.chat.prompt(problem) for problem in problems]
         found = self.sampler.generate(prompts, [SamplingParams(max_new_tokens=2 + seed % NEW) for seed in seeds], seeds)
-        return self.processes.gather([self._trajectory(step, *row) for row in zip(problems, seeds, prompts, found)])
+        return self.talk.gather([self._trajectory(step, *row) for row in zip(problems, seeds, prompts, found)])
 
     def _trajectory(self, step, problem, seed, prompt, found) -> Trajectory:
         solved, before = sum(found.token_ids) % 2 == 0, len(prompt)
@@ -71,7 +75,7 @@ class Small:
 
     def train(self, steps: int, **how) -> list[dict]:
         how = dict(look=None, look_every=1, keep={}, save=lambda folder: None) | how
-        return self.run.train(steps, PROBLEMS, sample=self.sample, lemmas_of=lambda source: set(), **how)
+        return self.run.train(steps, PROBLEMS, sample=Rollouts(self.push, self.roll), lemmas_of=lambda source: set(), **how)
 
     def weights(self) -> dict[str, torch.Tensor]:
         return {name: whole(weight).clone() for name, weight in self.model.state_dict().items()}

@@ -1,15 +1,19 @@
 """The plan: what a run will need and what of it is done, without torch, GPU or network."""
 from __future__ import annotations
 
+import io
 import json
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from fdcore.plan import ABLATIONS, STAGES, make_plan, memory_plan
+from fdcore.plan import ABLATIONS, PAPER_SECONDS, STAGES, make_plan, memory_plan
+from fdcore.plantables import show
 from fdcore.profile import Hardware, Profile, load_profile
 from fdcore.shapes import read_shape, shape_of
 
@@ -105,11 +109,56 @@ def test_a_run_without_gpus_has_no_memory_table(tmp_path):
     assert Hardware(gpus=1, gpu_memory_gb=80)
 
 
-def test_the_command_prints_plain_text_when_piped_and_loads_no_torch(tmp_path):
+@pytest.mark.parametrize("profile", ["paper", "paper-8b", "paper-lora"])
+def test_the_command_takes_seconds_prints_plain_text_when_piped_and_loads_no_torch(profile, tmp_path):
     program = "import sys; from fdcore.__main__ import app; app(sys.argv[1:], standalone_mode=False); sys.exit('torch' in sys.modules)"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     answer = subprocess.run(
-        [sys.executable, "-c", program, "plan", "--profile", "paper", "--out", str(tmp_path / "run")], cwd=ROOT, capture_output=True, text=True, timeout=300,
+        [sys.executable, "-c", program, "plan", "--profile", profile, "--out", str(tmp_path / "run")], cwd=ROOT, capture_output=True, text=True, timeout=300,
     )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert answer.returncode == 0, answer.stderr
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10  # CPU seconds: another process may have the cores
     assert "Fits." in answer.stdout and "the paper took" in answer.stdout.lower() and "\x1b" not in answer.stdout and "─" not in answer.stdout
     assert all(notebook in answer.stdout for notebook in NOTEBOOKS) and not (tmp_path / "run").exists()
+
+
+def test_the_papers_node_is_compared_with_and_the_difference_explained(tmp_path):
+    plan = make_plan(load_profile("paper-8b"), tmp_path, NOTEBOOKS)
+    out = io.StringIO()
+    show(plan, Console(file=out, width=1000))
+    for arm, paper in PAPER_SECONDS.items():
+        ours = sum(plan.papers_node[arm].values())
+        (line,) = [line for line in out.getvalue().splitlines() if line.startswith(f"A step of {arm}: ")]
+        assert f"The paper took {paper} s on 8 H200, where by the same assumptions ours would take {ours:,.0f}" in line and ("less, since" if ours < paper else "more, since") in line
+    assert "GPU hours, about" in out.getvalue()
+
+
+def test_an_engine_that_sleeps_leaves_its_share_to_the_trainer_but_not_what_the_trainer_keeps(tmp_path):
+    tight = changed(load_profile("paper"), training__micro_batch=2)
+    plan = make_plan(tight, tmp_path, NOTEBOOKS)
+    assert plan.problems and "sampler.sleeps: true" in plan.remedies
+    asleep = changed(tight, sampler__sleeps=True)
+    assert make_plan(asleep, tmp_path, NOTEBOOKS).problems == []
+    (problem, *_) = make_plan(changed(asleep, sampler__memory_share=0.9), tmp_path, NOTEBOOKS).problems
+    most = float(re.search(r"sampler.memory_share can be ([\d.]+) at most", problem)[1])
+    assert make_plan(changed(asleep, sampler__memory_share=most - 0.01), tmp_path, NOTEBOOKS).problems == []
+
+
+def test_engines_apart_leave_the_trainer_its_gpus_and_sampling_ahead_hides_the_shorter_part_of_a_step(tmp_path):
+    profile = load_profile("paper")
+    apart = changed(profile, sampler__engines=16, training__micro_batch=2)
+    assert make_plan(changed(profile, training__micro_batch=2), tmp_path, NOTEBOOKS).problems and make_plan(apart, tmp_path, NOTEBOOKS).problems == []
+
+    def grpo(some):
+        return next(work for work in make_plan(some, tmp_path, NOTEBOOKS).works if work.arm == "grpo" and work.kind == "train")
+
+    assert grpo(apart).parts["sample"] < grpo(profile).parts["sample"]
+    turns, ahead = grpo(profile), grpo(changed(profile, training__staleness=1))
+    hidden = min(turns.parts["sample"] + turns.parts["check"], turns.parts["learn"])
+    assert ahead.unit_seconds == pytest.approx(turns.unit_seconds - hidden) and hidden > 0
+
+
+def test_the_two_models_are_two_settings_apart():
+    main, appendix = load_profile("paper").leaves(), load_profile("paper-8b").leaves()
+    assert {name for name in main if main[name] != appendix[name]} == {"name", "about", "model.source", "training.fd_checkpoints"}

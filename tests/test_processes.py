@@ -24,7 +24,7 @@ folder, method, kind, *goes = sys.argv[1:]
 torch.set_num_threads(1)
 processes = joined()
 for steps in map(int, goes):
-    small = Small(Path(folder), method, lora="lora" in kind, checkpointing="checkpointing" in kind, processes=processes)
+    small = Small(Path(folder), method, lora="lora" in kind, checkpointing="checkpointing" in kind, processes=processes, **({"staleness": 1, "cap": 2.0} if "stale" in kind else {}))
     small.train(steps)
 torch.save({"weights": small.weights(), "method": small.state()}, Path(folder) / f"after-{processes.rank}.pt")
 torch.distributed.destroy_process_group()

@@ -190,12 +190,13 @@ def test_every_line_of_the_lock_is_an_exact_pin():
     assert [line for line in lock_pins() if line.count("==") == 0 or ">" in line.split(";")[0]] == []
 
 
-def test_environment_yml_holds_the_pins_of_the_lock_and_no_second_pin_of_the_same_package():
+def test_environment_yml_begins_with_the_lock_line_by_line_and_pins_no_package_twice():
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     pins = next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
-    assert lock_pins() <= set(pins)
+    lock = [line for line in LOCK.read_text().splitlines() if not line.startswith("#")]
+    assert pins[: len(lock)] == lock
     names = [pin.split("==")[0].lower().replace("_", "-") for pin in pins if "==" in pin]
-    assert len(names) == len(set(names)) and "vllm" in names
+    assert len(names) == len(set(names)) == len(pins) - 1 and pins[-1] == "-e ." and {"vllm", "ray"} <= set(names)
 
 
 # ---- notebooks, for real -------------------------------------------------------------------------------------------

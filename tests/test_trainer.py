@@ -16,6 +16,7 @@ from smallrun import PROBLEMS, Small
 from fdcore import training
 from fdcore.checkpoint import load_checkpoint
 from fdcore.records import read_jsonl
+from fdcore.ahead import Rollouts
 from fdcore.training import TrainingError, learning_rate_at, micro_batches
 
 
@@ -45,16 +46,16 @@ folder, method = Path(sys.argv[1]), sys.argv[2]
 def train(folder, die):  # die: the step, and whether it is before its sampling, before its row is written, or between row and checkpoint
     torch.set_num_threads(1)
     small = Small(folder, method, checkpoint_every=10)
-    sample, step = small.sample, die[0]
+    roll, step = small.roll, die[0]
     end = lambda now, *at: os.kill(os.getpid(), signal.SIGKILL) if (now, at) == (step, die[1:]) else None
-    def sampled(problems, seeds, now):
+    def sampled(problems, seeds, now, prompts):
         end(now, "sample")
         sampled.now = now
-        return sample(problems, seeds, now)
+        return roll(problems, seeds, now)
     def look():
         end(sampled.now, "look")
         return {"test_accuracy": -1.0}
-    small.sample = sampled
+    small.roll = sampled
     small.train(40, look=look, look_every=5, keep={30: folder / "kept"}, save=lambda where: end(sampled.now, "save"))
 
 goes = [("undisturbed", (0,)), *(("killed", die) for die in ((10, "look"), (11, "sample"), (20, "look"), (30, "save"), (40, "look"), (0,)))]
@@ -157,7 +158,7 @@ def test_a_bad_batch_is_named_and_the_weights_stay(tmp_path):
         small.run.method.teacher.model.lm_head.weight[0, 0] = float("nan")
     before = small.weights()
     with pytest.raises(TrainingError, match=r"fd: step 2, in a batch with 2 problems: [a-f], [a-f]: .*teacher's logits are not finite"):
-        small.run._step(2, PROBLEMS, small.sample, lambda source: set(), 2)
+        small.run._step(2, PROBLEMS, Rollouts(small.push, small.roll), lambda source: set(), 2, True)
     assert all(torch.equal(weight, small.weights()[name]) for name, weight in before.items())
 
 
