@@ -9,13 +9,14 @@ Left out on purpose: how orders are come by (`fdcore.feedback_scripted`, `fdcore
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 import re
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Callable, Protocol, Sequence
+from typing import Callable, NamedTuple, Protocol, Sequence
 
 from fdcore.chat import PROMPTS, render
 from fdcore.profile import FeedbackSettings
@@ -23,9 +24,22 @@ from fdcore.records import Feedback, Problem, Trajectory
 from fdcore.screen import NUMBER, WORD
 
 Item = tuple[Problem, Trajectory]
-Generate = Callable[[Sequence[tuple[str, str]], Sequence[int]], list[str]]  # ((system, user) prompts, seeds) -> answers of a frozen model
 LEXEME = re.compile(rf"{WORD.pattern}|{NUMBER.pattern}|[^\s`]")  # of prose as well as of Lean: nothing is refused, and what follows `--` counts
 FORMED = ("scripted", "claude", "self")  # producers whose text is asked to keep the paper's form
+TEMPLATES = {"scripted": ("feedback_scripted.jinja",), "environment": ("feedback_environment.jinja",), "ground_truth": ("feedback_ground_truth.jinja",)}
+TOOL = re.compile(r"\b(?:lean_write_file|lean_check_file|rg_in_mathlib)\b")
+WITHHELD, CUT = "withheld", "whole proof left out"
+
+
+class Answer(NamedTuple):
+    """What a model said, and the tokens that it read and wrote."""
+
+    text: str
+    input_tokens: int
+    output_tokens: int
+
+
+Generate = Callable[[Sequence[tuple[str, str]], Sequence[int]], list[Answer]]  # ((system, user) prompts, seeds) -> answers of a frozen model
 
 
 class FeedbackError(RuntimeError):
@@ -63,7 +77,8 @@ class Plain:
         self.producer, self.text = producer, text
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
-        return [Feedback(problem_id=problem.id, text=self._text(problem, trajectory), producer=self.producer) for problem, trajectory in items]
+        wording = prompt_hash(*TEMPLATES.get(self.producer, ()))
+        return [Feedback(problem_id=problem.id, text=self._text(problem, trajectory), producer=self.producer, prompt_hash=wording) for problem, trajectory in items]
 
     def _text(self, problem: Problem, trajectory: Trajectory) -> str:
         if self.producer == "environment":
@@ -86,11 +101,11 @@ class SelfFeedback:
     def write(self, items: Sequence[Item]) -> list[Feedback]:
         started = time.monotonic()
         prompts = [request(problem, trajectory, self.settings.formulation) for problem, trajectory in items]
-        texts = self.generate(prompts, [trajectory.seed for _, trajectory in items])
-        seconds = (time.monotonic() - started) / max(1, len(items))
+        answers = self.generate(prompts, [trajectory.seed for _, trajectory in items])
+        known = {"producer": "self", "model": "base", "prompt_hash": prompt_hash(*asked_by(self.settings.formulation)), "seconds": (time.monotonic() - started) / max(1, len(items))}
         return [
-            Feedback(problem_id=problem.id, text=text.strip(), producer="self", prompt_hash=prompt_hash(self.settings.formulation), seconds=seconds)
-            for (problem, _), text in zip(items, texts, strict=True)
+            Feedback(problem_id=problem.id, text=answer.text.strip(), input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, **known)
+            for (problem, _), answer in zip(items, answers, strict=True)
         ]
 
 
@@ -102,14 +117,31 @@ class Limited:
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
         found = self.producer.write(items)
-        return [feedback.model_copy(update={"text": self._text(feedback.text, *item)}) for feedback, item in zip(found, items, strict=True)]
+        return [self._limited(feedback, *item) for feedback, item in zip(found, items, strict=True)]
 
-    def _text(self, text: str, problem: Problem, trajectory: Trajectory) -> str:
+    def _limited(self, feedback: Feedback, problem: Problem, trajectory: Trajectory) -> Feedback:
         if random.Random(f"dropout:{self.seed}:{problem.id}:{trajectory.seed}").random() < self.settings.dropout:
-            return ""
-        if not self.settings.forbid_proofs or not problem.proof:
-            return text
-        return "\n".join(line for line in text.splitlines() if shared_run(line, problem.proof) < 1.0)
+            return feedback.model_copy(update={"text": "", "reason": WITHHELD})
+        if not self.settings.forbid_proofs or not problem.proof or (text := without_proof(feedback.text, problem.proof)) == feedback.text:
+            return feedback
+        return feedback.model_copy(update={"text": text, "reason": CUT})
+
+
+def without_proof(text: str, proof: str) -> str:
+    """`text` without the fewest neighbouring lines that hold the whole proof, wherever they do; what is left of a numbered list is counted anew.
+
+    >>> without_proof("1. Split first:\\nintro h\\nexact h\\n2. Then compile.", "\\n  intro h\\n  exact h")
+    '1. Split first:\\n2. Then compile.'
+    """
+    lines, size = text.splitlines(), 1
+    while size <= len(lines):
+        held = next((i for i in range(len(lines) - size + 1) if shared_run("\n".join(lines[i : i + size]), proof) == 1.0), None)
+        if held is None:
+            size += 1
+        else:
+            del lines[held : held + size]
+    numbers = itertools.count(1)
+    return "\n".join(re.sub(r"^\d+(?=\. )", lambda _: str(next(numbers)), line) for line in lines)
 
 
 def request(problem: Problem, trajectory: Trajectory, formulation: int) -> tuple[str, str]:
@@ -118,17 +150,23 @@ def request(problem: Problem, trajectory: Trajectory, formulation: int) -> tuple
     return render(f"feedback_{formulation}.jinja"), render("feedback_attempt.jinja", problem=problem, trajectory=trajectory, calls=calls)
 
 
-def prompt_hash(formulation: int) -> str:
-    """Identifies the wording of a request."""
-    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in (f"feedback_{formulation}.jinja", "feedback_attempt.jinja"))).hexdigest()[:12]
+def asked_by(formulation: int) -> tuple[str, str]:
+    """The templates of a request."""
+    return f"feedback_{formulation}.jinja", "feedback_attempt.jinja"
+
+
+def prompt_hash(*templates: str) -> str:
+    """Identifies the wording of templates; empty for none."""
+    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in templates)).hexdigest()[:12] if templates else ""
 
 
 def form_errors(text: str) -> list[str]:
     """What of the paper's form a feedback text breaks; empty when it keeps the form."""
-    items = re.findall(r"^\d\. (.+)$", text, re.MULTILINE)
-    errors = [] if 1 <= len(items) <= 3 and len(items) == len(text.strip().splitlines()) else ["not one to three numbered lines"]
-    errors += [f"item {i} has {n} words" for i, item in enumerate(items, 1) if not 10 <= (n := len(item.split())) <= 50]
-    if re.search(r"\b(you|your|student|attempt)\b", text, re.IGNORECASE):
+    items = re.findall(r"^(\d)\. (.+)$", text, re.MULTILINE)
+    counted = [number for number, _ in items] == [str(i) for i in range(1, len(items) + 1)]
+    errors = [] if 1 <= len(items) <= 3 and counted and len(items) == len(text.strip().splitlines()) else ["not one to three numbered lines"]
+    errors += [f"item {i} has {n} words" for i, (_, item) in enumerate(items, 1) if not 10 <= (n := len(item.split())) <= 50]
+    if re.search(r"\b(?:you(?:r|rs|rself)?|students?|attempts?|attempted)\b", text, re.IGNORECASE):
         errors.append("speaks of a reader or an attempt")
     return errors
 
@@ -141,12 +179,18 @@ def shared_run(text: str, proof: str) -> float:
     >>> shared_run("1. Write exact Nat.add_comm a b and stop.", "exact Nat.add_comm a b")
     1.0
     """
+    longest, length = shared_words(text, proof)
+    return longest / length if length else 0.0
+
+
+def shared_words(text: str, proof: str) -> tuple[int, int]:
+    """(Lean words of the longest run of the proof that stands in the text, Lean words of the proof)."""
     words, there = LEXEME.findall(proof), LEXEME.findall(text)
     lengths, longest = [0] * (len(there) + 1), 0
     for word in words:
         lengths = [0, *(lengths[i] + 1 if word == other else 0 for i, other in enumerate(there))]
         longest = max(longest, *lengths)
-    return longest / len(words) if words else 0.0
+    return longest, len(words)
 
 
 def report(items: Sequence[Item], feedback: Sequence[Feedback]) -> dict[str, float]:
@@ -155,7 +199,23 @@ def report(items: Sequence[Item], feedback: Sequence[Feedback]) -> dict[str, flo
     runs = [shared_run(f.text, problem.proof) for (problem, _), f in zip(items, feedback) if problem.proof]
     found: dict[str, float] = {"feedback_leak": sum(runs) / len(runs) if runs else 0.0, "feedback_whole_proofs": sum(run == 1.0 for run in runs), "feedback_dollars": sum(f.dollars for f in feedback)}
     if reasons := Counter(f.reason for f in feedback if f.reason):
-        found |= {f"feedback_{reason.split(' after ')[0].replace(' ', '_')}": count_ for reason, count_ in sorted(reasons.items())}
+        found |= {f"feedback_{re.split(' after |: ', reason)[0].replace(' ', '_')}": count_ for reason, count_ in sorted(reasons.items())}
     if any(f.producer in FORMED for f in feedback):
-        found["feedback_form_broken"] = sum(bool(form_errors(f.text)) for f in feedback) / count
+        found["feedback_form_broken"] = sum(bool(form_errors(f.text)) for f in feedback if f.reason != WITHHELD) / count
     return found
+
+
+SUMMARY = ("source", "texts", "empty or cut", "form broken", "names a tool", "of the reference proof, mean [most]", "whole proofs", "tokens in / out", "dollars")
+
+
+def summary(source: str, given: Sequence[tuple[Problem, Feedback]]) -> tuple[str, ...]:
+    """A row under SUMMARY: what a run's feedback was, how often it broke the form, and what of the reference proofs (in Lean words) it gave away."""
+    texts = [feedback for _, feedback in given]
+    runs = [shared_words(feedback.text, problem.proof) for problem, feedback in given if problem.proof]
+    share = lambda count: f"{count / len(texts):.1%}"
+    formed = share(sum(bool(form_errors(f.text)) for f in texts if f.reason != WITHHELD)) if texts[0].producer in FORMED else "—"
+    leak = f"{sum(run / length for run, length in runs) / len(runs):.1%} [{max(run for run, _ in runs)} words]" if runs else "—"
+    why = ", ".join(f"{count} {reason}" for reason, count in Counter(re.split(" after |: ", f.reason)[0] for f in texts if f.reason).most_common())
+    tokens = "{:,} / {:,}".format(sum(f.input_tokens + f.cache_read_tokens + f.cache_write_tokens for f in texts), sum(f.output_tokens for f in texts))
+    whole = share(sum(run == length for run, length in runs))
+    return source, f"{len(texts):,}", why or "0", formed, share(sum(bool(TOOL.search(f.text)) for f in texts)), leak, whole, tokens, f"{sum(f.dollars for f in texts):.2f}"

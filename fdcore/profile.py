@@ -18,6 +18,7 @@ from fdcore import REPOSITORY
 
 PROFILES = Path(__file__).parent / "profiles"
 ADDED = {"about", "publish_figures", "seeds", "ablations"}  # settings that change nothing of a run: they do not make another one
+BUSINESS = ("prices", "budget_dollars", "budget_tokens", "batches", "timeout_seconds", "retries", "poll_seconds")  # nor do these, of feedback: what is paid, and how it is fetched
 
 
 class Section(BaseModel):
@@ -256,10 +257,14 @@ class Profile(Section):
 
     @property
     def hash(self) -> str:
-        """Of the settings as they stand; a variant that is off counts as not there, so that new ones leave older runs readable.
+        """Of the settings that make a run; a variant that is off counts as not there, so that new ones leave older runs readable."""
+        return hashlib.sha256(self.decisive.model_dump_json(exclude_defaults=True, exclude=ADDED).encode()).hexdigest()[:12]
 
-        What only adds to an experiment, as seeds and ablations do, does not count."""
-        return hashlib.sha256(self.model_dump_json(exclude_defaults=True, exclude=ADDED).encode()).hexdigest()[:12]
+    @property
+    def decisive(self) -> Profile:
+        """This profile with what changes nothing of a run's results as if never set, so that a budget can be raised under way. (What is ADDED stays.)"""
+        usual = {name: FeedbackSettings.model_fields[name].default for name in BUSINESS}
+        return self.model_copy(update={"feedback": self.feedback.model_copy(update=usual)})
 
     def varied(self, settings: dict[str, Any]) -> Profile:
         """This profile with other values: {"section.setting": value}. ValueError names a setting that there is not, or a wrong value."""

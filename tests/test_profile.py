@@ -87,3 +87,10 @@ def test_a_profile_that_extends_another_holds_what_differs(tmp_path):
     file.write_text(f"extends: {file}\n")
     with pytest.raises(ValueError, match="extends itself"):
         load_profile(file)
+
+
+def test_what_is_paid_for_feedback_and_how_it_is_fetched_can_change_under_way():
+    paper = load_profile("paper")
+    later = {"budget_dollars": 9000.0, "budget_tokens": 10, "batches": True, "timeout_seconds": 1.0, "retries": 0, "poll_seconds": 1.0, "prices": {}}
+    assert paper.varied({f"feedback.{name}": value for name, value in later.items()}).hash == paper.hash
+    assert all(paper.varied({f"feedback.{name}": value}).hash != paper.hash for name, value in {"formulation": 3, "max_tokens": 500, "model": "other"}.items())
