@@ -20,7 +20,7 @@ from typing import Callable, NamedTuple, Protocol, Sequence
 
 from fdcore.chat import PROMPTS, render
 from fdcore.profile import FeedbackSettings
-from fdcore.records import Feedback, Problem, Trajectory
+from fdcore.records import Feedback, Problem, Trajectory, markdown_table
 from fdcore.screen import NUMBER, WORD
 
 Item = tuple[Problem, Trajectory]
@@ -205,7 +205,12 @@ def report(items: Sequence[Item], feedback: Sequence[Feedback]) -> dict[str, flo
     return found
 
 
-SUMMARY = ("source", "texts", "empty or cut", "form broken", "names a tool", "of the reference proof, mean [most]", "whole proofs", "tokens in / out", "dollars")
+def summary_table(given: dict[str, Sequence[tuple[Problem, Feedback]]]) -> str:
+    """What the feedback of each source was, in a whole run, as a Markdown table; sources without any are left out."""
+    return markdown_table(SUMMARY, [summary(source, found) for source, found in given.items() if found])
+
+
+SUMMARY = ("source", "texts", "empty or cut", "form broken", "names a tool", "share of the reference proof [longest run, words]", "whole proofs", "tokens in / out", "dollars")
 
 
 def summary(source: str, given: Sequence[tuple[Problem, Feedback]]) -> tuple[str, ...]:
@@ -214,7 +219,7 @@ def summary(source: str, given: Sequence[tuple[Problem, Feedback]]) -> tuple[str
     runs = [shared_words(feedback.text, problem.proof) for problem, feedback in given if problem.proof]
     share = lambda count: f"{count / len(texts):.1%}"
     formed = share(sum(bool(form_errors(f.text)) for f in texts if f.reason != WITHHELD)) if texts[0].producer in FORMED else "—"
-    leak = f"{sum(run / length for run, length in runs) / len(runs):.1%} [{max(run for run, _ in runs)} words]" if runs else "—"
+    leak = f"{sum(run / length for run, length in runs) / len(runs):.1%} [{max(run for run, _ in runs)}]" if runs else "—"
     why = ", ".join(f"{count} {reason}" for reason, count in Counter(re.split(" after |: ", f.reason)[0] for f in texts if f.reason).most_common())
     tokens = "{:,} / {:,}".format(sum(f.input_tokens + f.cache_read_tokens + f.cache_write_tokens for f in texts), sum(f.output_tokens for f in texts))
     whole = share(sum(run == length for run, length in runs))

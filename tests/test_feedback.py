@@ -174,7 +174,7 @@ def test_a_runs_feedback_is_summed_up_in_one_row():
     row = dict(zip(SUMMARY, summary("critique", given), strict=True))
     assert row == {
         "source": "critique", "texts": "4", "empty or cut": "1 refused, 1 RateLimitError", "form broken": "75.0%", "names a tool": "25.0%",
-        "of the reference proof, mean [most]": "31.2% [4 words]", "whole proofs": "25.0%", "tokens in / out": "60 / 8", "dollars": "1.00",
+        "share of the reference proof [longest run, words]": "31.2% [4]", "whole proofs": "25.0%", "tokens in / out": "60 / 8", "dollars": "1.00",
     }
 
 
