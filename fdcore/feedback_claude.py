@@ -71,7 +71,7 @@ class Ledger:
 
 
 class Claude:
-    """The producer. `folder` keeps the ledger; FeedbackError, in one line, for what must be mended before anything is spent."""
+    """The producer. `folder` keeps the ledger; FeedbackError, in one line, for what must be mended before anything is spent. (The profile has seen to model and budget.)"""
 
     def __init__(self, settings: FeedbackSettings, folder: Path):
         import anthropic  # here, so that tiny runs do not load it
@@ -79,10 +79,6 @@ class Claude:
 
         if not os.environ.get("ANTHROPIC_API_KEY"):
             raise FeedbackError("feedback.producer is claude but ANTHROPIC_API_KEY is not set; export the key, or use the scripted producer")
-        if settings.model not in settings.prices:
-            raise FeedbackError(f"feedback.prices has no price for the model {settings.model!r}; it has: {', '.join(settings.prices) or 'none'}")
-        if settings.budget_dollars <= 0 or settings.budget_tokens <= 0:
-            raise FeedbackError("feedback.budget_dollars and feedback.budget_tokens leave nothing to spend; raise them, or use the scripted producer")
         self.settings, self.sdk, self.http = settings, anthropic, httpx2
         self.price = settings.prices[settings.model]
         self.prompt_hash = prompt_hash(*asked_by(settings.formulation))
