@@ -99,6 +99,8 @@ def _summary(plan: Plan) -> list[str]:
         f"{sum(w.checks for w in works):,.0f} Lean checks, {sum(w.calls for w in works):,.0f} feedback calls for {sum(w.dollars for w in works):,.0f} dollars; "
         f"{plan.disk / GB:,.1f} GB of disk for checkpoints and models."
     ]
+    if plan.budget is not None and (dollars := sum(w.dollars for w in works)) > plan.budget:
+        lines.append(f"Over the budget: feedback for {dollars:,.0f} dollars where feedback.budget_dollars allows {plan.budget:,.0f}; the run would stop there, and go on when it is raised.")
     if plan.gpus:
         lines += [_against_paper(work) for work in works if work.kind == "train" and work.arm in PAPER_SECONDS]
         lines += [f"Does not fit: {problem}" for problem in plan.problems] or ["Fits."]
