@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fdcore.feedback import FeedbackError, make_producer, report
+from fdcore.feedback import FeedbackError, make_producer, report, request
 from fdcore.feedback_claude import Claude, Ledger, cost
 from fdcore.profile import Price, load_profile
 from fdcore.records import Problem, Trajectory, Verdict
@@ -86,7 +86,7 @@ class Wire(BaseHTTPRequestHandler):
             self.send(200, reply(ADVICE), cut=True)
             return
         if failing and kind == "slow":
-            time.sleep(1.5)
+            time.sleep(5)
             self.close_connection = True
             return
         if failing and kind == "drip":
@@ -174,7 +174,7 @@ def wire(monkeypatch):
 
 
 def settings(**changes):
-    usual = {"budget_dollars": 100.0, "concurrency": 8, "timeout_seconds": 0.5, "retries": 3, "poll_seconds": 0.01, "prices": {"claude-opus-4-6": PRICE}}
+    usual = {"budget_dollars": 100.0, "concurrency": 8, "timeout_seconds": 20.0, "retries": 3, "poll_seconds": 0.01, "prices": {"claude-opus-4-6": PRICE}}
     return load_profile("paper").feedback.model_copy(update=usual | changes)
 
 
@@ -221,7 +221,7 @@ def test_the_pause_that_the_server_asks_for_is_kept(wire, tmp_path):
 
 @pytest.mark.parametrize("kind", ["429", "500", "529", "cut", "slow", "drip", "json"])
 def test_what_passes_is_tried_again(wire, tmp_path, kind):
-    written = Claude(settings(), tmp_path).write([item("a", f"fail:{kind}:2"), item("b")])
+    written = Claude(settings(timeout_seconds=1.5 if kind in ("slow", "drip") else 20.0), tmp_path).write([item("a", f"fail:{kind}:2"), item("b")])
     assert [f.text for f in written] == [ADVICE] * 2 and wire.tries["a"] == 3 and wire.paid["a"] == 1
 
 
@@ -242,11 +242,12 @@ def test_when_most_requests_fail_the_run_stops_and_goes_on_later(wire, tmp_path)
 
 
 def test_a_try_whose_answer_never_came_counts_as_spent_and_the_budget_holds_over_it(wire, tmp_path):
-    producer = Claude(settings(), tmp_path)
-    producer.write([item("a", "fail:cut:1"), item("b", "fail:429:1"), item("c", "fail:json:1"), item("d", "fail:drip:1")])
+    producer = Claude(settings(timeout_seconds=3), tmp_path)
+    items = [item("a", "fail:cut:1"), item("b", "fail:429:1"), item("c", "fail:json:1"), item("d", "fail:drip:1")]
+    producer.write(items)
     ledger = Ledger(tmp_path / "claude.jsonl")
-    one = producer.estimate("", "")[0]
-    assert 3 * one < ledger.lost_dollars < 4 * one and ledger.dollars - ledger.lost_dollars == pytest.approx(4 * cost(PRICE, **TOKENS))
+    one, *lost = [producer.estimate(*request(*items[i], 4))[0] for i in (1, 0, 2, 3)]
+    assert ledger.lost_dollars == pytest.approx(sum(lost)) and ledger.dollars - ledger.lost_dollars == pytest.approx(4 * cost(PRICE, **TOKENS))
     assert ledger.dollars == pytest.approx(producer.ledger.dollars) and len(ledger.answers) == 4
     poor = Claude(settings(budget_dollars=3.5 * one, concurrency=1), tmp_path / "poor")
     with pytest.raises(FeedbackError, match=r"are spent \(\$0.0\d of it perhaps, on answers that never came\) and the next request"):
