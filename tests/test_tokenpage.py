@@ -165,7 +165,7 @@ class Page:
 
     def key(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode={"Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key])
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, **({"text": "\r"} if key == "Enter" and kind == "keyDown" else {}), windowsVirtualKeyCode={"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key])
 
     def choose(self, key: str, value: str) -> None:
         self.js(f"(() => {{ const s = document.querySelector('select[name={key}]'); s.value = {json.dumps(value)}; s.dispatchEvent(new Event('change')); }})()")
@@ -381,6 +381,11 @@ def test_inside_a_notebooks_frame_the_same_page_runs(browser, tmp_path):
     frame = Page((tmp_path / "notebook.html").as_uri(), tmp_path / "profile")
     try:
         frame.until(lambda: any(abs(r - g) > 60 for r, g, _ in frame.picture().get_flattened_data()))  # the colours that its script paints
+        frame.js("navigator.clipboard.writeText('nothing')")
+        for key in ["Tab"] * 6 + ["Enter"]:  # the lists of arms, steps and colours, two buttons, and the one that copies
+            frame.key(key)
+        frame.until(lambda: frame.js("navigator.clipboard.readText()") != "nothing")
+        assert frame.js("navigator.clipboard.readText()") == "".join(HOSTILE)
         assert frame.errors == []
     finally:
         frame.close()
