@@ -3,8 +3,9 @@ import doctest
 
 import pytest
 
-from fdcore import feedback as feedback_module
-from fdcore.feedback import SUMMARY, Answer, FeedbackError, asked_by, form_errors, make_producer, prompt_hash, report, request, shared_run, summary, without_proof
+from fdcore import feedback_form
+from fdcore.feedback import Answer, FeedbackError, asked_by, make_producer, prompt_hash, request
+from fdcore.feedback_form import SUMMARY, form_errors, report, shared_run, summary, without_proof
 from fdcore.feedback_scripted import ScriptedExpert
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, LeanMessage, Problem, ToolCall, Trajectory, Verdict
@@ -161,7 +162,7 @@ def test_a_proof_over_several_lines_is_left_out_too(proof, shape):
 
 
 def test_a_text_without_the_proof_stays_as_it_is():
-    text = "1. Begin with `intro`.\n\n2. Close the goal with the hypothesis `h`.  "
+    text = "2. Begin with `intro`.\n\n1. Close the goal with the hypothesis `h`.  \n"
     assert written("constant", (problem("\n  intro h\n  exact h"), FAILED), text=text, forbid_proofs=True).text == text
 
 
@@ -179,4 +180,4 @@ def test_a_runs_feedback_is_summed_up_in_one_row():
 
 
 def test_examples_in_docstrings_hold():
-    assert doctest.testmod(feedback_module).failed == 0
+    assert doctest.testmod(feedback_form).failed == 0

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from fdcore.feedback import FeedbackError, make_producer, report, request
+from fdcore.feedback import FeedbackError, make_producer, request
 from fdcore.feedback_claude import Claude, Ledger, cost
+from fdcore.feedback_form import report
 from fdcore.profile import Price, load_profile
 from fdcore.records import Problem, Trajectory, Verdict
 
