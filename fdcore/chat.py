@@ -19,8 +19,11 @@ _ANCHOR = "anchor"
 
 
 def render(template: str, **values) -> str:
-    """The text of a prompt template in fdcore/prompts. A missing value is an error."""
-    return _templates.get_template(template).render(**values)
+    """The text of a prompt template in fdcore/prompts. ValueError, in one line, for a value that is missing or a template that cannot be read."""
+    try:
+        return _templates.get_template(template).render(**values)
+    except jinja2.TemplateError as error:
+        raise ValueError(f"{PROMPTS / template}: {str(error).splitlines()[0]}; correct the template") from None
 
 
 class Chat:

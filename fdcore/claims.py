@@ -119,12 +119,12 @@ class Measured(NamedTuple):
     apart: float = 0.0  # C2: pass@1 of FD − pass@1 of GRPO
 
 
-def judge(folders: str | Path | Iterable[str | Path]) -> list[Claim]:
-    """Judge the claims on one run folder, or on several (one a seed)."""
+def judge(folders: str | Path | Iterable[str | Path], only: Sequence[str] = ()) -> list[Claim]:
+    """Judge the claims, or only those of these ids, on one run folder, or on several (one a seed)."""
     folders = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
     if not folders:
         raise ValueError("judge was given no run folder")
-    return [_claim(rule, folders, measure) for rule, measure in zip(RULES, MEASURES, strict=True)]
+    return [_claim(rule, folders, measure) for rule, measure in zip(RULES, MEASURES, strict=True) if not only or rule.id in only]
 
 
 def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measured]) -> Claim:

@@ -33,7 +33,7 @@ from fdcore.cluster import RayVerifier, open_verifier
 from fdcore.episodes import rollout
 from fdcore.evaluation import lemmas_in
 from fdcore.faults import explained, left, limited
-from fdcore.feedback import Generate, make_producer
+from fdcore.feedback import Answer, Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
 from fdcore.model import add_adapters, build_student, checkpoint_activations, load_model, load_tokenizer, model_folder, save_model, train_tokenizer
 from fdcore.plots import label
@@ -350,7 +350,7 @@ class Experiment:
         """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
         cached: list[tuple[Sampler, torch.nn.Module]] = []
 
-        def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
+        def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[Answer]:
             if not cached:
                 base = self._load(self.base())
                 cached.append((self._sampler(base), base))
@@ -359,8 +359,10 @@ class Experiment:
             chat, limit = Chat(self.tokenizer, [], thinking=profile.model.thinking), profile.episode.max_prompt_tokens
             texts = [chat.text([{"role": "system", "content": system}, {"role": "user", "content": user}]) for system, user in prompts]
             params = SamplingParams(temperature=profile.sampler.temperature, top_p=profile.sampler.top_p, max_new_tokens=profile.feedback.max_tokens, stop_token_ids=(chat.end,))
-            found = sampler.generate([_shortened(chat.encode(text), limit) for text in texts], params, [seed_of(self.seed, "self", seed) for seed in seeds])
-            return [self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition("</think>")[2] for answer in found]
+            asked = [_shortened(chat.encode(text), limit) for text in texts]
+            found = sampler.generate(asked, params, [seed_of(self.seed, "self", seed) for seed in seeds])
+            said = [self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition("</think>")[2] for answer in found]
+            return [Answer(text, len(ids), len(answer.token_ids)) for text, ids, answer in zip(said, asked, found)]
 
         return generate
 
@@ -404,7 +406,8 @@ class Experiment:
         """A variant's folder belongs to its settings, which the hash of the run's profile leaves out."""
         if arm in self.arms:
             return
-        mine = {"settings": plan.profile.hash, "after": plan.after}
+        decisive = {name: value for name, value in plan.profile.leaves(exclude_defaults=True).items() if name not in TAKEN and name.partition(".")[0] not in ADDED}
+        mine = {"settings": hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:12], "after": plan.after}
         mark = folder / "variant.json"
         if mark.exists() and json.loads(mark.read_text()) != mine:
             raise ValueError(f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew")
@@ -481,6 +484,12 @@ class Experiment:
         if not found:
             raise ValueError(f"{folder}: no attempt with feedback at step {step}; train the arm {arm!r} first (its feedback is needed)")
         return found
+
+    def given_feedback(self, arm: str = "fd") -> list[tuple[Problem, Feedback]]:
+        """All feedback that an arm's training has kept, each with its problem; none for an arm that needs none."""
+        by_id = {p.id: p for p in self._problems["train"]}
+        rows = read_jsonl(self.folder / "arms" / arm / "feedback.jsonl")
+        return [(by_id[row["problem_id"]], Feedback.model_validate({k: v for k, v in row.items() if k != "step"})) for row in rows]
 
     def token_views(self) -> list[TokenView]:
         """Figure 1's data and its like: an attempt of the first FD step and of the last FD checkpoint's, read by every model that the run has saved.

@@ -1,31 +1,40 @@
 """Feedback on an attempt, which the teacher reads and the student never sees: the sources of the paper, behind one call, `write(items)`.
 
-`scripted` and `claude` write orders of the paper's form (`form_errors`); `self` asks a frozen copy of the base for the same; `environment` is
+`scripted` and `claude` write orders of the paper's form; `self` asks a frozen copy of the base for the same; `environment` is
 Lean's own output, and the found proof after success; `ground_truth` shows a correct proof; `constant` says the same of every attempt;
-`none` says nothing. What of a reference proof a text gives away is measured (`shared_run`).
+`none` says nothing.
 
-Left out on purpose: how orders are come by (`fdcore.feedback_scripted`, `fdcore.feedback_claude`).
+Left out on purpose: how orders are come by (`fdcore.feedback_scripted`, `fdcore.feedback_claude`), and what is measured of a text
+(`fdcore.feedback_form`).
 """
 from __future__ import annotations
 
 import hashlib
 import json
 import random
-import re
 import time
-from collections import Counter
 from pathlib import Path
-from typing import Callable, Protocol, Sequence
+from typing import Callable, NamedTuple, Protocol, Sequence
 
 from fdcore.chat import PROMPTS, render
+from fdcore.feedback_form import WITHHELD, without_proof
 from fdcore.profile import FeedbackSettings
 from fdcore.records import Feedback, Problem, Trajectory
-from fdcore.screen import NUMBER, WORD
 
 Item = tuple[Problem, Trajectory]
-Generate = Callable[[Sequence[tuple[str, str]], Sequence[int]], list[str]]  # ((system, user) prompts, seeds) -> answers of a frozen model
-LEXEME = re.compile(rf"{WORD.pattern}|{NUMBER.pattern}|[^\s`]")  # of prose as well as of Lean: nothing is refused, and what follows `--` counts
-FORMED = ("scripted", "claude", "self")  # producers whose text is asked to keep the paper's form
+TEMPLATES = {"scripted": ("feedback_scripted.jinja",), "environment": ("feedback_environment.jinja",), "ground_truth": ("feedback_ground_truth.jinja",)}
+CUT = "whole proof left out"
+
+
+class Answer(NamedTuple):
+    """What a model said, and the tokens that it read and wrote."""
+
+    text: str
+    input_tokens: int
+    output_tokens: int
+
+
+Generate = Callable[[Sequence[tuple[str, str]], Sequence[int]], list[Answer]]  # ((system, user) prompts, seeds) -> answers of a frozen model
 
 
 class FeedbackError(RuntimeError):
@@ -63,7 +72,8 @@ class Plain:
         self.producer, self.text = producer, text
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
-        return [Feedback(problem_id=problem.id, text=self._text(problem, trajectory), producer=self.producer) for problem, trajectory in items]
+        wording = prompt_hash(*TEMPLATES.get(self.producer, ()))
+        return [Feedback(problem_id=problem.id, text=self._text(problem, trajectory), producer=self.producer, prompt_hash=wording) for problem, trajectory in items]
 
     def _text(self, problem: Problem, trajectory: Trajectory) -> str:
         if self.producer == "environment":
@@ -86,11 +96,11 @@ class SelfFeedback:
     def write(self, items: Sequence[Item]) -> list[Feedback]:
         started = time.monotonic()
         prompts = [request(problem, trajectory, self.settings.formulation) for problem, trajectory in items]
-        texts = self.generate(prompts, [trajectory.seed for _, trajectory in items])
-        seconds = (time.monotonic() - started) / max(1, len(items))
+        answers = self.generate(prompts, [trajectory.seed for _, trajectory in items])
+        known = {"producer": "self", "model": "base", "prompt_hash": prompt_hash(*asked_by(self.settings.formulation)), "seconds": (time.monotonic() - started) / max(1, len(items))}
         return [
-            Feedback(problem_id=problem.id, text=text.strip(), producer="self", prompt_hash=prompt_hash(self.settings.formulation), seconds=seconds)
-            for (problem, _), text in zip(items, texts, strict=True)
+            Feedback(problem_id=problem.id, text=answer.text.strip(), input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, **known)
+            for (problem, _), answer in zip(items, answers, strict=True)
         ]
 
 
@@ -102,14 +112,14 @@ class Limited:
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
         found = self.producer.write(items)
-        return [feedback.model_copy(update={"text": self._text(feedback.text, *item)}) for feedback, item in zip(found, items, strict=True)]
+        return [self._limited(feedback, *item) for feedback, item in zip(found, items, strict=True)]
 
-    def _text(self, text: str, problem: Problem, trajectory: Trajectory) -> str:
+    def _limited(self, feedback: Feedback, problem: Problem, trajectory: Trajectory) -> Feedback:
         if random.Random(f"dropout:{self.seed}:{problem.id}:{trajectory.seed}").random() < self.settings.dropout:
-            return ""
-        if not self.settings.forbid_proofs or not problem.proof:
-            return text
-        return "\n".join(line for line in text.splitlines() if shared_run(line, problem.proof) < 1.0)
+            return feedback.model_copy(update={"text": "", "reason": WITHHELD})
+        if not self.settings.forbid_proofs or not problem.proof or (text := without_proof(feedback.text, problem.proof)) == feedback.text:
+            return feedback
+        return feedback.model_copy(update={"text": text, "reason": CUT})
 
 
 def request(problem: Problem, trajectory: Trajectory, formulation: int) -> tuple[str, str]:
@@ -118,44 +128,11 @@ def request(problem: Problem, trajectory: Trajectory, formulation: int) -> tuple
     return render(f"feedback_{formulation}.jinja"), render("feedback_attempt.jinja", problem=problem, trajectory=trajectory, calls=calls)
 
 
-def prompt_hash(formulation: int) -> str:
-    """Identifies the wording of a request."""
-    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in (f"feedback_{formulation}.jinja", "feedback_attempt.jinja"))).hexdigest()[:12]
+def asked_by(formulation: int) -> tuple[str, str]:
+    """The templates of a request."""
+    return f"feedback_{formulation}.jinja", "feedback_attempt.jinja"
 
 
-def form_errors(text: str) -> list[str]:
-    """What of the paper's form a feedback text breaks; empty when it keeps the form."""
-    items = re.findall(r"^\d\. (.+)$", text, re.MULTILINE)
-    errors = [] if 1 <= len(items) <= 3 and len(items) == len(text.strip().splitlines()) else ["not one to three numbered lines"]
-    errors += [f"item {i} has {n} words" for i, item in enumerate(items, 1) if not 10 <= (n := len(item.split())) <= 50]
-    if re.search(r"\b(you|your|student|attempt)\b", text, re.IGNORECASE):
-        errors.append("speaks of a reader or an attempt")
-    return errors
-
-
-def shared_run(text: str, proof: str) -> float:
-    """How much of a proof a text gives away: the longest run of the proof's Lean words that stands in the text, as a share of the proof.
-
-    >>> shared_run("Use `exact` and then Nat.add_comm.", "exact Nat.add_comm a b")
-    0.25
-    >>> shared_run("1. Write exact Nat.add_comm a b and stop.", "exact Nat.add_comm a b")
-    1.0
-    """
-    words, there = LEXEME.findall(proof), LEXEME.findall(text)
-    lengths, longest = [0] * (len(there) + 1), 0
-    for word in words:
-        lengths = [0, *(lengths[i] + 1 if word == other else 0 for i, other in enumerate(there))]
-        longest = max(longest, *lengths)
-    return longest / len(words) if words else 0.0
-
-
-def report(items: Sequence[Item], feedback: Sequence[Feedback]) -> dict[str, float]:
-    """What is counted of a step's feedback: what it cost, how often the form was broken, and how much of the reference proofs it holds."""
-    count = max(1, len(feedback))
-    runs = [shared_run(f.text, problem.proof) for (problem, _), f in zip(items, feedback) if problem.proof]
-    found: dict[str, float] = {"feedback_leak": sum(runs) / len(runs) if runs else 0.0, "feedback_whole_proofs": sum(run == 1.0 for run in runs), "feedback_dollars": sum(f.dollars for f in feedback)}
-    if reasons := Counter(f.reason for f in feedback if f.reason):
-        found |= {f"feedback_{reason.split(' after ')[0].replace(' ', '_')}": count_ for reason, count_ in sorted(reasons.items())}
-    if any(f.producer in FORMED for f in feedback):
-        found["feedback_form_broken"] = sum(bool(form_errors(f.text)) for f in feedback) / count
-    return found
+def prompt_hash(*templates: str) -> str:
+    """Identifies the wording of templates; empty for none."""
+    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in templates)).hexdigest()[:12] if templates else ""

@@ -2,9 +2,11 @@
 
 Every answer is written to a ledger, by the content of its request, before it is used: a rerun asks only what has no answer yet, and what
 was spent counts against the budget across runs. The key comes from ANTHROPIC_API_KEY and is written nowhere. A request costs at most
-its reservation, tokens in as estimated from its length and `max_tokens` out, and none is sent that could go over the budget.
+its reservation, tokens in as estimated from its length and `max_tokens` out, and none is sent that could go over the budget. A try that
+was sent but whose answer never came may have been paid all the same: the ledger counts its reservation as spent. What it cannot know of
+is what was in flight when the process was killed.
 
-Left out on purpose: choosing models, and prices beyond the profile's table.
+Left out on purpose: choosing models, and prices beyond the profile's table. Retries and their pauses are the SDK's.
 """
 from __future__ import annotations
 
@@ -12,20 +14,22 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Awaitable, Callable, Sequence
 
-from fdcore.feedback import FeedbackError, Item, prompt_hash, request
+from fdcore.feedback import FeedbackError, Item, asked_by, prompt_hash, request
 from fdcore.profile import FeedbackSettings, Price
 from fdcore.records import Feedback, read_jsonl, write_text
 
-CHARS_PER_TOKEN = 2.5  # of Lean text, on the low side: an estimate of tokens from it is a high one
+BYTES_PER_TOKEN = 2.0  # of Lean text in UTF-8, on the low side: an estimate of tokens from it is a high one
 BAD_ANSWERS = 3  # tries of a request whose answer cannot be read; other failures are the SDK's to retry
 MOST_GIVEN_UP = 0.5  # share of a call's requests without an answer from which on something is wrong with more than the requests
 COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 BATCH_DISCOUNT = 0.5  # the Message Batches API's price (docs.anthropic.com)
+NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")  # what a connection fails with before anything went out
 
 
 class Ledger:
@@ -40,7 +44,8 @@ class Ledger:
             write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in read_jsonl(path)))
         self.answers: dict[str, dict] = {}
         self.batches: dict[str, list[str]] = {}  # id -> keys
-        self.dollars, self.tokens = 0.0, 0  # spent, over all runs
+        self.dollars, self.tokens = 0.0, 0  # spent, over all runs, what was lost included
+        self.lost_dollars = 0.0  # of these: on tries whose answers never came
         for row in read_jsonl(path):
             self._take(row)
 
@@ -57,6 +62,8 @@ class Ledger:
             self.batches[row["batch"]] = row["keys"]
             if row.get("ended"):
                 del self.batches[row["batch"]]
+        elif "lost" in row:
+            self.dollars, self.lost_dollars, self.tokens = self.dollars + row["dollars"], self.lost_dollars + row["dollars"], self.tokens + row["tokens"]
         else:
             self.answers[row["key"]] = row
             self.dollars += row["dollars"]
@@ -64,20 +71,17 @@ class Ledger:
 
 
 class Claude:
-    """The producer. `folder` keeps the ledger; FeedbackError, in one line, for what must be mended before anything is spent."""
+    """The producer. `folder` keeps the ledger; FeedbackError, in one line, for what must be mended before anything is spent. (The profile has seen to model and budget.)"""
 
     def __init__(self, settings: FeedbackSettings, folder: Path):
         import anthropic  # here, so that tiny runs do not load it
+        import httpx2
 
         if not os.environ.get("ANTHROPIC_API_KEY"):
             raise FeedbackError("feedback.producer is claude but ANTHROPIC_API_KEY is not set; export the key, or use the scripted producer")
-        if settings.model not in settings.prices:
-            raise FeedbackError(f"feedback.prices has no price for the model {settings.model!r}; it has: {', '.join(settings.prices) or 'none'}")
-        if settings.budget_dollars <= 0 or settings.budget_tokens <= 0:
-            raise FeedbackError("feedback.budget_dollars and feedback.budget_tokens leave nothing to spend; raise them, or use the scripted producer")
-        self.settings, self.sdk = settings, anthropic
+        self.settings, self.sdk, self.http = settings, anthropic, httpx2
         self.price = settings.prices[settings.model]
-        self.prompt_hash = prompt_hash(settings.formulation)
+        self.prompt_hash = prompt_hash(*asked_by(settings.formulation))
         self.ledger = Ledger(Path(folder) / "claude.jsonl")
         self._reserved_dollars, self._reserved_tokens, self._told = 0.0, 0, False
 
@@ -100,7 +104,7 @@ class Claude:
 
     def estimate(self, system: str, user: str) -> tuple[float, int]:
         """(dollars, tokens) that a request can cost at most, by the length of its text."""
-        tokens = int((len(system) + len(user)) / CHARS_PER_TOKEN) + 16
+        tokens = int(len((system + user).encode(errors="replace")) / BYTES_PER_TOKEN) + 16
         dollars = (tokens * max(self.price.input, self.price.cache_write) + self.settings.max_tokens * self.price.output) / 1e6
         return dollars * (BATCH_DISCOUNT if self.settings.batches else 1), tokens + self.settings.max_tokens
 
@@ -117,7 +121,7 @@ class Claude:
     async def _all(self, todo: dict[str, tuple[str, str]]) -> dict[str, str]:
         """Answers into the ledger; returns why the others have none. A fault that concerns all of them stops those not sent yet."""
         settings, room, failed, faults = self.settings, asyncio.Semaphore(self.settings.concurrency), {}, []
-        async with self.sdk.AsyncAnthropic(timeout=settings.timeout_seconds, max_retries=settings.retries) as client:
+        async with self.sdk.AsyncAnthropic(timeout=settings.timeout_seconds, max_retries=settings.retries, middleware=[self._try]) as client:
             if settings.batches:
                 return await self._batch(client, todo)
 
@@ -135,10 +139,10 @@ class Claude:
         return failed
 
     async def _one(self, client, key: str, prompt: tuple[str, str], failed: dict[str, str]) -> None:
-        release = self._reserve(prompt)
+        release = self._reserve([prompt])
         try:
             started = time.monotonic()
-            answer = await self._faults(lambda: client.messages.create(**self._parameters(*prompt)))
+            answer = await self._faults(lambda: client.messages.create(**self._parameters(*prompt)), prompt)
             if isinstance(answer, str):
                 failed[key] = answer
             else:
@@ -146,7 +150,7 @@ class Claude:
         finally:
             release()
 
-    async def _faults(self, ask: Callable[[], Awaitable]):
+    async def _faults(self, ask: Callable[[], Awaitable], prompt: tuple[str, str]):
         """The answer, or why there is none after all retries. FeedbackError for what no retry can mend."""
         sdk = self.sdk
         for _ in range(BAD_ANSWERS):
@@ -161,18 +165,33 @@ class Claude:
                 raise FeedbackError(f"Anthropic knows no model {self.settings.model!r}; correct feedback.model") from None
             except (sdk.APIResponseValidationError, ValueError, AttributeError):
                 why = "an answer that cannot be read"
-            except sdk.APIError as error:
+                self._lost(prompt)
+            except (sdk.RateLimitError, sdk.InternalServerError, sdk.APIConnectionError) as error:
                 return f"{type(error).__name__} after {self.settings.retries} retries"
+            except sdk.APIError as error:  # such as a prompt that is too long, or no credit left
+                return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         return why
 
-    def _reserve(self, prompt: tuple[str, str]) -> Callable[[], None]:
-        """Keep room in the budget for a request; returns what gives it back. FeedbackError where there is none."""
+    async def _try(self, request, call_next):
+        """One try inside the SDK's retries (its middleware): as a whole no longer than `timeout_seconds`, which the SDK would allow each read
+        of a slow stream anew. A try of a message that was sent in vain is written down as lost."""
+        try:
+            async with asyncio.timeout(self.settings.timeout_seconds):
+                return await call_next(request)
+        except (TimeoutError, self.sdk.APIConnectionError) as error:
+            if request.url == "/v1/messages" and type(error.__cause__).__name__ not in NOT_SENT:
+                self._lost((request.json["system"][0]["text"], request.json["messages"][0]["content"]))
+            raise error if isinstance(error, self.sdk.APIError) else self.sdk.APITimeoutError(request=None) from None
+
+    def _lost(self, prompt: tuple[str, str]) -> None:
         dollars, tokens = self.estimate(*prompt)
-        settings = self.settings
-        if self.ledger.dollars + self._reserved_dollars + dollars > settings.budget_dollars:
-            raise FeedbackError(f"feedback.budget_dollars: ${self.ledger.dollars:.2f} of ${settings.budget_dollars:.2f} are spent and the next request could go over it; raise it and run the same command again")
-        if self.ledger.tokens + self._reserved_tokens + tokens > settings.budget_tokens:
-            raise FeedbackError(f"feedback.budget_tokens: {self.ledger.tokens:,} of {settings.budget_tokens:,} are spent and the next request could go over it; raise it and run the same command again")
+        self.ledger.write({"lost": self.key(*prompt), "dollars": dollars, "tokens": tokens})
+        self._afford(0.0, 0)  # the next try is as dear again
+
+    def _reserve(self, prompts: Sequence[tuple[str, str]]) -> Callable[[], None]:
+        """Keep room in the budget for requests; returns what gives it back. FeedbackError where there is none."""
+        dollars, tokens = map(sum, zip(*map(self.estimate, *zip(*prompts))))
+        self._afford(dollars, tokens)
         self._reserved_dollars, self._reserved_tokens = self._reserved_dollars + dollars, self._reserved_tokens + tokens
 
         def release() -> None:
@@ -180,50 +199,77 @@ class Claude:
 
         return release
 
+    def _afford(self, dollars: float, tokens: int) -> None:
+        """FeedbackError where what is spent, reserved and asked for could go over the budget."""
+        settings, ledger = self.settings, self.ledger
+        lost = f" (${ledger.lost_dollars:.2f} of it perhaps, on answers that never came)" if ledger.lost_dollars else ""
+        then = "and the next request could go over it; raise it and run the same command again"
+        if ledger.dollars + self._reserved_dollars + dollars > settings.budget_dollars:
+            raise FeedbackError(f"feedback.budget_dollars: ${ledger.dollars:.2f} of ${settings.budget_dollars:.2f} are spent{lost} {then}") from None
+        if ledger.tokens + self._reserved_tokens + tokens > settings.budget_tokens:
+            raise FeedbackError(f"feedback.budget_tokens: {ledger.tokens:,} of {settings.budget_tokens:,} are spent{lost} {then}") from None
+
     def _parameters(self, system: str, user: str) -> dict:
-        cached = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]  # the same for every request
+        # The same for every request; the API leaves a prefix below its least length (1,024 to 4,096 tokens, by model) uncached.
+        cached = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]
         return {"model": self.settings.model, "max_tokens": self.settings.max_tokens, "system": cached, "messages": [{"role": "user", "content": user}]}
 
     # -- the Message Batches API -----------------------------------------------------------------------------------------
 
     async def _batch(self, client, todo: dict[str, tuple[str, str]]) -> dict[str, str]:
         """All requests as one batch. One that an earlier, killed process has begun is waited for, not paid again."""
-        failed: dict[str, str] = {}
         for batch, keys in list(self.ledger.batches.items()):
-            failed |= await self._collect(client, batch, keys)
+            await self._collect(client, batch, keys)
         todo = {key: prompt for key, prompt in todo.items() if key not in self.ledger.answers}
-        if todo:
-            releases = [self._reserve(prompt) for prompt in todo.values()]
-            requests = [{"custom_id": key[:64], "params": self._parameters(*prompt)} for key, prompt in todo.items()]
+        if not todo:
+            return {}
+        release = self._reserve(list(todo.values()))
+        try:
+            requests = [{"custom_id": key, "params": self._parameters(*prompt)} for key, prompt in todo.items()]
             made = await self._sent(client.messages.batches.create(requests=requests))
             self.ledger.write({"batch": made.id, "keys": list(todo)})
-            failed = await self._collect(client, made.id, list(todo))
-            for release in releases:
-                release()
-        return failed
+            return await self._collect(client, made.id, list(todo))
+        finally:
+            release()
 
     async def _collect(self, client, batch: str, keys: list[str]) -> dict[str, str]:
+        """A batch's answers into the ledger, when it has ended; returns why the others have none. A line that cannot be read costs that answer alone."""
         started = time.monotonic()
         while (await self._sent(client.messages.batches.retrieve(batch))).processing_status != "ended":
             await asyncio.sleep(self.settings.poll_seconds)
         seconds, failed = (time.monotonic() - started) / max(1, len(keys)), dict.fromkeys(keys, "not in the batch's results")
-        async for found in await self._sent(client.messages.batches.results(batch)):
-            if found.custom_id not in failed:
+        for line in (await self._results(client, batch)).splitlines():
+            try:
+                found = self.sdk.types.messages.MessageBatchIndividualResponse.construct(**json.loads(line))
+                if found.custom_id not in failed:
+                    continue
+                if found.result.type == "succeeded":
+                    self.ledger.write(self._row(found.custom_id, found.result.message, seconds, BATCH_DISCOUNT))
+                    del failed[found.custom_id]
+                else:
+                    failed[found.custom_id] = f"{found.result.type} in the batch"
+            except (ValueError, TypeError, AttributeError):  # no JSON, or none of a result
                 continue
-            if found.result.type == "succeeded" and getattr(found.result.message, "usage", None) is not None:
-                self.ledger.write(self._row(found.custom_id, found.result.message, seconds, BATCH_DISCOUNT))
-                del failed[found.custom_id]
-            else:
-                failed[found.custom_id] = f"{found.result.type} in the batch"
         self.ledger.write({"batch": batch, "keys": keys, "ended": True})
         return failed
+
+    async def _results(self, client, batch: str) -> str:
+        """The text of a batch's results, JSON lines; fetched anew, which costs nothing, where the connection is cut."""
+        for _ in range(self.settings.retries + 1):
+            answer = await self._sent(client.messages.batches.with_raw_response.results(batch))
+            try:
+                await answer.http_response.aread()
+                return answer.http_response.text
+            except self.http.HTTPError as error:
+                why = type(error).__name__
+        raise FeedbackError(f"the batch's results could not be fetched ({why}); run the same command again to go on")
 
     async def _sent(self, call: Awaitable):
         try:
             return await call
         except (self.sdk.AuthenticationError, self.sdk.PermissionDeniedError):
             raise FeedbackError("Anthropic refused the key in ANTHROPIC_API_KEY; set a valid key and run the same command again") from None
-        except self.sdk.APIError as error:
+        except (self.sdk.APIError, ValueError) as error:
             raise FeedbackError(f"the batch could not be sent or fetched ({type(error).__name__}); run the same command again to go on") from None
 
     # -- answers ---------------------------------------------------------------------------------------------------------
@@ -236,8 +282,8 @@ class Claude:
             text, reason = "", "refused"
         elif not text:
             reason = "empty"
-        elif answer.stop_reason == "max_tokens":  # its last item is not whole
-            text, reason = text.rpartition("\n")[0], "too long"
+        elif answer.stop_reason == "max_tokens":  # its last item is not whole, or in prose its last sentence
+            text, reason = text.rpartition("\n")[0] or "".join(re.findall(r"(?s)^.*[.!?](?=\s)", text)), "too long"
         usage, counts = answer.usage, {}
         counts["input_tokens"], counts["output_tokens"] = usage.input_tokens, usage.output_tokens
         counts["cache_read_tokens"], counts["cache_write_tokens"] = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0

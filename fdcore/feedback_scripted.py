@@ -6,7 +6,7 @@ import re
 from typing import Sequence
 
 from fdcore.chat import render
-from fdcore.feedback import Item
+from fdcore.feedback import TEMPLATES, Item, prompt_hash
 from fdcore.records import Feedback, Problem, Trajectory
 
 
@@ -19,7 +19,7 @@ class ScriptedExpert:
     """
 
     def __init__(self, seed: int, formulation: int = 4):
-        self.seed, self.formulation = seed, formulation
+        self.seed, self.formulation, self.prompt_hash = seed, formulation, prompt_hash(*TEMPLATES["scripted"])
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
         return [self._one(problem, trajectory) for problem, trajectory in items]
@@ -27,7 +27,7 @@ class ScriptedExpert:
     def _one(self, problem: Problem, trajectory: Trajectory) -> Feedback:
         rng = random.Random(f"{self.seed}:{problem.id}:{trajectory.seed}")
         orders = praise(problem, trajectory, rng) if trajectory.verdict.verified else critique(problem, trajectory, rng)
-        return Feedback(problem_id=problem.id, text=self._formulated(orders[:3]), producer="scripted")
+        return Feedback(problem_id=problem.id, text=self._formulated(orders[:3]), producer="scripted", prompt_hash=self.prompt_hash)
 
     def _formulated(self, orders: list[str]) -> str:
         if self.formulation < 4:

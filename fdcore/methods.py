@@ -13,7 +13,8 @@ from fdcore.chat import Chat
 from fdcore.checkpoint import load_own_weights, own_weights
 from fdcore.clock import Clock
 from fdcore.distillation import Target, check_divergence, divergence, sampled_kl, teacher_target
-from fdcore.feedback import Producer, report
+from fdcore.feedback import Producer
+from fdcore.feedback_form import report
 from fdcore.grpo import clip_fraction, group_advantages, has_spread, overlong_punishment, policy_loss, reference_kl, zero_spread_groups
 from fdcore.importance import importance_weights, logprob_mismatch
 from fdcore.policy import ActionLogits, action_values, by_sequence, deferred_logits, entropy, token_logprobs

@@ -11,6 +11,7 @@ from typing import Literal
 
 from fdcore import REPOSITORY
 from fdcore.arms import arm_of, main_arms, variants
+from fdcore.feedback_claude import BATCH_DISCOUNT
 from fdcore.papercurves import paper_curves
 from fdcore.profile import LoRA, Profile, run_folders
 from fdcore.records import Record, read_jsonl
@@ -92,6 +93,7 @@ class Plan(Record):
     assumptions: dict[str, Assumption]
     remedies: tuple[str, ...]  # each alone makes it fit
     papers_node: dict[str, dict[str, float]]  # `on_papers_node`
+    budget: float | None  # dollars that all its runs may spend on feedback; None: it costs nothing
 
     @property
     def works(self) -> list[Work]:
@@ -227,15 +229,13 @@ def assumptions(profile: Profile) -> dict[str, Assumption]:
             "GPU price": Assumption(value=3, unit="dollars an hour and GPU", source="a guess for a rented H100; put your own"),
         }
     if profile.feedback.producer == "claude":
-        price = profile.feedback.prices.get(profile.feedback.model)
-        if price is None:
-            raise ValueError(f"profile {profile.name}: feedback.prices has no price for the model {profile.feedback.model!r}")
+        price, discount = profile.feedback.prices[profile.feedback.model], BATCH_DISCOUNT if profile.feedback.batches else 1
         found |= {
             "call": Assumption(value=10, unit="seconds a feedback call", source="a guess"),
-            "call in": Assumption(value=1000, unit="tokens beside the attempt", source="prompt, statement and Lean's answer"),
+            "call in": Assumption(value=2500, unit="tokens beside the attempt", source="a guess: prompt, statement, the tool calls once more, Lean's answer"),
             "call out": Assumption(value=200, unit="tokens of feedback", source="the paper's form: up to 3 items of 50 words"),
-            "price in": Assumption(value=price.input, unit="dollars a million tokens", source="the profile's feedback.prices"),
-            "price out": Assumption(value=price.output, unit="dollars a million tokens", source="the same"),
+            "price in": Assumption(value=price.input * discount, unit="dollars a million tokens", source=f"the profile's feedback.prices{' and half, in batches' if discount < 1 else ''}"),
+            "price out": Assumption(value=price.output * discount, unit="dollars a million tokens", source="the same"),
         }
     return found
 
@@ -347,6 +347,7 @@ def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
         profile=profile.name, model=profile.model.source or "built here", parameters=shape.parameters, folder=str(folder), stages=tuple(stages), memory=memory,
         trained_parameters=shape.adapters(profile.model.lora.rank) if profile.model.lora else shape.parameters, gpus=clock.gpus,
         disk=disk_bytes(profile, shape), assumptions=taken, remedies=remedies(profile, shape) if any(m.problems for m in memory.values()) else (),
+        budget=profile.feedback.budget_dollars * len(runs) if profile.feedback.producer == "claude" else None,
     )
 
 

@@ -99,6 +99,8 @@ def _summary(plan: Plan) -> list[str]:
         f"{sum(w.checks for w in works):,.0f} Lean checks, {sum(w.calls for w in works):,.0f} feedback calls for {sum(w.dollars for w in works):,.0f} dollars; "
         f"{plan.disk / GB:,.1f} GB of disk for checkpoints and models."
     ]
+    if plan.budget is not None and (dollars := sum(w.dollars for w in works)) > plan.budget:
+        lines.append(f"Over the budget: feedback for {dollars:,.0f} dollars where feedback.budget_dollars allows {plan.budget:,.0f}; the run would stop there, and go on when it is raised.")
     if plan.gpus:
         price = plan.assumptions["GPU price"].value
         lines.append(f"GPUs: {plan.gpus * sum(w.seconds for w in works) / 3600:,.0f} GPU hours, about {price * plan.gpus * sum(w.seconds for w in works) / 3600:,.0f} dollars at {price:g} an hour each.")

@@ -36,6 +36,7 @@ PANELS = (("test_accuracy", "test accuracy"), ("train_accuracy", "train accuracy
 PAPER_PANELS = ("test accuracy", "train accuracy", "entropy", "MiniF2F accuracy")
 LEMMA_ARMS = ("fd", "grpo", "rft")  # those that start from the base
 WINDOW = 7  # steps of the trailing mean on noisy curves
+SMOOTHED = {"train_accuracy", "entropy"}  # which these are
 
 
 def label(arm: str, starts: dict[str, int]) -> str:
@@ -171,7 +172,7 @@ def note(rows: list[dict]) -> str:
 
 def curve(axes, rows: list[dict], look: tuple, key: str, x: str, name: str) -> None:
     """The mean over seeds; with several seeds in a band from the lowest to the highest."""
-    smoothed = key in ("train_accuracy", "entropy")
+    smoothed = key in SMOOTHED
     runs = {}
     for row in rows:
         if row[key] is not None and row[x] is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Sequence
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fdcore import REPOSITORY
 from fdcore.tracking import TrackerName
@@ -21,8 +21,8 @@ PROFILES = Path(__file__).parent / "profiles"
 ADDED = {"about", "publish_figures", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
 TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
     "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "sampler.engines", "training.micro_batch",
-    "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.budget_dollars", "feedback.budget_tokens",
-    "feedback.timeout_seconds", "feedback.retries", "feedback.poll_seconds",
+    "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.prices", "feedback.budget_dollars", "feedback.budget_tokens",
+    "feedback.batches", "feedback.timeout_seconds", "feedback.retries", "feedback.poll_seconds",
 }
 
 
@@ -161,6 +161,19 @@ class FeedbackSettings(Section):
     forbid_proofs: bool = False  # leave out lines that hold the whole reference proof
     dropout: float = Field(0.0, ge=0, le=1)  # share of attempts whose feedback is withheld
 
+    @model_validator(mode="after")
+    def _together(self) -> FeedbackSettings:
+        """ValueError for values that do not go together."""
+        if (self.producer == "constant") != (self.text is not None):
+            raise ValueError(f"text is what the producer constant says: it needs one, and no other producer takes one; got producer {self.producer}, text {self.text!r}")
+        if self.forbid_proofs and self.producer in ("environment", "ground_truth"):
+            raise ValueError(f"forbid_proofs leaves nothing of the producer {self.producer}, which shows proofs")
+        if self.producer == "claude" and self.model not in self.prices:
+            raise ValueError(f"prices has no price for the model {self.model!r}; it has: {', '.join(self.prices) or 'none'}")
+        if self.producer == "claude" and min(self.budget_dollars, self.budget_tokens) <= 0:
+            raise ValueError("budget_dollars and budget_tokens leave the producer claude nothing to spend; raise them, or use the scripted producer")
+        return self
+
 
 class Distillation(Section):
     prompts: int = Field(gt=0)
@@ -280,14 +293,14 @@ class Profile(Section):
         What only adds to an experiment, as seeds and ablations do, does not count."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True, exclude=ADDED).encode()).hexdigest()[:12]
 
-    def leaves(self) -> dict[str, Any]:
+    def leaves(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
         """Every setting by its full name.
 
         >>> load_profile("paper").leaves()["distillation.top_k"]
         25
         """
         found: dict[str, Any] = {}
-        for section, content in self.model_dump(mode="json").items():
+        for section, content in self.model_dump(mode="json", exclude_defaults=exclude_defaults).items():
             found |= {f"{section}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {section: content}
         return found
 
@@ -323,14 +336,11 @@ def load_profile(name: str | Path) -> Profile:
         first = error.errors()[0]
         where, given = ".".join(map(str, first["loc"])), first.get("input")
         what = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ValueError(f"{path}: {where}: {what}, got {str(given)[:60]!r}") from None
+        told = what.removeprefix("Value error, ") if first["type"] == "value_error" else f"{what}, got {str(given)[:60]!r}"  # ours say what they got
+        raise ValueError(f"{path}: {where}: {told}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    feedback, training = profile.feedback, profile.training
-    if (feedback.producer == "constant") != (feedback.text is not None):
-        raise ValueError(f"{path}: feedback.text is what the producer constant says: it needs one, and no other producer takes one; got producer {feedback.producer}, text {feedback.text!r}")
-    if feedback.forbid_proofs and feedback.producer in ("environment", "ground_truth"):
-        raise ValueError(f"{path}: feedback.forbid_proofs leaves nothing of the producer {feedback.producer}, which shows proofs")
+    training = profile.training
     if list(training.fd_checkpoints) != sorted(set(training.fd_checkpoints)) or training.fd_checkpoints[-1] > training.fd_steps:
         raise ValueError(f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(training.fd_checkpoints)}")
     if training.over_steps is None and training.fd_checkpoints[-1] >= training.grpo_steps:

@@ -91,7 +91,7 @@ def _paragraph(name: str, text: str, most: int) -> list[str]:
 def figure_1(view: TokenView, *, palette: str = "red-green", max_lines: int = 46) -> Figure:
     """Statement, feedback and the attempt, each of the student's tokens on the colour of log p_teacher − log p_student.
 
-    Below: both entropies along the attempt, both distributions at the boxed token, the scale. Of an attempt longer than `max_lines`
+    Below: KL and both entropies along the attempt, both distributions at the boxed token, the scale. Of an attempt longer than `max_lines`
     the lines around the boxed token are drawn, and the figure says so. ValueError for an unknown palette.
     """
     colour, pieces = colours(palette), layout(view)
@@ -100,11 +100,11 @@ def figure_1(view: TokenView, *, palette: str = "red-green", max_lines: int = 46
     hidden = "" if last - first + 1 > max((piece[1] for piece in pieces), default=0) else f"; {first} lines before and {pieces[-1][1] - last} after these are not drawn"
     head += [f"attempt    Lean's verdict: {view.verdict}{hidden}"]
     lines = len(head) + last - first + 1.3
-    height = LINE * lines + 3.1
+    height = LINE * lines + 3.85
     figure = Figure(figsize=(WIDTH + 0.2, height))
     FigureCanvasAgg(figure)
     place = lambda x, y, width, high: figure.add_axes((x / (WIDTH + 0.2), y / height, width / (WIDTH + 0.2), high / height))
-    axes = place(0.1, 3.05, WIDTH, LINE * lines)
+    axes = place(0.1, 3.8, WIDTH, LINE * lines)
     axes.set(xlim=(0, COLUMNS), ylim=(lines, 0))
     axes.axis("off")
     for row, words in enumerate(head):
@@ -112,7 +112,7 @@ def figure_1(view: TokenView, *, palette: str = "red-green", max_lines: int = 46
     for index, line, column, words in pieces:
         if first <= line <= last:
             _piece(axes, view, index, column, line - first + len(head) + 0.2, words, colour)
-    _entropies(place(0.5, 1.95, 6.5, 0.7), view, palette)
+    _along(place(0.5, 2.95, 6.5, 0.55), place(0.5, 1.95, 6.5, 0.6), view, palette)
     _bars(place(0.5, 0.45, 4.3, 0.9), view, palette)
     scale = figure.colorbar(ScalarMappable(Normalize(-SCALE, SCALE), colour), cax=place(5.2, 1.0, 1.75, 0.1), orientation="horizontal", ticks=range(-3, 4))
     scale.ax.set_title("log p(teacher) − log p(student), nats", fontsize=6.5)
@@ -131,24 +131,24 @@ def _piece(axes, view: TokenView, index: int, column: int, y: float, words: str,
         axes.text(column + word.start(), y + 0.53, word[0], **TEXT, color="#000000" if sampled and not special else FAINT, zorder=4)
 
 
-def _entropies(axes, view: TokenView, palette: str) -> None:
-    """Entropy of both models at each of the student's tokens, and KL; a line where the box is."""
+def _along(above, below, view: TokenView, palette: str) -> None:
+    """KL, and the entropy of both models, at each of the student's tokens; a line where the box is."""
     places = [index for index, sampled in enumerate(view.action_mask) if sampled]
     student, teacher = PALETTES[palette]
     values = lambda column: [column[index] for index in places]
-    axes.bar(range(len(places)), values(view.kl), width=1.0, color="#BBBBBB", label="KL(teacher ‖ student)")
-    axes.plot(values(view.student_entropy), color=student, linewidth=1.0, marker="o", markersize=2, label="entropy, student")
-    axes.plot(values(view.teacher_entropy), color=teacher, linewidth=1.0, linestyle="--", marker="s", markersize=1.6, label="entropy, teacher")
-    if view.focus in places:
-        axes.axvline(places.index(view.focus), color="black", linewidth=0.8, linestyle=":")
-    top = 1.25 * max([1.0, *values(view.student_entropy), *values(view.teacher_entropy)])  # KL can be ten times an entropy: its bars may leave the panel
-    for place, kl in enumerate(values(view.kl)):
-        if kl > top:
-            axes.text(place + 0.7, 0.97 * top, f"{kl:.1f}", va="top", fontsize=5.5)
-    axes.set(xlim=(-0.7, max(len(places), 12) - 0.3), ylim=(0, top))
-    axes.set_xlabel("the student's tokens, in order", labelpad=1)
-    axes.set_title("nats a token; dotted: the boxed one", loc="left", pad=3)
-    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=3, borderaxespad=0, handlelength=1.8, fontsize=6)
+    above.bar(range(len(places)), values(view.kl), width=1.0, color="#777777")
+    below.plot(values(view.student_entropy), color=student, linewidth=1.0, marker="o", markersize=2, label="student")
+    below.plot(values(view.teacher_entropy), color=teacher, linewidth=1.0, linestyle="--", marker="s", markersize=1.6, label="teacher, with feedback")
+    for axes, columns in ((above, (view.kl,)), (below, (view.student_entropy, view.teacher_entropy))):
+        if view.focus in places:
+            axes.axvline(places.index(view.focus), color="black", linewidth=0.8, linestyle=":")
+        top = 1.1 * max([1.0, *(value for column in columns for value in values(column))])
+        axes.set(xlim=(-0.7, max(len(places), 12) - 0.3), ylim=(-0.02 * top, top))
+    above.tick_params(labelbottom=False)
+    above.set_title("KL(teacher ‖ student), nats; dotted: the boxed token", loc="left", pad=3)
+    below.set_title("entropy, nats", loc="left", pad=3)
+    below.set_xlabel("the student's tokens, in order", labelpad=1)
+    below.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2, borderaxespad=0, handlelength=1.8, fontsize=6)
 
 
 def _bars(axes, view: TokenView, palette: str) -> None:

@@ -12,7 +12,7 @@ from typing import Sequence
 import torch
 
 from fdcore.chat import Chat
-from fdcore.policy import action_logits, action_values, entropy, token_logprobs
+from fdcore.policy import action_values, deferred_logits, entropy, token_logprobs
 from fdcore.records import Problem, Record, Trajectory
 
 
@@ -65,27 +65,33 @@ def token_view(
     start = trajectory.prompt_length
     response, mask = trajectory.token_ids[start:], trajectory.action_mask[start:]
     context = chat.prompt(problem, feedback)
-    ours = action_logits(student, [trajectory.token_ids], [trajectory.action_mask])
-    theirs = action_logits(teacher, [[*context, *response]], [[*[0] * len(context), *mask]])
+    ours = deferred_logits(student, [trajectory.token_ids], [trajectory.action_mask])
+    theirs = deferred_logits(teacher, [[*context, *response]], [[*[0] * len(context), *mask]])
     taken = action_values([response], [mask])
-    log_q, log_p = ours.log_softmax(-1), theirs.log_softmax(-1)
-    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
-    columns = {
-        "student": token_logprobs(ours, taken), "teacher": token_logprobs(theirs, taken),
-        "student_entropy": entropy(ours), "teacher_entropy": entropy(theirs), "kl": kl,
-    }
+
+    def measure(q: torch.Tensor, part: slice) -> tuple[torch.Tensor, ...]:
+        """The numbers of some tokens, from their logits: never of all at once, which for 8,192 tokens of a large vocabulary would take tens of GB."""
+        p = theirs[part]
+        log_q, log_p = q.log_softmax(-1), p.log_softmax(-1)
+        likely = torch.cat([log_q.topk(top).indices, log_p.topk(top).indices], -1)
+        kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+        return token_logprobs(q, taken[part]), token_logprobs(p, taken[part]), entropy(q), entropy(p), kl, likely, log_q.gather(-1, likely).exp(), log_p.gather(-1, likely).exp()
+
+    *numbers, likely, q, p = ours.map(measure)
+    columns = dict(zip(("student", "teacher", "student_entropy", "teacher_entropy", "kl"), numbers))
     places = [place for place, sampled in enumerate(mask) if sampled]
     spread = lambda values, empty: tuple(dict(zip(places, values)).get(place, empty) for place in range(len(response)))
     return TokenView(
         labels=labels or {}, problem_id=problem.id, statement=problem.statement, feedback=feedback, verdict=trajectory.verdict.status, source=trajectory.source,
         tokens=pieces(chat, response), action_mask=mask, **{name: spread([round(v, 4) + 0.0 for v in values.tolist()], 0.0) for name, values in columns.items()},
-        alternatives=spread([_alternatives(chat, q, p, top) for q, p in zip(log_q.exp(), log_p.exp())], ()), focus=places[int(kl.argmax())],
+        alternatives=spread([_alternatives(chat, *row) for row in zip(likely.tolist(), q.tolist(), p.tolist())], ()), focus=places[int(columns["kl"].argmax())],
     )
 
 
-def _alternatives(chat: Chat, student: torch.Tensor, teacher: torch.Tensor, top: int) -> tuple[Alternative, ...]:
-    ids = sorted({*student.topk(top).indices.tolist(), *teacher.topk(top).indices.tolist()}, key=lambda i: -teacher[i].item())
-    return tuple(Alternative(text=chat.decode([i]), student=round(student[i].item(), 6), teacher=round(teacher[i].item(), 6)) for i in ids)
+def _alternatives(chat: Chat, ids: list[int], student: list[float], teacher: list[float]) -> tuple[Alternative, ...]:
+    """The tokens, each once, the teacher's favourite first."""
+    found = sorted(set(zip(ids, student, teacher)), key=lambda one: (-one[2], one[0]))
+    return tuple(Alternative(text=chat.decode([i]), student=round(q, 6), teacher=round(p, 6)) for i, q, p in found)
 
 
 def pieces(chat: Chat, token_ids: Sequence[int]) -> tuple[str, ...]:

@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from fdcore.arms import variants
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
 from fdcore.papercurves import paper_curves
-from fdcore.plots import LOOKS, PANELS, PAPER_PANELS, axis, curve, legend_above, new_figure, note, styled
+from fdcore.plots import LOOKS, PANELS, PAPER_PANELS, SMOOTHED, axis, curve, legend_above, new_figure, note, styled
 from fdcore.profile import Profile
 from fdcore.records import markdown_table
 
 NO_ABLATION = "This profile has no such ablation."
-TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)", "epistemic_words": "epistemic words an attempt"}
-PAPER_TITLES = dict(zip((key for key, _ in PANELS), PAPER_PANELS)) | {
-    "lemmas_seen": "cumulative lemmas", "response_tokens": "response length", "kl": "KL(student||teacher)", "epistemic_words": "epistemic total"}
+TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)", "epistemic_words": "epistemic words an attempt", "tool_calls": "tool calls an attempt"}
+PAPER_TITLES = {key: (title,) for (key, _), title in zip(PANELS, PAPER_PANELS)} | {
+    "lemmas_seen": ("cumulative lemmas",), "response_tokens": ("response length", "mean response length"), "kl": ("KL(student||teacher)",), "epistemic_words": ("epistemic total",)}
 
 
 def looks(labels: Sequence[str]) -> dict[str, tuple]:
@@ -33,29 +33,37 @@ def looks(labels: Sequence[str]) -> dict[str, tuple]:
 def variant_figure(metrics: dict[str, list[dict]], keys: Sequence[str], *, paper: str | None = None, series: dict[str, str] | None = None) -> Figure:
     """One panel a metric of `keys`, one curve a variant; below, small and faint, the paper's own curves where it has the panel.
 
-    `metrics`: label -> metrics rows (of several seeds). `paper`: the paper's figure; `series`: label -> its name there, where they differ.
+    `metrics`: label -> metrics rows (of several seeds). `paper`: the paper's figure, or two of them ("13 and 14"); `series`: label -> its
+    name there, where they differ.
     """
-    curves = {key: paper_curves(paper, PAPER_TITLES.get(key, key)) if paper else {} for key in keys}
-    figure = new_figure(max(3.6, 1.85 * len(keys)), 3.8 if any(curves.values()) else 2.4)
-    grid = figure.add_gridspec(2 if any(curves.values()) else 1, len(keys), height_ratios=[1.5, 1] if any(curves.values()) else [1])
+    curves = {key: found for key in keys if paper and (found := published(paper, key))}
+    figure = new_figure(max(3.6, 1.85 * len(keys)), 3.8 if curves else 2.4)
+    grid = figure.add_gridspec(2 if curves else 1, len(keys), height_ratios=[1.5, 1] if curves else [1])
     styles = looks(list(metrics))
     for column, key in enumerate(keys):
         axes = figure.add_subplot(grid[0, column])
         for label, rows in metrics.items():
             curve(axes, [row for row in rows if key in row], styles[label], key, "step", label)
         axis(axes, "step", [row[key] for rows in metrics.values() for row in rows if row.get(key) is not None], title=TITLES.get(key, key))
-        if curves[key]:
+        if key in curves:
+            number, title, points = curves[key]
             below = figure.add_subplot(grid[1, column])
             for label in metrics:
-                if points := curves[key].get((series or {}).get(label, label)):
-                    below.plot(*zip(*sorted(points)), color=styles[label][0], linestyle=styles[label][1], linewidth=0.8, alpha=0.55)
-            below.set_title(f"the paper's Figure {paper}, digitized\n{PAPER_TITLES.get(key, key)}", color="#666666", fontsize=6.5)
+                if (name := (series or {}).get(label, label)) in points:
+                    below.plot(*zip(*sorted(points[name])), color=styles[label][0], linestyle=styles[label][1], linewidth=0.8, alpha=0.55)
+            below.set_title(f"the paper's Figure {number}, digitized\n{title}", color="#666666", fontsize=6.5)
             below.tick_params(colors="#666666", labelsize=6)
             below.set_ylim(bottom=0)
     legend_above(figure)
-    lower = ". Lower row: not ours, the paper's" if any(curves.values()) else ""
-    figure.supxlabel(note([row for rows in metrics.values() for row in rows]) + lower, fontsize=6.5, color="#555555")
+    said = [note([row for rows in metrics.values() for row in rows])] if SMOOTHED & set(keys) else []
+    figure.supxlabel(". ".join(said + ["Lower row: not ours, the paper's"] * bool(curves)), fontsize=6.5, color="#555555")
     return figure
+
+
+def published(paper: str, key: str) -> tuple[str, str, dict] | None:
+    """(figure, panel, curves by series) of the paper's panel for a metric, in the first of these figures that has one; None where none has."""
+    there = ((number, title, paper_curves(number, title)) for number in paper.split(" and ") for title in PAPER_TITLES.get(key, ()))
+    return next((found for found in there if found[2]), None)
 
 
 def variant_rows(metrics: dict[str, list[dict]], keys: Sequence[str]) -> list[dict]:

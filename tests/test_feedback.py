@@ -1,7 +1,11 @@
-"""The scripted expert keeps the paper's form, never shows a whole proof, and reacts to what went wrong."""
+"""The scripted expert keeps the paper's form, never shows a whole proof, and reacts to what went wrong; every source says what it is asked to say."""
+import doctest
+
 import pytest
 
-from fdcore.feedback import FeedbackError, form_errors, make_producer, prompt_hash, report, request, shared_run
+from fdcore import feedback_form
+from fdcore.feedback import Answer, FeedbackError, asked_by, make_producer, prompt_hash, request
+from fdcore.feedback_form import SUMMARY, form_errors, report, shared_run, summary, without_proof
 from fdcore.feedback_scripted import ScriptedExpert
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, LeanMessage, Problem, ToolCall, Trajectory, Verdict
@@ -52,7 +56,9 @@ def test_the_same_attempt_gets_the_same_feedback_and_another_seed_may_get_anothe
 def test_form_errors_find_each_fault():
     assert form_errors("Just prose without numbers, which is not the form that is asked for here.")
     assert form_errors("1. Too short.") == ["item 1 has 2 words"]
-    assert "speaks of a reader or an attempt" in form_errors("1. You should look at the goal again and name the lemma in full before writing.")
+    for reader in ("You should look", "Have the student look", "Mend the attempt: look", "Let yourself look"):
+        assert form_errors(f"1. {reader} at the goal again and name the lemma in full before writing.") == ["speaks of a reader or an attempt"]
+    assert form_errors("2. Look at the goal again and name the lemma in full before writing anything.") == ["not one to three numbered lines"]
 
 
 def test_claude_without_a_key_is_one_clear_line(monkeypatch, tmp_path):
@@ -97,10 +103,11 @@ def test_self_feedback_asks_a_model_in_the_words_that_claude_is_asked_in():
 
     def generate(prompts, seeds):
         asked.extend([*prompts, seeds])
-        return [" 1. Name the lemma.\n"]
+        return [Answer(" 1. Name the lemma.\n", 300, 7)]
 
     feedback = written("self", (problem(PROOFS[0]), FAILED), generate)
-    assert feedback.text == "1. Name the lemma." and feedback.prompt_hash and feedback.producer == "self"
+    assert feedback.text == "1. Name the lemma." and feedback.prompt_hash == prompt_hash(*asked_by(4)) and feedback.producer == "self"
+    assert (feedback.model, feedback.input_tokens, feedback.output_tokens, feedback.dollars) == ("base", 300, 7, 0) and feedback.seconds > 0
     assert asked[0] == request(problem(PROOFS[0]), FAILED, 4) and asked[1] == [FAILED.seed]
     assert "rg_in_mathlib" in asked[0][0] and "type mismatch" in asked[0][1]
 
@@ -109,7 +116,12 @@ def test_each_formulation_adds_what_the_paper_adds():
     systems = [request(problem(PROOFS[0]), FAILED, level)[0] for level in (1, 2, 3, 4)]
     for words, first in (("numbered", 2), ("stands by itself", 3), ("lean_check_file", 4), ("token limit", 4)):
         assert [words in system for system in systems] == [level >= first for level in (1, 2, 3, 4)], words
-    assert len({prompt_hash(level) for level in (1, 2, 3, 4)}) == 4
+    assert len({prompt_hash(*asked_by(level)) for level in (1, 2, 3, 4)}) == 4
+
+
+def test_what_is_written_from_a_template_names_its_wording():
+    found = {producer: written(producer, (problem(PROOFS[0]), FAILED)).prompt_hash for producer in ("scripted", "environment", "ground_truth", "none")}
+    assert len(set(found.values())) == 4 and found["none"] == ""
 
 
 def test_the_scripted_expert_gives_up_structure_level_by_level():
@@ -134,6 +146,38 @@ def test_what_a_text_gives_away_of_the_proof_is_counted():
 
 def test_whole_proofs_are_left_out_and_feedback_is_dropped_where_the_settings_say_so():
     text = f"1. Write {PROOFS[0].strip()} and stop.\n2. Compile it."
-    assert written("constant", (problem(PROOFS[0]), FAILED), text=text, forbid_proofs=True).text == "2. Compile it."
-    kept = [written("constant", (problem(PROOFS[0]), attempt(FAILURES["sorry"], seed)), text="x", dropout=0.3).text for seed in range(400)]
-    assert 0.2 < kept.count("") / 400 < 0.4
+    cut = written("constant", (problem(PROOFS[0]), FAILED), text=text, forbid_proofs=True)
+    assert (cut.text, cut.reason) == ("1. Compile it.", "whole proof left out")
+    items = [(problem(PROOFS[0]), attempt(FAILURES["sorry"], seed)) for seed in range(400)]
+    kept = make_producer(settings("scripted", dropout=0.3), 0).write(items)
+    told = report(items, kept)
+    assert 0.2 < told["feedback_withheld"] / 400 < 0.4 and [f.text for f in kept].count("") == told["feedback_withheld"] and told["feedback_form_broken"] == 0
+
+
+@pytest.mark.parametrize("proof", PROOFS)
+@pytest.mark.parametrize("shape", ["```\n{}\n```", "1. First this:\n{}\n2. Then compile.", "{0}\nand again\n{0}"])
+def test_a_proof_over_several_lines_is_left_out_too(proof, shape):
+    left = without_proof(shape.format(proof.strip("\n")), proof)
+    assert shared_run(left, proof) < 1.0 and ("compile" in left) == ("compile" in shape)
+
+
+def test_a_text_without_the_proof_stays_as_it_is():
+    text = "2. Begin with `intro`.\n\n1. Close the goal with the hypothesis `h`.  \n"
+    assert written("constant", (problem("\n  intro h\n  exact h"), FAILED), text=text, forbid_proofs=True).text == text
+
+
+def test_a_runs_feedback_is_summed_up_in_one_row():
+    good = "1. Search with `rg_in_mathlib` for `Nat.add_comm`, then write the file and compile it at once."
+    given = [
+        (problem(PROOFS[0]), Feedback(problem_id="p", text=text, producer="claude", dollars=0.25, input_tokens=10, cache_read_tokens=5, output_tokens=2, reason=reason))
+        for text, reason in ((good, ""), (f"write {PROOFS[0]}", ""), ("", "refused"), ("", "RateLimitError after 8 retries"))
+    ]
+    row = dict(zip(SUMMARY, summary("critique", given), strict=True))
+    assert row == {
+        "source": "critique", "texts": "4", "empty or cut": "1 refused, 1 RateLimitError", "form broken": "75.0%", "names a tool": "25.0%",
+        "share of the reference proof [longest run, words]": "31.2% [4]", "whole proofs": "25.0%", "tokens in / out": "60 / 8", "dollars": "1.00",
+    }
+
+
+def test_examples_in_docstrings_hold():
+    assert doctest.testmod(feedback_form).failed == 0

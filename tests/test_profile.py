@@ -25,6 +25,9 @@ def test_table_1_of_the_paper_stands_in_the_paper_profile():
     assert (paper.episode.max_response_tokens, paper.episode.max_prompt_tokens, paper.training.warmup_steps) == (8192, 2048, 50)
 
 
+CLAUDE = load_profile("paper").feedback.model_dump()
+
+
 def changed(tmp_path, **changes):
     settings = yaml.safe_load((PROFILES / "smoke.yaml").read_text())
     for path, value in changes.items():
@@ -41,6 +44,12 @@ def changed(tmp_path, **changes):
     ({"training__fd_steps": "many"}, ["training.fd_steps", "integer", "many"]),
     ({"training__fd_checkpoints": [2, 1, 6]}, ["training.fd_checkpoints", "rising", "[2, 1, 6]"]),
     ({"warmup": None}, ["model.source"]),
+    ({"feedback": CLAUDE | {"model": "claude-9"}}, ["mine.yaml: feedback: prices has no price for the model 'claude-9'; it has: claude-opus-4-6"]),
+    ({"feedback": CLAUDE | {"budget_dollars": 0}}, ["mine.yaml: feedback: budget_dollars", "nothing to spend; raise them"]),
+    ({"feedback": CLAUDE | {"budget_tokens": 0}}, ["nothing to spend; raise them"]),
+    ({"feedback__producer": "constant"}, ["feedback: text is what the producer constant says", "got producer constant, text None"]),
+    ({"feedback": CLAUDE | {"producer": "ground_truth", "forbid_proofs": True}}, ["forbid_proofs leaves nothing of the producer ground_truth"]),
+    ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"x": {"feedback.producer": "constant"}}}}}, ["text is what the producer constant says"]),
     ({"training__over_steps": None, "training__grpo_steps": 3}, ["over_steps is null", "leaves none of the 3"]),
     ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"x": {"distillation.alpha": 0.5}}}}}, ["no setting 'distillation.alpha'"]),
     ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"x": {"distillation.ema_alpha": 5}}}}}, ["distillation.ema_alpha", "less than or equal to 1"]),
@@ -87,3 +96,10 @@ def test_a_profile_that_extends_another_holds_what_differs(tmp_path):
     file.write_text(f"extends: {file}\n")
     with pytest.raises(ValueError, match="extends itself"):
         load_profile(file)
+
+
+def test_what_is_paid_for_feedback_and_how_it_is_fetched_can_change_under_way():
+    paper = load_profile("paper")
+    later = {"budget_dollars": 9000.0, "budget_tokens": 10, "batches": True, "timeout_seconds": 1.0, "retries": 0, "poll_seconds": 1.0}
+    assert paper.varied({f"feedback.{name}": value for name, value in later.items()}).hash == paper.hash
+    assert all(paper.varied({f"feedback.{name}": value}).hash != paper.hash for name, value in {"formulation": 3, "max_tokens": 500, "dropout": 0.1}.items())

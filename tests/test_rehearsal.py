@@ -22,7 +22,8 @@ from filelock import FileLock
 
 from fdcore.checkpoint import load_checkpoint
 from fdcore.experiment import Experiment
-from fdcore.feedback import form_errors, make_producer
+from fdcore.feedback import make_producer
+from fdcore.feedback_form import form_errors
 from fdcore.problems import load_problems, verify_references
 from fdcore.profile import load_profile
 from fdcore.records import Problem, Trajectory, Verdict

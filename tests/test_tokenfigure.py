@@ -72,8 +72,10 @@ def test_the_numbers_at_the_boxed_token_stand_below_its_distributions():
     assert any("log-ratio −3.50, KL 9.50; entropy 0.70 (student), 0.20 (teacher)" in text for text in words(figure_1(view())))
 
 
-def test_a_kl_that_leaves_the_panel_is_written_beside_its_bar():
-    assert "9.5" in words(figure_1(view()))
+def test_the_panels_along_the_attempt_hold_every_kl_and_entropy_whole():
+    kl, entropy = figure_1(view()).axes[1:3]
+    assert kl.get_ylim()[1] > max(view().kl) and [round(bar.get_height(), 4) for bar in kl.patches] == [9.5] * 6
+    assert entropy.get_ylim()[1] > 0.7 and [line.get_ydata()[0] for line in entropy.lines[:2]] == [0.7, 0.2]
 
 
 @pytest.mark.parametrize("token", ["$x$", "\\frac{", "<b>", "\0\x1b[31m", "x" * 500, "\t\r\n", "💥", "\u202e"])

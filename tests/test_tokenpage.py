@@ -1,6 +1,6 @@
 """The token view's page in a real browser: its text is the attempt's, its numbers the record's, hostile text stays text, and no mouse is needed.
 
-Chromium is driven over its DevTools protocol; where none is on PATH the browser's part is skipped.
+Chromium is driven over its DevTools protocol; where none is on PATH the browser's part is skipped (`.ci/run` installs one where it can).
 """
 import base64
 import html
@@ -19,6 +19,8 @@ import pytest
 import websocket
 from PIL import Image
 
+from fdcore.records import read_records
+from fdcore.shipped import FIGURES
 from fdcore.tokenfigure import PALETTES
 from fdcore.tokenpage import inline, token_page
 from fdcore.tokenview import Alternative, TokenView
@@ -97,7 +99,7 @@ class Page:
 
     def __init__(self, url: str, folder):
         self.process = subprocess.Popen(
-            [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--window-size=1280,900",
+            [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--disable-background-networking", "--window-size=1280,900",
              "--remote-debugging-port=0", "--remote-allow-origins=*", f"--user-data-dir={folder}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         port_file = folder / "DevToolsActivePort"
@@ -163,7 +165,7 @@ class Page:
 
     def key(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode={"Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key])
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, **({"text": "\r"} if key == "Enter" and kind == "keyDown" else {}), windowsVirtualKeyCode={"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key])
 
     def choose(self, key: str, value: str) -> None:
         self.js(f"(() => {{ const s = document.querySelector('select[name={key}]'); s.value = {json.dumps(value)}; s.dispatchEvent(new Event('change')); }})()")
@@ -200,7 +202,7 @@ def percent(p: float) -> str:
 
 
 def nats(x: float) -> str:
-    return f"{x:.2f}".replace("-", "−")
+    return f"{x:z.2f}".replace("-", "−")  # z: no minus before a zero
 
 
 def numbers(v: TokenView, index: int) -> list[str]:
@@ -283,6 +285,15 @@ def test_arrow_keys_walk_over_the_students_tokens_and_a_screen_reader_is_told(pa
 
 
 @browser_needed
+@pytest.mark.parametrize("index, boxes", [(1, 1), (3, 1), (4, 2), (20, 2), (12, 1)])
+def test_the_outline_of_a_chosen_token_ends_where_its_line_does(page, index, boxes):
+    page.js(f"select({index})")
+    assert page.js(f"spans[{index}].querySelectorAll('.ink').length") == 1
+    assert page.js(f"[...spans[{index}].firstChild.getClientRects()].filter((box) => box.width > 0).length") == page.js(f"spans[{index}].firstChild.getClientRects().length") == boxes
+    assert page.js(f"getComputedStyle(spans[{index}].firstChild).outlineWidth") == "3px"
+
+
+@browser_needed
 def test_the_buttons_jump_between_wide_differences(page):
     wide = [i for i, m in enumerate(HOSTILE) if i not in TOOL and abs(VIEWS[0].teacher[i] - VIEWS[0].student[i]) >= 1]
     for button, expected in (("next", min(i for i in wide if i > 17)), ("previous", max(i for i in wide if i < min(j for j in wide if j > 17)))):
@@ -341,11 +352,40 @@ def test_a_picture_shows_each_token_on_the_colour_of_its_log_ratio_and_tool_outp
 
 
 @browser_needed
+def test_of_a_real_run_every_view_shows_its_records_text_and_numbers(tmp_path):
+    views = [shown for path in sorted(FIGURES.glob("records/seed-*/token_views.jsonl"))[:1] for shown in read_records(path, TokenView)]
+    if not views:
+        pytest.skip("no run has been published with its records yet")
+    (tmp_path / "page.html").write_text(token_page(views), encoding="utf-8")
+    assert (tmp_path / "page.html").stat().st_size < 2_000_000
+    page = Page((tmp_path / "page.html").as_uri(), tmp_path / "profile")
+    try:
+        for shown in views:
+            for key, value in shown.labels.items():
+                page.js(f"(() => {{ const s = document.querySelector('select[name={key}]'); if (s) {{ s.value = {json.dumps(value)}; s.dispatchEvent(new Event('change')); }} }})()")
+            assert page.text("#attempt") == "".join(shown.tokens) and page.text("#feedback") == shown.feedback
+            said = page.js("own.map((index) => { detail(index); return document.getElementById('numbers').textContent; })")
+            places = [index for index, sampled in enumerate(shown.action_mask) if sampled]
+            assert len(said) == len(places)
+            for index, words in zip(places, said):
+                likeliest = [percent(a.student) + percent(a.teacher) for a in shown.alternatives[index]]
+                assert [number for number in [*numbers(shown, index), *likeliest] if number not in words] == [], (shown.labels, index, words)
+        assert page.errors == [] and page.requests == [(tmp_path / "page.html").as_uri()]
+    finally:
+        page.close()
+
+
+@browser_needed
 def test_inside_a_notebooks_frame_the_same_page_runs(browser, tmp_path):
     (tmp_path / "notebook.html").write_text("<!doctype html><meta charset=utf-8>" + inline(token_page(VIEWS[:2])).data, encoding="utf-8")
     frame = Page((tmp_path / "notebook.html").as_uri(), tmp_path / "profile")
     try:
         frame.until(lambda: any(abs(r - g) > 60 for r, g, _ in frame.picture().get_flattened_data()))  # the colours that its script paints
+        frame.js("navigator.clipboard.writeText('nothing')")
+        for key in ["Tab"] * 6 + ["Enter"]:  # the lists of arms, steps and colours, two buttons, and the one that copies
+            frame.key(key)
+        frame.until(lambda: frame.js("navigator.clipboard.readText()") != "nothing")
+        assert frame.js("navigator.clipboard.readText()") == "".join(HOSTILE)
         assert frame.errors == []
     finally:
         frame.close()

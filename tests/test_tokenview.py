@@ -88,6 +88,18 @@ def test_the_numbers_are_those_of_a_plain_forward_in_each_context(chat, model, t
         assert {option.text for option in options} == best
 
 
+def test_a_long_attempt_is_measured_in_parts_with_the_same_numbers(chat, model, trajectory, monkeypatch):
+    whole = token_view(model, model, chat, PROBLEM, trajectory, ADVICE)
+    seen = []
+    deferred = tokenview.deferred_logits
+    monkeypatch.setattr(tokenview, "deferred_logits", lambda *batch: seen.append(deferred(*batch, chunk=7 * 500)) or seen[-1])
+    parts = token_view(model, model, chat, PROBLEM, trajectory, ADVICE)
+    assert seen[0].head is not None and len(seen[0]) == 50
+    for name in ("student", "teacher", "student_entropy", "teacher_entropy", "kl"):
+        assert getattr(parts, name) == pytest.approx(getattr(whole, name), abs=2e-4)
+    assert parts.tokens == whole.tokens and [[a.text for a in options[:1]] for options in parts.alternatives] == [[a.text for a in options[:1]] for options in whole.alternatives]
+
+
 def test_without_feedback_in_its_context_the_same_model_agrees_with_itself(chat, model, trajectory):
     view = token_view(model, model, chat, PROBLEM, trajectory, "")  # the template leaves empty feedback out
     assert max(map(abs, view.kl)) < 1e-4 and view.student == view.teacher

@@ -8,7 +8,7 @@ from fdcore import problems as problem_sets
 from fdcore import warmup
 from fdcore.chat import Chat
 from fdcore.experiment import Experiment
-from fdcore.feedback import form_errors
+from fdcore.feedback_form import form_errors
 from fdcore.model import build_student, train_tokenizer
 from fdcore.profile import load_profile
 from fdcore.toolchain import library_theorems

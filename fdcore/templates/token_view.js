@@ -73,9 +73,8 @@ function draw() {
   attempt.replaceChildren(...spans);
 }
 
-function parts(token, ends, sampled) {  // the token's text, and marks that hold none
-  if (token === "" && sampled) return [element("span", {className: "part"})];
-  const made = [];
+function parts(token, ends, sampled) {  // the token's text, and marks that hold none; its last line end stands outside the ink, which is what gets outlined
+  const made = token === "" && sampled ? [element("span", {className: "part"})] : [];
   let text = "";
   const flush = () => { if (text) made.push(text); text = ""; };
   let place = 0;
@@ -90,8 +89,11 @@ function parts(token, ends, sampled) {  // the token's text, and marks that hold
     } else text += c;
     if (c !== "\n" && ends.includes(place)) { flush(); made.push(element("span", {className: "fold"})); }
   }
+  const outside = [];
+  if (text.endsWith("\n")) { text = text.slice(0, -1); outside.push("\n"); }
+  else if (!text && made.at(-1)?.className === "fold") outside.push(made.pop());
   flush();
-  return made;
+  return [element("span", {className: "ink"}, ...made), ...outside];
 }
 
 function paint(span, ratio, focus) {
