@@ -1,12 +1,15 @@
 """Profiles: those that are shipped are valid; a wrong setting is one line with file, setting and remedy."""
+import contextlib
+
 import pytest
 import yaml
 
+from fdcore.experiment import Experiment
 from fdcore.profile import PROFILES, load_profile, profile_names
 
 
 def test_the_shipped_profiles_are_valid():
-    assert profile_names() == ["paper", "paper-lora", "smoke", "tiny", "tiny-full"]
+    assert profile_names() == ["paper", "paper-8b", "paper-lora", "smoke", "tiny", "tiny-full"]
     for name in profile_names():
         assert load_profile(name).name == name
 
@@ -64,7 +67,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path, change, words):
 
 
 def test_an_unknown_profile_says_which_exist():
-    with pytest.raises(ValueError, match="no profile 'huge'; there are: paper, paper-lora, smoke, tiny, tiny-full"):
+    with pytest.raises(ValueError, match="no profile 'huge'; there are: paper, paper-8b, paper-lora, smoke, tiny, tiny-full"):
         load_profile("huge")
 
 
@@ -98,8 +101,11 @@ def test_a_profile_that_extends_another_holds_what_differs(tmp_path):
         load_profile(file)
 
 
-def test_what_is_paid_for_feedback_and_how_it_is_fetched_can_change_under_way():
-    paper = load_profile("paper")
-    later = {"budget_dollars": 9000.0, "budget_tokens": 10, "batches": True, "timeout_seconds": 1.0, "retries": 0, "poll_seconds": 1.0}
-    assert paper.varied({f"feedback.{name}": value for name, value in later.items()}).hash == paper.hash
-    assert all(paper.varied({f"feedback.{name}": value}).hash != paper.hash for name, value in {"formulation": 3, "max_tokens": 500, "dropout": 0.1}.items())
+@pytest.mark.parametrize("changed, goes_on", [
+    ("budget_dollars: 9000.0", True), ("budget_tokens: 10", True), ("retries: 0", True), ("concurrency: 3", True), ("formulation: 3", False), ("dropout: 0.1", False),
+])
+def test_what_is_paid_for_feedback_and_how_it_is_fetched_can_change_under_way(tmp_path, changed, goes_on):
+    Experiment("smoke", 0, tmp_path / "run")
+    (tmp_path / "later.yaml").write_text(f"extends: smoke\nname: smoke\nfeedback: {{{changed}}}\n")
+    with contextlib.nullcontext() if goes_on else pytest.raises(ValueError, match=f"feedback.{changed.partition(':')[0]}"):
+        Experiment(tmp_path / "later.yaml", 0, tmp_path / "run")
