@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Iterator
@@ -41,10 +42,12 @@ def _one_line_each() -> Iterator[None]:
 def run(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
     """Run notebooks in order (run_all.sh sets up an environment, then calls this)."""
     from fdcore import runner
-    from fdcore.profile import default_folder
+    from fdcore.profile import default_folder, load_profile
 
     with _one_line_each():
         out = (out or default_folder(profile, seed)).resolve()
+        if load_profile(profile).feedback.producer == "claude" and not os.environ.get("ANTHROPIC_API_KEY"):  # told at once, not after a day; drawing needs none
+            print("ANTHROPIC_API_KEY is not set: the run will stop where Claude is first asked for feedback", flush=True)
         runner.run(runner.find_notebooks(notebooks or []), profile=profile, seed=seed, out=out)
 
 

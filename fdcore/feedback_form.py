@@ -87,8 +87,9 @@ def reasons(feedback: Sequence[Feedback]) -> Counter[str]:
 
 
 def summary_table(given: dict[str, Sequence[tuple[Problem, Feedback]]]) -> str:
-    """What the feedback of each source was, in a whole run, as a Markdown table; sources without any are left out."""
-    return markdown_table(SUMMARY, [summary(source, found) for source, found in given.items() if found])
+    """What the feedback of each source was, in a whole run, as a Markdown table; sources without any are left out, and where all are, a sentence says so."""
+    rows = [summary(source, found) for source, found in given.items() if found]
+    return markdown_table(SUMMARY, rows) if rows else "No feedback was kept."
 
 
 SUMMARY = ("source", "texts", "empty or cut", "form broken", "names a tool", "share of the reference proof [longest run, words]", "whole proofs", "tokens in / out", "dollars")

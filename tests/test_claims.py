@@ -119,3 +119,7 @@ def test_what_rests_on_ablations_is_judged_on_the_first_run_where_they_are(tmp_p
     first, second = run_folder(tmp_path / "a"), run_folder(tmp_path / "b")
     shutil.rmtree(second / "arms/teacher_speed"), shutil.rmtree(second / "arms/tools_fd")
     assert [c.verdict for c in judge([first, second])] == ["reproduced"] * 10
+
+
+def test_a_claim_judged_alone_says_what_it_says_among_all(tmp_path):
+    assert judge(tmp_path, ["C7", "C10"]) == [claim for claim in judge(tmp_path) if claim.id in ("C7", "C10")]

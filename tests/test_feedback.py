@@ -5,7 +5,7 @@ import pytest
 
 from fdcore import feedback_form
 from fdcore.feedback import Answer, FeedbackError, asked_by, make_producer, prompt_hash, request
-from fdcore.feedback_form import SUMMARY, form_errors, report, shared_run, summary, without_proof
+from fdcore.feedback_form import SUMMARY, form_errors, report, shared_run, summary, summary_table, without_proof
 from fdcore.feedback_scripted import ScriptedExpert
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, LeanMessage, Problem, ToolCall, Trajectory, Verdict
@@ -177,6 +177,12 @@ def test_a_runs_feedback_is_summed_up_in_one_row():
         "source": "critique", "texts": "4", "empty or cut": "1 refused, 1 RateLimitError", "form broken": "75.0%", "names a tool": "25.0%",
         "share of the reference proof [longest run, words]": "31.2% [4]", "whole proofs": "25.0%", "tokens in / out": "60 / 8", "dollars": "1.00",
     }
+
+
+def test_a_run_without_feedback_is_a_sentence_and_no_empty_table():
+    assert summary_table({}) == summary_table({"GRPO": []}) == "No feedback was kept."
+    given = [(problem(PROOFS[0]), Feedback(problem_id="p", text="x", producer="none"))]
+    assert [line.split("|")[1].strip() for line in summary_table({"a": given, "GRPO": []}).splitlines()] == ["source", "---", "a"]
 
 
 def test_examples_in_docstrings_hold():

@@ -235,6 +235,14 @@ def test_a_failing_notebook_ends_the_run_with_one_clear_line(cell, told, tmp_pat
     assert not (tmp_path / "run/notebooks/02_after.ipynb").exists()
 
 
+@pytest.mark.parametrize("profile, key, told", [("paper", "", True), ("paper", "sk-of-nobody", False), ("tiny", "", False)])
+def test_a_run_that_will_want_a_key_says_so_before_its_first_notebook(profile, key, told, tmp_path):
+    command = [sys.executable, "-m", "fdcore", "run", "--profile", profile, "--out", str(tmp_path), "no_such_notebook"]
+    answer = subprocess.run(command, cwd=ROOT, env=os.environ | {"ANTHROPIC_API_KEY": key}, capture_output=True, text=True)
+    assert ("ANTHROPIC_API_KEY is not set: the run will stop" in answer.stdout) == told
+    assert "no notebook 'no_such_notebook'" in answer.stderr and "sk-of" not in answer.stdout + answer.stderr
+
+
 @pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
 def test_an_interruption_leaves_one_line_and_no_process(signal, tmp_path):
     import signal as signals
