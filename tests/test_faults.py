@@ -72,6 +72,8 @@ def test_of_several_failed_processes_a_kill_is_the_reason_then_the_first_line_th
     assert _reason([ended, aborted, killed], 4, "Connection closed by peer") == lost(1, 4, "SIGKILL")
     assert _reason([ended, raised], 4, "ValueError: x") == "ValueError: x"
     assert _reason([ended, aborted], 4, None) == lost(2, 4, "SIGABRT")
+    hung = f"sampling has not ended after 9 s: {faults.HANGS}; try again"
+    assert _reason([raised, failure(1, -9, "SIGKILL")], 2, hung) == hung  # one that is stopped does not heed SIGTERM, and the launcher kills it
     assert "what it printed says more" in _reason([raised, ended], 4, None)
 
 
