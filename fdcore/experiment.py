@@ -259,6 +259,13 @@ class Experiment:
     def _load(self, folder: Path):
         return load_model(folder, self.profile.model.dtype).to(self.processes.device)
 
+    def _load_to_sample(self, folder: Path):
+        """A model that is only sampled from. Beside an engine it stays in the machine's memory, in the engine's precision: a GPU has no room for both."""
+        settings, model = self.profile.sampler, self.profile.model
+        if settings.backend == "torch" and settings.engines is None:
+            return self._load(folder)
+        return load_model(folder, "bfloat16" if model.autocast else model.dtype)
+
     # -- sampling, training, evaluation --------------------------------------------------------------------------
 
     def _sampler(self, model) -> Sampler:
@@ -352,7 +359,7 @@ class Experiment:
 
         def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[Answer]:
             if not cached:
-                base = self._load(self.base())
+                base = self._load_to_sample(self.base())
                 cached.append((self._sampler(base), base))
             sampler, base = cached[0]
             sampler.update_weights(base)
@@ -442,7 +449,7 @@ class Experiment:
         splits = [each for each in ("test", "holdout") if each == split or arm in ("base", *self.arms) and self._unfinished(arm, each)]  # both, once the processes are up
         if self._launched("share-evaluate", arm, *splits):
             return list(read_jsonl(path))
-        settings, model = self.profile.evaluation, self._load(folder)
+        settings, model = self.profile.evaluation, self._load_to_sample(folder)
         profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile
         count = settings.samples_of(arm, split)
         at_once = max(1, self.profile.sampler.max_batch // count)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Iterator
 
 ERROR = "FD_ERROR"  # names the file for the line of the first process that fails
+HANGS = "an engine or another process hangs"
 AGAIN = "run the same command again, it goes on from the newest checkpoint"
 
 
@@ -43,7 +44,7 @@ def limited(seconds: float | None, what: str) -> Iterator[None]:
         return
 
     def end() -> None:
-        line = f"{what} has not ended after {seconds:,.0f} s: an engine or another process hangs; {AGAIN}. If it is only slow, raise training.stall_seconds"
+        line = f"{what} has not ended after {seconds:,.0f} s: {HANGS}; {AGAIN}. If it is only slow, raise training.stall_seconds"
         faulthandler.dump_traceback(all_threads=True)
         print(f"\nfdcore: {line}", file=sys.__stderr__, flush=True)
         leave(line)

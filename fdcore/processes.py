@@ -9,6 +9,7 @@ Started by `launch`, with torch's own launcher. Left out on purpose: tensor para
 """
 from __future__ import annotations
 
+import datetime
 import os
 import sys
 import tempfile
@@ -20,9 +21,10 @@ import torch
 import torch.distributed as dist
 
 from fdcore import REPOSITORY
-from fdcore.faults import ERROR, environment, left, lost
+from fdcore.faults import ERROR, HANGS, environment, left, limited, lost
 
 T = TypeVar("T")
+LONGEST = datetime.timedelta(hours=25)  # that others wait for process 0's feedback: a batch of Claude's may take a day. `fdcore.faults.limited` finds what hangs
 
 
 class Processes:
@@ -111,7 +113,8 @@ def joined(device: torch.device | None = None) -> Processes:
     if not dist.is_initialized():
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+        with limited(600, "meeting the other processes"):
+            dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=LONGEST)
     return Processes(rank, count, device)
 
 
@@ -134,7 +137,10 @@ def launch(count: int, arguments: Sequence[str]) -> None:
 
 
 def _reason(failures: Iterable, count: int, told: str | None) -> str:
-    """Of failed processes: a kill comes before what it made the others say, that before any other signal (the launcher's own is SIGTERM)."""
+    """Of failed processes: a kill comes before what it made the others say, that before any other signal (the launcher's own is SIGTERM). But
+    the launcher kills one that hangs when another has said so."""
+    if told and HANGS in told:
+        return told
     signals = {failure.local_rank: failure.signal_name() for failure in failures if failure.exitcode < 0}
     killed = [rank for rank, signal in signals.items() if signal == "SIGKILL"] or ([] if told else [rank for rank, signal in signals.items() if signal != "SIGTERM"])
     return lost(killed[0], count, signals[killed[0]]) if killed else told or f"one of {count} processes failed; what it printed says more"

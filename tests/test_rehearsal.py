@@ -246,7 +246,14 @@ def test_what_goes_wrong_is_one_line_that_says_what_to_do_and_training_goes_on_f
 
     change(world, "training", stall_seconds=25)
     stopped = []
-    line = trained(world, meanwhile=lambda found: stopped.append(found[1]) or found[1].suspend())
+
+    def hang(found: list[psutil.Process]) -> None:
+        while not found[1].children():  # Lean's: it samples
+            time.sleep(0.1)
+        found[1].suspend()
+        stopped.append(found[1])
+
+    line = trained(world, meanwhile=hang)
     assert re.search(r"has not ended after 25 s: an engine or another process hangs; run the same command again", line), line
     assert not stopped[0].is_running()
     change(world, "training", stall_seconds=7200)
