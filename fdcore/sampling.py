@@ -1,8 +1,8 @@
 """Sampling: many prompts in, one completion each out, with the log-probs of what was drawn.
 
 `TorchSampler` is a KV-cached batched sampler for causal language models that keep keys and values only. What makes it faster than
-`generate()`: the prefix that all prompts share is computed once and attended to with one matrix product for the whole batch; every row
-writes at its own position, so nothing is padded to the longest prompt; a finished row leaves the batch at once and a waiting prompt
+`generate()`: the prefix that all prompts share is computed once and attended to with one matrix product for the whole batch; a long prompt
+that several rows share, as the samples of a group do, is computed once and copied; every row writes at its own position, so nothing is padded to the longest prompt; a finished row leaves the batch at once and a waiting prompt
 takes its place; masks are built once a step and not once a layer.
 
 Left out on purpose: beam search, penalties, and models with another kind of cache (`fdcore.sampling_vllm` serves those).
@@ -32,6 +32,7 @@ from fdcore.records import Record
 ATTENTION = "fdcore_slots"  # the name under which transformers knows `slot_attention`
 PREFILL_TOKENS = 8192  # padded tokens of one prefill forward
 FEWEST_ROWS = 8  # rows worth a thread of their own
+COPIED_TOKENS = 256  # own tokens from which on rows with the same prompt share its prefill; shorter ones take a small part of the time
 
 
 class SamplingParams(Record):
@@ -178,8 +179,9 @@ class TorchSampler:
         while waiting or active:
             free = len(part.slots) - len(active)
             if waiting and (free >= max(1, len(part.slots) // 8) or free >= len(waiting)):  # few large prefills, not many small ones
-                entering = [waiting.pop() for _ in range(min(free, len(waiting)))]
-                drawn = self._prefill(entering, len(active), cache, prefix)
+                entering, copies = _first_and_copies([waiting.pop() for _ in range(min(free, len(waiting)))], prefix)
+                drawn = self._prefill(entering, copies, len(active), cache, prefix)
+                entering += copies
                 part.slots[len(active) : len(active) + len(entering)] = entering
                 active += entering
             else:
@@ -193,9 +195,12 @@ class TorchSampler:
                 row.add(token, logprob, self.tokenizer)
             active = part.leave(active)
 
-    def _prefill(self, entering: list[_Row], at: int, cache: SlotCache, prefix: int) -> tuple[list[int], list[float]]:
-        """Run what is new of the prompts into the slots from `at` on, a few thousand padded tokens at a time, and draw the first token of each."""
-        tokens, logprobs, device = [], [], self.model.device
+    def _prefill(self, entering: list[_Row], copies: dict[_Row, int], at: int, cache: SlotCache, prefix: int) -> tuple[list[int], list[float]]:
+        """Run what is new of the prompts into the slots from `at` on, a few thousand padded tokens at a time, and draw the first token of each.
+
+        The slots behind them are for `copies`: rows with the prompt of the entering row of that number.
+        """
+        tokens, logprobs, device, shared = [], [], self.model.device, {}
         while len(tokens) < len(entering):
             group = entering[len(tokens) :]
             widths = list(itertools.accumulate((len(row.prompt) - row.cached for row in group), max))
@@ -208,7 +213,13 @@ class TorchSampler:
             positions = (prefix + lengths)[:, None] + torch.arange(ids.shape[1], device=device)
             with head_at(self.model, torch.arange(len(group), device=device), counts - 1):
                 logits = self.model(input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True).logits[0]
+            shared |= {first: logits[first - len(tokens)] for first in copies.values() if 0 <= first - len(tokens) < len(group)}
             drawn = draw(logits, group)
+            tokens += drawn[0]
+            logprobs += drawn[1]
+        if copies:
+            cache.copy([at + first for first in copies.values()], at + len(entering))
+            drawn = draw(torch.stack([shared[first] for first in copies.values()]), list(copies))
             tokens += drawn[0]
             logprobs += drawn[1]
         return tokens, logprobs
@@ -251,6 +262,20 @@ class _Row:
 
     def completion(self) -> Completion:
         return Completion.model_construct(token_ids=tuple(self.tokens), logprobs=tuple(self.logprobs), finish_reason=self.reason)
+
+
+def _first_and_copies(rows: list[_Row], prefix: int) -> tuple[list[_Row], dict[_Row, int]]:
+    """The rows whose prompts are to be computed, and each of the others with the number of the one that has the same long prompt."""
+    firsts: list[_Row] = []
+    copies: dict[_Row, int] = {}
+    numbers: dict[tuple[int, ...], int] = {}
+    for row in rows:
+        long = row.cached == prefix and len(row.prompt) - prefix >= COPIED_TOKENS
+        if long and (number := numbers.setdefault(tuple(row.prompt), len(firsts))) < len(firsts):
+            copies[row] = number
+        else:
+            firsts.append(row)
+    return firsts, copies
 
 
 def draw(logits: Tensor, rows: Sequence[_Row]) -> tuple[list[int], list[float]]:
@@ -360,6 +385,12 @@ class SlotCache(Cache):
     def arrange(self, order: list[int]) -> None:
         """Put the slots into another order."""
         self._own = {layer: tuple(buffer[order] for buffer in buffers) for layer, buffers in self._own.items()}
+
+    def copy(self, sources: list[int], at: int) -> None:
+        """Fill the slots from `at` on with what these slots hold."""
+        for buffers in self._own.values():
+            for buffer in buffers:
+                buffer[at : at + len(sources)] = buffer[sources]
 
     def swap(self, one: list[int], other: list[int]) -> None:
         """Let slots change places, pair by pair."""

@@ -17,7 +17,7 @@ Log = Callable[[int, dict[str, float]], None]  # a step and its numbers
 
 
 @contextlib.contextmanager
-def tracked(name: TrackerName, *, project: str, run: str, folder: Path, start: int) -> Iterator[Log]:
+def tracked(name: TrackerName, start: int, *, project: str, run: str, folder: Path) -> Iterator[Log]:
     """Opens the tracker for a run that goes on after step `start`, and closes it. ValueError where it is not installed."""
     try:
         log, close = {"trackio": _trackio, "wandb": _wandb, "tensorboard": _tensorboard}[name](project, run, folder, start)

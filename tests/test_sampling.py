@@ -135,6 +135,25 @@ def test_the_shared_prefix_is_computed_once(model):
     assert sum(tokens) == 200 + 12
 
 
+@pytest.mark.parametrize("max_batch", [5, 64])
+def test_a_long_prompt_that_rows_share_is_computed_once_and_changes_nothing(model, max_batch):
+    own = [prompts_of(1, shared=300, seed=seed)[0] for seed in (1, 2, 3)]
+    prompts = [[5, *own[i]] for i in (0, 1, 0, 2, 1, 0, 0, 2)] + prompts_of(2, shared=0, seed=4)
+    prefilled = []
+    hook = model.model.embed_tokens.register_forward_hook(lambda module, inputs, output: prefilled.append(inputs[0].numel() if inputs[0].shape[1] > 1 else 0))
+    params = SamplingParams(max_new_tokens=12)
+    sampler = TorchSampler(model, max_batch=max_batch)
+    done = sampler.generate(prompts, params, range(10))
+    hook.remove()
+    alone = [TorchSampler(model).generate([prompt], params, [seed])[0] for seed, prompt in enumerate(prompts)]
+    assert [c.token_ids for c in done] == [c.token_ids for c in alone]
+    torch.testing.assert_close([list(c.logprobs) for c in done], [list(c.logprobs) for c in alone], atol=1e-4, rtol=0)
+    if max_batch > len(prompts):
+        assert sum(prefilled) < 5 * 320  # three long prompts, not eight, and two short ones
+    later = next_turn(prompts, done, range(10))
+    assert [c.token_ids for c in sampler.generate(later, params, range(10))] == [c.token_ids for c in TorchSampler(model).generate(later, params, range(10))]
+
+
 def next_turn(prompts, done, keep) -> list[list[int]]:
     return [prompts[i] + list(done[i].token_ids)[:25] + [40 + i % 7] * (1 + i % 3) for i in keep]
 

@@ -23,7 +23,7 @@ def test_the_docstring_example_holds():
 def test_a_tracker_that_is_not_installed_is_refused_with_the_way_out(tmp_path, name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
-    with pytest.raises(ValueError, match=f"pip install {name}`, or leave the tracker out"), tracked(name, project="p", run="r", folder=tmp_path, start=0):
+    with pytest.raises(ValueError, match=f"pip install {name}`, or leave the tracker out"), tracked(name, 0, project="p", run="r", folder=tmp_path):
         pass
 
 
@@ -75,8 +75,8 @@ def test_every_row_arrives_also_over_an_interruption(tmp_path, name, monkeypatch
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     track = functools.partial(tracked, name, project="p", run="r", folder=tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        Small(tmp_path, "grpo", fail_at=4).train(5, track=lambda start: track(start=start))  # the checkpoint is step 2's
-    rows = Small(tmp_path, "grpo").train(5, track=lambda start: track(start=start))
+        Small(tmp_path, "grpo", fail_at=4).train(5, track=track)  # the checkpoint is step 2's
+    rows = Small(tmp_path, "grpo").train(5, track=track)
     look = {"trackio": seen_by_trackio, "wandb": seen_by_wandb, "tensorboard": seen_by_tensorboard}[name]
     until = time.monotonic() + 20  # W&B writes in a process of its own
     while ("loss", 5) not in (seen := look(tmp_path)) and time.monotonic() < until:
