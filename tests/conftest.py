@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,20 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(item.get_closest_marker(mark) for mark in ("smoke", "rehearsal")))  # the longest first; the sort is stable
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of two nodes with two CPUs each, `workers`, beside a head without any."""
+    from ray.cluster_utils import Cluster
+
+    before, os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH"), os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)])
+    one = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 << 20})
+    one.workers = [one.add_node(num_cpus=2, object_store_memory=100 << 20) for _ in range(2)]
+    one.wait_for_nodes(timeout=120)
+    yield one
+    import ray
+
+    ray.shutdown()
+    one.shutdown()
+    os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)

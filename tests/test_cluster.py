@@ -1,11 +1,9 @@
-"""The verifier on a Ray cluster of two worker nodes, one of which is killed in the middle. Needs `pip install ray`; skipped without it."""
+"""The verifier on a Ray cluster of two worker nodes, one of which is killed in the middle."""
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -18,29 +16,13 @@ from tests.test_verifier import SETTINGS, mixed_sources, problem
 
 def test_without_an_address_it_stays_in_this_process(monkeypatch):
     monkeypatch.delenv("FD_RAY_ADDRESS", raising=False)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
     with open_verifier(**SETTINGS) as one:
         assert isinstance(one, Verifier) and "ray" not in sys.modules
     monkeypatch.setenv("FD_RAY_ADDRESS", "auto")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match="ray is not installed; run `pip install ray`"):
         open_verifier(**SETTINGS)
-
-
-@pytest.fixture(scope="module")
-def cluster(library):
-    pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    before, os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH"), os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)])
-    one = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 << 20})
-    one.workers = [one.add_node(num_cpus=1, object_store_memory=100 << 20) for _ in range(2)]
-    one.wait_for_nodes()
-    yield one
-    import ray
-
-    ray.shutdown()
-    one.shutdown()
-    os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
 
 
 def kill(node) -> None:

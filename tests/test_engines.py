@@ -1,11 +1,8 @@
-"""Engines of their own on a Ray cluster of two nodes: the completions of a sampler in this process, also when one is killed. Needs `pip install ray`; skipped without it."""
+"""Engines of their own on a Ray cluster of two nodes: the completions of a sampler in this process, also when one is killed."""
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -18,24 +15,6 @@ from fdcore.sampling import SamplingParams, TorchSampler
 
 SHAPE = dict(hidden_size=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate_size=128, vocab_size=400, max_positions=512)
 PROMPTS = [list(range(20, 40)) + [100 + i, 200 - i] for i in range(13)]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    before, os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH"), os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)])
-    one = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 << 20})
-    for _ in range(2):
-        one.add_node(num_cpus=2, object_store_memory=100 << 20)
-    one.wait_for_nodes()
-    yield one
-    import ray
-
-    ray.shutdown()
-    one.shutdown()
-    os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
 
 
 @pytest.fixture(scope="module")
