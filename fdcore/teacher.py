@@ -33,6 +33,9 @@ class EMATeacher:
     (the base under LoRA adapters) are shared with it: neither copied, averaged nor saved. `shard` cuts the teacher among processes
     (`fdcore.processes`); the student, whole when it is given here, is to be cut in the same way before the first update.
 
+    With `warmup` the n-th move keeps min(α, n / (n + 9)) only, so that an average over few moves is not held by where it began
+    (TensorFlow's ExponentialMovingAverage with num_updates): 0.1, 0.18, 0.25, ... up to α.
+
     >>> student = torch.nn.Linear(1, 1, bias=False)
     >>> _ = torch.nn.init.constant_(student.weight, 0.0)
     >>> teacher = EMATeacher(student, alpha=0.9, every=5)
@@ -43,12 +46,12 @@ class EMATeacher:
     0.1
     """
 
-    def __init__(self, student: torch.nn.Module, *, alpha: float = 0.9, every: int = 5, shard: Callable[[torch.nn.Module], torch.nn.Module] = lambda model: model):
+    def __init__(self, student: torch.nn.Module, *, alpha: float = 0.9, every: int = 5, warmup: bool = False, shard: Callable[[torch.nn.Module], torch.nn.Module] = lambda model: model):
         if not 0 <= alpha <= 1:
             raise ValueError(f"EMATeacher: alpha is the share of the teacher that is kept and must lie in [0, 1], got {alpha}")
         if every < 1:
             raise ValueError(f"EMATeacher: every must be at least 1 step, got {every}")
-        self.alpha, self.every = alpha, every
+        self.alpha, self.every, self.warmup = alpha, every, warmup
         self.model = shard(shared_copy(student))
         mine = dict(self.model.named_parameters())
         self._weights = {name: mine[name].data for name in trained(student)}
@@ -61,9 +64,11 @@ class EMATeacher:
             return False
         weights = trained(student)
         check_weights(self._average, weights, "EMATeacher: the student")
+        move = step // self.every
+        kept = min(self.alpha, move / (move + 9)) if self.warmup else self.alpha
         for name, weight in self._weights.items():
             average = self._average[name]
-            average.lerp_(weights[name].to(average), 1 - self.alpha)
+            average.lerp_(weights[name].to(average), 1 - kept)
             if average.data_ptr() != weight.data_ptr():
                 weight.copy_(average)
         for mine, theirs in zip(self.model.buffers(), student.buffers()):

@@ -4,8 +4,11 @@ import importlib.util
 import pytest
 import torch
 
+from fdcore.methods import GroupRelativePolicyOptimization
 from fdcore.model import build_student, train_tokenizer
 from fdcore.policy import action_logits, action_values, token_logprobs
+from fdcore.profile import load_profile
+from fdcore.records import Problem, Trajectory, Verdict
 from fdcore.sampling import SamplingParams, TorchSampler
 from fdcore.sampling_vllm import VLLMSampler, VLLMUnavailable
 
@@ -76,3 +79,25 @@ class TestVLLM:
         stops = tuple(range(200))
         done = engine.generate(PROMPTS, SamplingParams(max_new_tokens=50, stop_token_ids=stops), range(6))
         assert all(c.finish_reason == "stop" and c.token_ids[-1] in stops and not set(c.token_ids[:-1]) & set(stops) for c in done)
+
+    def test_a_training_step_reports_how_far_engine_and_trainer_are_apart_and_stale_weights_show(self, engine):
+        engine.update_weights(sharp(0))
+        done = engine.generate(PROMPTS, SamplingParams(max_new_tokens=20), range(6))
+        fresh, stale = (mismatch(sharp(seed), done) for seed in (0, 1))
+        assert 0 < fresh["mismatch_mean"] < 1e-3 and abs(fresh["mismatch_kl"]) < 1e-5
+        assert stale["mismatch_mean"] > 0.1 and stale["mismatch_kl"] > 0.01
+
+
+def mismatch(model, done) -> dict[str, float]:
+    """What GRPO reports of a batch of these completions in two groups."""
+    problems = [Problem(id="ab"[i % 2], header="", statement="theorem a : True := by", split="train") for i in range(6)]
+    attempts = [
+        Trajectory(
+            problem_id=problem.id, seed=i, step=1, prompt_length=len(prompt), token_ids=(*prompt, *c.token_ids), action_mask=(*[0] * len(prompt), *[1] * len(c.token_ids)),
+            logprobs=(*[0.0] * len(prompt), *c.logprobs), response_text="", tool_calls=(), source=None, verdict=Verdict(status="failed"), reward=float(i > 2), stop_reason="end",
+        )
+        for i, (problem, prompt, c) in enumerate(zip(problems, PROMPTS, done))
+    ]
+    method = GroupRelativePolicyOptimization(load_profile("smoke").grpo, model, max_tokens=20, autocast=False, mismatch=True)
+    method.prepare(problems, attempts)
+    return method.loss(model, range(6))[1]

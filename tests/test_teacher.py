@@ -35,6 +35,18 @@ def test_the_teacher_moves_at_every_fifth_step_only():
     assert teacher.model.weight.item() == pytest.approx(1 - 0.5**3)
 
 
+@pytest.mark.parametrize("every", [1, 3])
+def test_with_a_warm_up_the_first_moves_keep_less_and_go_on_so_after_a_restart(every):
+    kept, teacher = 1.0, EMATeacher(line(0.0), alpha=0.5, every=every, warmup=True)
+    for move, share in enumerate([1 / 10, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17, 0.5, 0.5], 1):
+        if move == 4:
+            state, teacher = teacher.state_dict(), EMATeacher(line(5.0), alpha=0.5, every=every, warmup=True)
+            teacher.load_state_dict(state)
+        assert teacher.update(line(1.0), move * every)
+        kept *= share
+        assert teacher.model.weight.item() == pytest.approx(1 - kept, abs=1e-6)
+
+
 def test_a_frozen_teacher_stays_bit_for_bit():
     student = build_tiny(0)
     teacher = EMATeacher(student, alpha=1.0, every=1)

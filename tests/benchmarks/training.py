@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this file is run
 from tests.benchmarks import distillation_loss, exactness, grpo_step, sampling
 
 QUICK = {"loss": ["--tokens=1024", "--hidden=64", "--rounds=1"], "step": ["--prompts=4", "--new=32", "--rounds=2"], "sampler": ["--batch=64", "--new=30", "--rounds=1"]}
-FULL = {"loss": ["--threads=2", "--rounds=1"], "step": ["--rounds=3"], "sampler": ["--rounds=2"]}
+FULL = {"loss": ["--threads=2", "--rounds=1"], "step": ["--rounds=2"], "sampler": ["--rounds=1", "--new=60"]}
 
 
 def main() -> None:
