@@ -76,7 +76,7 @@ def _checks(profile: Profile, folder: Path) -> list[tuple[str, Callable[[], str]
         found += [("GPUs", lambda: gpus(profile)), ("GPU memory", lambda: gpu_memory(profile)), ("driver, CUDA and torch", cuda), ("settings fit the GPUs", lambda: fits(profile))]
     if profile.sampler.backend == "vllm":
         found.append(("vLLM", vllm))
-    if profile.sampler.engines or os.environ.get("FD_RAY_ADDRESS"):
+    if (profile.hardware and profile.hardware.engines) or os.environ.get("FD_RAY_ADDRESS"):
         found.append(("Ray cluster", lambda: ray_cluster(profile)))
     found += [("CPU cores", lambda: cores(profile)), ("disk", lambda: disk(profile, folder)), ("sandbox", lambda: sandbox(profile))]
     if profile.lean.library == "mathlib":
@@ -166,12 +166,19 @@ def vllm() -> str:
 
 
 def ray_cluster(profile: Profile) -> str:
-    from fdcore.engines import cluster_room, ray_address
-
-    nodes, room, kind = cluster_room(ray_address())
-    if (asked := profile.sampler.engines or 0) > room:
-        raise Missing(f"room for {room} engines ({kind}), sampler.engines is {asked}", "add nodes (`ray start --address=HOST:6379`), or set sampler.engines lower")
-    return f"{nodes} nodes, {room} {kind}"
+    asked, address = profile.hardware.engines if profile.hardware else 0, os.environ.get("FD_RAY_ADDRESS")
+    if not address:
+        raise Missing(f"hardware.engines is {asked}, FD_RAY_ADDRESS is not set", "`ray start --head`, then export FD_RAY_ADDRESS=HOST:6379; or set hardware.engines: 0")
+    try:
+        import ray
+    except ImportError:
+        raise Missing("ray is not installed", "`pip install ray` on every node, or unset FD_RAY_ADDRESS") from None
+    ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error")
+    kind = "CPU" if profile.hardware is None or profile.hardware.device == "cpu" else "GPU"
+    nodes, room = sum(node["Alive"] for node in ray.nodes()), int(ray.cluster_resources().get(kind, 0))
+    if asked > room:
+        raise Missing(f"{room} {kind}s for {asked} engines", f"add nodes (`ray start --address={address}`), or set hardware.engines: {room}")
+    return f"{nodes} nodes with {room} {kind}s"
 
 
 # -- the machine -----------------------------------------------------------------------------------------------------

@@ -76,10 +76,10 @@ class Experiment:
         self.seed = seed
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
+        self._engine: Sampler | None = None
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)))
         if self.profile.model.source is None or self.processes.count > 1:
             disable_progress_bar()  # one for each load of a model of a few megabytes says nothing, nor does one from each of several processes
-        self._engine: Sampler | None = None  # this process's, of vLLM, or those of its own
         self._claim_folder()
         self._problems  # read at once: a missing or faulty problem file should not be found out hours later
 
@@ -262,34 +262,37 @@ class Experiment:
     def _load_to_sample(self, folder: Path):
         """A model that is only sampled from. Beside an engine it stays in the machine's memory, in the engine's precision: a GPU has no room for both."""
         settings, model = self.profile.sampler, self.profile.model
-        if settings.backend == "torch" and settings.engines is None:
+        if settings.backend == "torch" and not (self.profile.hardware and self.profile.hardware.engines):
             return self._load(folder)
         return load_model(folder, "bfloat16" if model.autocast else model.dtype)
 
     # -- sampling, training, evaluation --------------------------------------------------------------------------
 
     def _sampler(self, model) -> Sampler:
-        """What samples from that model after `update_weights(model)`. A vLLM engine takes its memory once: this process has one, for all models."""
-        settings, episode, processes = self.profile.sampler, self.profile.episode, self.processes
-        if settings.engines is None and settings.backend == "torch":
-            if processes.shards(model) or self.profile.training.staleness:
+        """What samples from the model. An engine is made once and follows whichever model it was given last: a GPU has room for one."""
+        hardware = self.profile.hardware
+        if self.profile.sampler.backend == "torch" and not (hardware and hardware.engines):
+            if self.processes.shards(model) or self.profile.training.staleness:
                 model = copy.deepcopy(model)  # a whole one of its own, as an engine has
-            return TorchSampler(model, self.tokenizer, max_batch=settings.max_batch)
-        if self._engine is None:
-            how = {
-                "max_batch": -(-settings.max_batch // (settings.engines or processes.count)), "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens,
-                "memory_share": settings.memory_share, "dtype": "bfloat16" if self.profile.model.autocast else None,
-            }
-            if settings.engines:
-                from fdcore.engines import RayEngines, ray_address
-
-                count = max(1, settings.engines // processes.count)
-                self._engine = RayEngines(ray_address(), model, self.tokenizer, count=count, backend=settings.backend, dtype=self.profile.model.dtype, settings=how)
-            else:
-                from fdcore.sampling_vllm import VLLMSampler
-
-                self._engine = VLLMSampler(model, self.tokenizer, **how, sleeps=settings.sleeps)
+            return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
+        self._engine = self._engine or self._open_engine(model)
         return self._engine
+
+    def _open_engine(self, model) -> Sampler:
+        sampler, episode, hardware = self.profile.sampler, self.profile.episode, self.profile.hardware
+        settings = {"max_batch": -(-sampler.max_batch // (hardware and (hardware.engines or hardware.gpus) or 1))}
+        if sampler.backend == "vllm":
+            settings |= {
+                "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens, "memory_share": sampler.memory_share,
+                "dtype": "bfloat16" if self.profile.model.autocast else None,
+            }
+        if hardware and hardware.engines:
+            from fdcore.engines import RaySampler
+
+            return RaySampler(os.environ.get("FD_RAY_ADDRESS"), model, self.tokenizer, engines=hardware.engines, backend=sampler.backend, device=hardware.device, **settings)
+        from fdcore.sampling_vllm import VLLMSampler
+
+        return VLLMSampler(model, self.tokenizer, **settings, sleeps=sampler.sleeps)
 
     def sampling(self, model, profile: Profile | None = None, clock: Clock | None = None) -> Rollouts:
         """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings; `clock`: as in `rollout`."""
@@ -355,14 +358,14 @@ class Experiment:
 
     def _generate(self, profile: Profile) -> Generate:
         """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
-        cached: list[tuple[Sampler, torch.nn.Module]] = []
+        @functools.cache
+        def base():
+            model = self._load_to_sample(self.base())
+            return model, self._sampler(model)
 
-        def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[Answer]:
-            if not cached:
-                base = self._load_to_sample(self.base())
-                cached.append((self._sampler(base), base))
-            sampler, base = cached[0]
-            sampler.update_weights(base)
+        def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
+            model, sampler = base()
+            sampler.update_weights(model)  # an engine has sampled from the student since
             chat, limit = Chat(self.tokenizer, [], thinking=profile.model.thinking), profile.episode.max_prompt_tokens
             texts = [chat.text([{"role": "system", "content": system}, {"role": "user", "content": user}]) for system, user in prompts]
             params = SamplingParams(temperature=profile.sampler.temperature, top_p=profile.sampler.top_p, max_new_tokens=profile.feedback.max_tokens, stop_token_ids=(chat.end,))

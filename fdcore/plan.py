@@ -145,7 +145,7 @@ def memory_plan(profile: Profile, shape: Shape, column: Column) -> Memory:
     sequences, problems = max(0, int(cache / one)), []
     if longest > shape.max_position_embeddings:
         problems.append(f"episode.max_prompt_tokens + max_response_tokens are {longest}, the model has {shape.max_position_embeddings} positions")
-    apart = profile.sampler.engines is not None  # on GPUs of their own
+    apart = hardware.engines > 0  # on GPUs of their own
     left = capacity - (0 if apart else engine["workspace"] if profile.sampler.sleeps else part * capacity)  # an engine that sleeps keeps its workspace
     if (needed := sum(rows.values())) > left:
         problems.append(f"the trainer needs {needed / GB:.0f} GB a GPU, the sampler leaves it {left / GB:.0f} of {capacity / GB:.0f}; most of it: {max(rows, key=rows.get)}")
@@ -154,7 +154,7 @@ def memory_plan(profile: Profile, shape: Shape, column: Column) -> Memory:
     if not sequences:
         problems.append(f"the sampler gets {part * capacity / GB:.0f} GB, its weights and one sequence need {(sum(engine.values()) + one) / GB:.0f}")
     return Memory(
-        trainer=rows, engine=engine, cache=cache, sequences=sequences, asked=-(-profile.sampler.max_batch // (profile.sampler.engines or hardware.gpus)), capacity=capacity, problems=tuple(problems),
+        trainer=rows, engine=engine, cache=cache, sequences=sequences, asked=-(-profile.sampler.max_batch // (hardware.engines or hardware.gpus)), capacity=capacity, problems=tuple(problems),
     )
 
 
@@ -252,7 +252,7 @@ class Clock:
     def __init__(self, profile: Profile, shape: Shape, taken: dict[str, Assumption]):
         self.profile, self.shape, self.a = profile, shape, {name: assumption.value for name, assumption in taken.items()}
         self.gpus = profile.hardware.gpus if profile.hardware else 0
-        self.engines = profile.sampler.engines or self.gpus
+        self.engines = profile.hardware and profile.hardware.engines or self.gpus
 
     def sample(self, attempts: float) -> float:
         """Decoding is bound by reading weights and cache; the longest attempt sets how many tokens follow one another."""

@@ -20,9 +20,9 @@ from fdcore.tracking import TrackerName
 PROFILES = Path(__file__).parent / "profiles"
 ADDED = {"about", "publish_figures", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
 TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
-    "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "sampler.engines", "training.micro_batch",
-    "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.prices", "feedback.budget_dollars", "feedback.budget_tokens",
-    "feedback.batches", "feedback.timeout_seconds", "feedback.retries", "feedback.poll_seconds",
+    "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "hardware.engines", "training.micro_batch",
+    "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.budget_dollars", "feedback.budget_tokens",
+    "feedback.timeout_seconds", "feedback.retries", "feedback.poll_seconds",
 }
 
 
@@ -123,7 +123,6 @@ class Sampler(Section):
     top_p: float = Field(gt=0, le=1)
     max_batch: int = Field(gt=0)
     memory_share: float = Field(0.5, gt=0, lt=1)  # of each GPU, for vLLM's weights and cache; the trainer has the rest
-    engines: int | None = Field(None, gt=0)  # so many apart from the trainer, as Ray actors of the cluster at FD_RAY_ADDRESS; None: one in the trainer's process
     sleeps: bool = False  # vLLM's sleep mode: the trainer has that share, too, while nothing is sampled
 
 
@@ -261,6 +260,7 @@ class Hardware(Section):
 
     gpus: int = Field(gt=0)  # more than one share the weights among them (FSDP), and each has an engine of its own
     gpu_memory_gb: float = Field(gt=0)  # of each, in 10^9 bytes
+    engines: int = Field(0, ge=0)  # samplers on the Ray cluster at FD_RAY_ADDRESS, a GPU each (`fdcore.engines`); 0: in the training processes
     device: Literal["cuda", "cpu"] = "cuda"  # cpu: as many processes on CPU cores, over gloo, to try the same without GPUs
 
 
@@ -349,6 +349,8 @@ def load_profile(name: str | Path) -> Profile:
         raise ValueError(f"{path}: training.staleness needs the correction for older weights: set distillation.importance_cap and grpo.importance_cap (2.0 is usual)")
     if training.staleness and profile.sampler.sleeps:
         raise ValueError(f"{path}: sampler.sleeps and training.staleness exclude each other: one gives the engine's memory to the trainer while it learns, the other samples then")
+    if profile.hardware and profile.hardware.engines and profile.hardware.gpus > 1:
+        raise ValueError(f"{path}: hardware.engines on a cluster serve one training process: set hardware.gpus: 1, or hardware.engines: 0 for an engine in each process; got {profile.hardware.engines} and {profile.hardware.gpus} gpus")
     if (profile.model.source is None) != (profile.model.student is not None and profile.warmup is not None):
         raise ValueError(f"{path}: model.source must be given, or else model.student and warmup")
     return profile

@@ -38,11 +38,12 @@ class Advice:
 class Small:
     """`Small(folder, "fd").train(4)`: 4 problems a step (fd) or 2 x 2 samples (grpo), in micro-batches of 2."""
 
-    def __init__(self, folder: Path, method: str, *, lora: bool = False, checkpointing: bool = False, arm: str | None = None, learning_rate: float = 0.01, fail_at: int | None = None, cap: float | None = None, processes: Processes = Processes(), **training):
+    def __init__(self, folder: Path, method: str, *, lora: bool = False, checkpointing: bool = False, arm: str | None = None, learning_rate: float = 0.01, fail_at: int | None = None, cap: float | None = None, processes: Processes = Processes(), engines=None, **training):
         self.model, self.fail_at, self.processes = student(lora, checkpointing), fail_at, processes
         stale = bool(training.get("staleness"))
-        self.sampler, self.talk = TorchSampler(copy.deepcopy(self.model) if stale or processes.shards(self.model) else self.model), processes.aside() if stale else processes
+        self.talk = processes.aside() if stale else processes
         self.tokenizer = train_tokenizer(["theorem a : True := by"], 300)
+        self.sampler = engines(self.model, self.tokenizer) if engines else TorchSampler(copy.deepcopy(self.model) if stale or processes.shards(self.model) else self.model)
         self.chat = Chat(self.tokenizer, [], thinking=False, system=False)
         profile, clock = load_profile("smoke"), Clock()
         settings = profile.training.model_copy(update={"micro_batch": 2, "checkpoint_every": 2, "warmup_steps": 2} | training)

@@ -1,69 +1,84 @@
-"""Engines of their own on a Ray cluster of two nodes: the completions of a sampler in this process, also when one is killed."""
+"""Several engines on a Ray cluster of two nodes draw what one sampler draws."""
 from __future__ import annotations
 
-import threading
-import time
+import sys
 
-import psutil
 import pytest
+import torch
+from smallrun import Small, student
 
 from fdcore import doctor
-from fdcore.engines import RayEngines, ray_address
-from fdcore.model import add_adapters, build_student, train_tokenizer
+from fdcore.engines import RaySampler
 from fdcore.profile import load_profile
 from fdcore.sampling import SamplingParams, TorchSampler
 
-SHAPE = dict(hidden_size=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate_size=128, vocab_size=400, max_positions=512)
-PROMPTS = [list(range(20, 40)) + [100 + i, 200 - i] for i in range(13)]
+PROMPTS = [[1, 2, 3, *range(10, 10 + i)] for i in range(1, 10)]
+PARAMS = SamplingParams(max_new_tokens=8)
+
+
+def test_without_ray_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match="ray is not installed; run `pip install ray`"):
+        RaySampler("auto", student(), None, engines=2, backend="torch", device="cpu")
 
 
 @pytest.fixture(scope="module")
-def engines(cluster):
-    made = RayEngines(cluster.address, build_student(**SHAPE, seed=0), train_tokenizer(["theorem a b"], 400), count=2, backend="torch", dtype="float32", settings={"max_batch": 4})
-    yield made
-    made.close()
+def address(cluster):
+    return cluster.address
 
 
-@pytest.mark.parametrize("lora", [False, True])
-def test_engines_of_their_own_give_the_completions_of_a_sampler_here_with_the_newest_weights(engines, lora):
-    params = SamplingParams(max_new_tokens=12, stop_token_ids=(7,))
-    for seed in (1, 2):
-        model = build_student(**SHAPE, seed=seed)
-        if lora:
-            model = add_adapters(model, rank=2, alpha=4, seed=seed)
-        engines.update_weights(model)
-        assert [c.token_ids for c in engines.generate(PROMPTS, params, range(13))] == [c.token_ids for c in TorchSampler(model).generate(PROMPTS, params, range(13))]
-    assert engines.generate([], params, []) == []
+def spread(address, model, tokenizer=None):
+    return RaySampler(address, model, tokenizer, engines=2, backend="torch", device="cpu")
 
 
-def test_an_engine_that_is_killed_in_the_middle_changes_no_completion(engines):
-    model, params = build_student(**SHAPE, seed=3), SamplingParams(max_new_tokens=300)
+def same(ours, theirs) -> None:
+    assert [c.token_ids for c in ours] == [c.token_ids for c in theirs]
+    torch.testing.assert_close([list(c.logprobs) for c in ours], [list(c.logprobs) for c in theirs], atol=1e-4, rtol=0)
+
+
+def test_two_engines_draw_what_one_sampler_draws_also_after_a_step_and_after_a_loss(address):
+    import ray
+
+    model = student(lora=True)
+    engines, alone = spread(address, model), TorchSampler(model)
+    first = engines.generate(PROMPTS, PARAMS, range(9))
+    same(first, alone.generate(PROMPTS, PARAMS, range(9)))
+    where = dict(engines._held)
+    assert sorted(where.values()) == [0] * 5 + [1] * 4
+    later = [prompt + list(c.token_ids) + [7] for prompt, c in zip(PROMPTS, first)][::-1]
+    same(engines.generate(later, PARAMS, range(9)), alone.generate(later, PARAMS, range(9)))
+    assert [engines._held[tokens] for tokens in engines._held] and all(place == where[start] for tokens, place in engines._held.items() for start in where if tokens[: len(start)] == start)
+    with torch.no_grad():
+        for weight in filter(lambda p: p.requires_grad, model.parameters()):
+            weight += 0.3
     engines.update_weights(model)
-    before = list(engines._engines)
-    actor = [p for p in psutil.process_iter(["cmdline"]) if "ray::Engine" in " ".join(p.info["cmdline"] or ())]
-    assert len(actor) >= 2
-
-    def kill() -> None:
-        time.sleep(0.3)
-        actor[0].kill()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    found = [c.token_ids for c in engines.generate(PROMPTS * 3, params, range(39))]
-    killer.join()
-    found_again = [c.token_ids for c in engines.generate(PROMPTS * 3, params, range(39))]
-    assert found == found_again == [c.token_ids for c in TorchSampler(model).generate(PROMPTS * 3, params, range(39))]
-    assert [old is new for old, new in zip(before, engines._engines)].count(False) == 1
+    changed = engines.generate(PROMPTS, PARAMS, range(9))
+    same(changed, alone.generate(PROMPTS, PARAMS, range(9)))
+    assert [c.token_ids for c in changed] != [c.token_ids for c in first]
+    ray.kill(engines._engines[1])
+    same(engines.generate(PROMPTS, PARAMS, range(9)), changed)
+    engines.close()
 
 
-def test_more_engines_than_the_cluster_has_room_for_are_refused_and_so_is_no_cluster(cluster, monkeypatch):
-    with pytest.raises(ConnectionError, match="sampler.engines is 9, the Ray cluster at .* has 4 CPU cores"):
-        RayEngines(cluster.address, None, None, count=9, backend="torch", dtype="float32", settings={})
-    monkeypatch.setenv("FD_RAY_ADDRESS", cluster.address)
-    profile = load_profile("paper").varied({"sampler.engines": 4})
-    assert doctor.ray_cluster(profile) == "3 nodes, 4 CPU cores"
-    with pytest.raises(doctor.Missing, match="room for 4 engines .*sampler.engines is 9"):
-        doctor.ray_cluster(profile.varied({"sampler.engines": 9}))
-    monkeypatch.delenv("FD_RAY_ADDRESS", raising=False)
-    with pytest.raises(ValueError, match="FD_RAY_ADDRESS names no Ray cluster"):
-        ray_address()
+def test_a_run_with_engines_on_the_cluster_has_the_metrics_of_one_without(address, tmp_path):
+    alone, together = Small(tmp_path / "alone", "fd"), Small(tmp_path / "together", "fd", engines=lambda model, tokenizer: spread(address, model, tokenizer))
+    for mine, theirs in zip(alone.train(3), together.train(3), strict=True):
+        assert {key: pytest.approx(value, rel=1e-4, abs=1e-6) if isinstance(value, float) else value for key, value in mine.items()} == theirs
+    together.sampler.close()
+
+
+def test_more_engines_than_the_cluster_has_room_for_are_refused(address):
+    with pytest.raises(ConnectionError, match="hardware.engines is 9, but the Ray cluster at .* has 4 CPUs; start more nodes, or set hardware.engines: 4"):
+        RaySampler(address, student(), None, engines=9, backend="torch", device="cpu")
+
+
+def test_the_check_counts_the_clusters_room_and_says_what_to_do_without_one(address, monkeypatch):
+    profile = load_profile("paper-lora").varied({"hardware.engines": 4, "hardware.device": "cpu"})
+    monkeypatch.setenv("FD_RAY_ADDRESS", address)
+    assert doctor.ray_cluster(profile) == "3 nodes with 4 CPUs"
+    with pytest.raises(doctor.Missing, match="^4 CPUs for 9 engines$") as missing:
+        doctor.ray_cluster(profile.varied({"hardware.engines": 9}))
+    assert "hardware.engines: 4" in missing.value.remedy
+    monkeypatch.delenv("FD_RAY_ADDRESS")
+    with pytest.raises(doctor.Missing, match="hardware.engines is 4, FD_RAY_ADDRESS is not set"):
+        doctor.ray_cluster(profile)
