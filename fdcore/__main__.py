@@ -171,7 +171,8 @@ def _joined(profile: str, seed: int | None, out: Path | None) -> Iterator:
 
     processes = joined(device_of(load_profile(profile)))
     try:
-        yield Experiment(profile, seed or 0, out, processes)
+        with contextlib.closing(Experiment(profile, seed or 0, out, processes)) as run:
+            yield run
     except Exception as error:
         if processes.rank == 0 and os.environ.get(ERROR):
             Path(os.environ[ERROR]).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")

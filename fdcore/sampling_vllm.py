@@ -3,8 +3,9 @@
 The engine lives in this process. After an optimizer step the trainer's tensors are handed straight to the live engine through vLLM's
 weight-update calls (start, update, finish): no restart, no file, no copy through the network. Needs vLLM 0.32.
 
-Left out on purpose: several engines or nodes, tensor parallelism (then the engine is in other processes and needs vLLM's NCCL or IPC
-transfer). Seeds: a request's draws come from its own seed, but they are vLLM's, so the completions differ from `TorchSampler`'s.
+Among several training processes each has an engine of its own. Left out on purpose: several nodes (`fdcore.engines`), and tensor
+parallelism (then the engine is in other processes and needs vLLM's NCCL or IPC transfer). Seeds: a request's draws come from its own
+seed, but they are vLLM's, so the completions differ from `TorchSampler`'s.
 """
 from __future__ import annotations
 
@@ -58,6 +59,7 @@ class VLLMSampler:
             self._engine = vllm.LLM(
                 model=folder, load_format="dummy", dtype=dtype or str(model.dtype).removeprefix("torch."), max_num_seqs=max_batch, max_model_len=max_tokens,
                 gpu_memory_utilization=memory_share, logprobs_mode="raw_logprobs", weight_transfer_config={"backend": TRANSFER}, disable_log_stats=True,
+                distributed_executor_backend="external_launcher" if torch.distributed.is_torchelastic_launched() else None,  # an engine in each training process
                 # vLLM 0.32 rewinds a seeded generator after a partial prefill, which a CPU's generator cannot do
                 enable_chunked_prefill=None if torch.accelerator.is_available() else False,
             )
@@ -83,6 +85,10 @@ class VLLMSampler:
         self._engine.update_weights({"update_info": {"weights": merged_weights(model)}})
         self._engine.finish_weight_update()
         self._engine.reset_prefix_cache()
+
+    def close(self) -> None:
+        """End the engine. Among several processes to be called before they leave their group, which vLLM then leaves for them."""
+        self._engine.llm_engine.engine_core.shutdown()
 
     def _request(self, params: SamplingParams, seed: int):
         return self._vllm.SamplingParams(
