@@ -12,7 +12,7 @@ import weakref
 from typing import Literal, Sequence
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from fdcore.model import merged_weights, unwrapped
 from fdcore.sampling import Completion, SamplingParams, TorchSampler
@@ -23,15 +23,14 @@ TRIES = 4  # a batch that has cost so many engines their life will cost more
 class Engine:
     """What runs in an actor: an empty model of the student's shape, and the sampler that follows it."""
 
-    def __init__(self, architecture: type[PreTrainedModel], config, tokenizer, backend: str, device: str, settings: dict):
+    def __init__(self, config, tokenizer, backend: str, device: str, settings: dict):
+        self.model = AutoModelForCausalLM.from_config(config, dtype=config.dtype).eval()
         if backend == "vllm":
             from fdcore.sampling_vllm import VLLMSampler
 
-            self.model = architecture(config).to(config.dtype)
             self.sampler = VLLMSampler(self.model, tokenizer, **settings)
         else:
-            self.model = architecture(config).to(device, config.dtype)
-            self.sampler = TorchSampler(self.model, tokenizer, **settings)
+            self.sampler = TorchSampler(self.model.to(device), tokenizer, **settings)
 
     def load(self, weights: dict[str, torch.Tensor]) -> None:
         unknown = self.model.load_state_dict(weights, strict=False).unexpected_keys
@@ -62,8 +61,8 @@ class RaySampler:
         found = int(ray.cluster_resources().get(kind, 0))
         if found < engines:
             raise ConnectionError(f"hardware.engines is {engines}, but the Ray cluster at {address} has {found} {kind}s; start more nodes, or set hardware.engines: {found}")
-        remote, inner = ray.remote(Engine).options(scheduling_strategy="SPREAD", **{"num_gpus" if device == "cuda" else "num_cpus": 1}), unwrapped(model)
-        self._start = lambda: remote.remote(type(inner), inner.config, tokenizer, backend, device, settings)
+        remote, config = ray.remote(Engine).options(scheduling_strategy="SPREAD", **{"num_gpus" if device == "cuda" else "num_cpus": 1}), unwrapped(model).config
+        self._start = lambda: remote.remote(config, tokenizer, backend, device, settings)
         self._engines, self._held, self._loaded = [self._start() for _ in range(engines)], {}, None
         self.update_weights(model)
 

@@ -83,6 +83,12 @@ class Experiment:
         self._claim_folder()
         self._problems  # read at once: a missing or faulty problem file should not be found out hours later
 
+    def close(self) -> None:
+        """End the engine, where one was started."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
     @property
     def shipped(self) -> bool:
         """Whether the folder holds records alone: what would need weights cannot be had from it."""
@@ -386,7 +392,7 @@ class Experiment:
             return False
         if hardware.device == "cuda" and (found := torch.cuda.device_count()) < hardware.gpus:
             raise ValueError(
-                f"profile {name} asks for {hardware.gpus} GPUs, torch sees {found} on this machine; ./run_all.sh --profile {name} --check says what to do, --rehearse tries the "
+                f"profile {name} asks for {hardware.gpus} GPU{'s' * (hardware.gpus > 1)}, torch sees {found} on this machine; ./run_all.sh --profile {name} --check says what to do, --rehearse tries the "
                 "profile without a GPU"
             )
         if hardware.gpus == 1:

@@ -2,8 +2,9 @@
 
 `TorchSampler` is a KV-cached batched sampler for causal language models that keep keys and values only. What makes it faster than
 `generate()`: the prefix that all prompts share is computed once and attended to with one matrix product for the whole batch; a long prompt
-that several rows share, as the samples of a group do, is computed once and copied; every row writes at its own position, so nothing is padded to the longest prompt; a finished row leaves the batch at once and a waiting prompt
-takes its place; masks are built once a step and not once a layer.
+that several rows share, as the samples of a group do, is computed once and copied; every row writes at its own position, so nothing is
+padded to the longest prompt; a finished row leaves the batch at once and a waiting prompt takes its place; masks are built once a step
+and not once a layer.
 
 Left out on purpose: beam search, penalties, and models with another kind of cache (`fdcore.sampling_vllm` serves those).
 """

@@ -3,8 +3,9 @@
 The engine lives in this process. After an optimizer step the trainer's tensors are handed straight to the live engine through vLLM's
 weight-update calls (start, update, finish): no restart, no file, no copy through the network. Needs vLLM 0.32.
 
-Left out on purpose: several engines or nodes, tensor parallelism (then the engine is in other processes and needs vLLM's NCCL or IPC
-transfer). Seeds: a request's draws come from its own seed, but they are vLLM's, so the completions differ from `TorchSampler`'s.
+Among several training processes each has an engine of its own. Left out on purpose: several nodes (`fdcore.engines`), and tensor
+parallelism (then the engine is in other processes and needs vLLM's NCCL or IPC transfer). Seeds: a request's draws come from its own
+seed, but they are vLLM's, so the completions differ from `TorchSampler`'s.
 """
 from __future__ import annotations
 
@@ -65,7 +66,8 @@ class VLLMSampler:
                     gpu_memory_utilization=memory_share, logprobs_mode="raw_logprobs", weight_transfer_config={"backend": TRANSFER}, disable_log_stats=True,
                     # vLLM 0.32 rewinds a seeded generator after a partial prefill, which a CPU's generator cannot do
                     enable_chunked_prefill=None if torch.accelerator.is_available() else False,
-                    enable_sleep_mode=sleeps, distributed_executor_backend="external_launcher" if torch.distributed.is_initialized() else None,
+                    enable_sleep_mode=sleeps,
+                    distributed_executor_backend="external_launcher" if torch.distributed.is_torchelastic_launched() else None,  # an engine in each training process
                 )
             except (RuntimeError, ValueError) as error:
                 raise VLLMUnavailable(f"vLLM cannot start: {' '.join(str(error).split())[:400]}") from error

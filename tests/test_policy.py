@@ -160,6 +160,28 @@ def test_in_double_precision_chunks_agree_to_ten_digits():
         assert whole.dtype == torch.float64 and torch.allclose(whole, parts, atol=1e-10)
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("adapters", [False, True])
+@pytest.mark.parametrize("tokens", [1, 5])
+def test_the_mean_of_values_in_chunks_has_the_gradient_of_the_whole_and_computes_no_logits_twice(adapters, autocast, tokens):
+    model = build_student(hidden_size=32, layers=2, heads=2, kv_heads=1, head_dim=16, intermediate_size=32, vocab_size=VOCABULARY, max_positions=128)
+    if adapters:
+        model = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
+    sequences, masks = sequences_and_masks(0, 20)
+    taken, rows, found = action_values(sequences, masks), [], []
+    hook = model.get_output_embeddings().register_forward_hook(lambda module, inputs, output: rows.append(output[..., 0].numel()))
+    for chunk in (10**9, tokens * VOCABULARY):
+        rows.clear()
+        logits = deferred_logits(model, sequences, masks, chunk=chunk, autocast=autocast)
+        mean, values, entropies = logits.mean(lambda part, where: (token_logprobs(part, taken[where]) * part.logsumexp(-1), entropy(part.detach())))
+        assert not values.requires_grad and not entropies.requires_grad
+        found.append([mean, values, entropies, *torch.autograd.grad(3 * mean, [p for p in model.parameters() if p.requires_grad])])
+    hook.remove()
+    assert sum(rows) <= len(taken) + 3  # and those that `deferred_logits` looks at
+    for whole, parts in zip(*found):
+        torch.testing.assert_close(whole, parts, atol=(0.02 if autocast else 1e-5) * max(1.0, whole.abs().max().item()), rtol=0)
+
+
 def test_no_more_logits_than_a_chunk_are_ever_computed_at_once(student):
     sequences, masks = sequences_and_masks(0, 5)
     rows = []

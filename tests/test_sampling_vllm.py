@@ -1,5 +1,9 @@
 """The vLLM backend, with the real engine (`vllm-cpu` will do): run by `./run_all.sh --test vllm`."""
 import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +17,7 @@ from fdcore.sampling import SamplingParams, TorchSampler
 from fdcore.sampling_vllm import VLLMSampler, VLLMUnavailable
 
 installed = importlib.util.find_spec("vllm") is not None
+os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GB; half of the machine's memory else, for each engine
 SHAPE = dict(hidden_size=128, layers=2, heads=4, kv_heads=2, head_dim=32, intermediate_size=256, vocab_size=400, max_positions=512)
 PROMPTS = [list(range(20, 60)) + [100 + i, 200 - i] for i in range(6)]
 
@@ -86,6 +91,35 @@ class TestVLLM:
         fresh, stale = (mismatch(sharp(seed), done) for seed in (0, 1))
         assert 0 < fresh["mismatch_mean"] < 1e-3 and abs(fresh["mismatch_kl"]) < 1e-5
         assert stale["mismatch_mean"] > 0.1 and stale["mismatch_kl"] > 0.01
+
+
+    def test_each_of_two_processes_has_an_engine_that_follows_the_model(self, tmp_path):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(tmp_path / "script.py")]
+        (tmp_path / "script.py").write_text(TWO)
+        root = Path(__file__).resolve().parent.parent
+        done = subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr[-3000:]
+        assert sorted(line for line in done.stdout.splitlines() if line.startswith("engine")) == ["engine 0: True True", "engine 1: True True"]
+
+
+TWO = """
+import torch
+from fdcore.processes import joined
+from tests.test_sampling_vllm import PROMPTS, SHAPE, SamplingParams, VLLMSampler, parity, sharp, train_tokenizer
+
+if __name__ == "__main__":
+    processes = joined()
+    engine = VLLMSampler(sharp(0), train_tokenizer(["theorem a b"] * 3, 400), max_batch=8, max_tokens=256)
+    near = []
+    for seed in (0, 1):
+        engine.update_weights(sharp(seed))
+        mine = processes.part(range(6))
+        done = processes.gather(engine.generate([PROMPTS[i] for i in mine], SamplingParams(max_new_tokens=20), list(mine)))
+        near.append(len(done) == 6 and parity(sharp(seed), done) < 1e-3)
+    print(f"engine {processes.rank}:", *near, flush=True)
+    engine.close()
+    assert not torch.distributed.is_initialized()
+"""
 
 
 def mismatch(model, done) -> dict[str, float]:
