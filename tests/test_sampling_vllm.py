@@ -55,6 +55,18 @@ def parity(model, done) -> float:
 class TestVLLM:
     pytestmark = needs_vllm
 
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
+    def test_an_engine_that_sleeps_is_refused_without_a_gpu_and_one_that_does_not_rests_for_nothing(self, engine):
+        with pytest.raises(VLLMUnavailable, match="sampler.sleeps needs a GPU.*set sampler.sleeps: false"):
+            VLLMSampler(sharp(0), train_tokenizer(["theorem a b"] * 3, 400), sleeps=True)
+        engine.rest()
+        assert parity(sharp(0), engine.generate(PROMPTS, SamplingParams(max_new_tokens=5), range(6))) < 1e-3
+
+    def test_settings_that_vllm_cannot_take_are_one_line(self):
+        with pytest.raises(VLLMUnavailable, match="vLLM cannot start: .*max_model_len") as told:
+            VLLMSampler(sharp(0), train_tokenizer(["theorem a b"] * 3, 400), max_tokens=10_000)
+        assert "\n" not in str(told.value)
+
     def test_a_new_engine_has_the_models_weights(self, engine):
         assert parity(sharp(0), engine.generate(PROMPTS, SamplingParams(max_new_tokens=20), range(6))) < 1e-3
 
