@@ -128,11 +128,6 @@ class Experiment:
                 raise RuntimeError(f"another process is writing into {self.folder}; wait for it or stop it, then run the same command again")
             yield
 
-    def close(self) -> None:
-        """End the engine, where there is one; nothing can be sampled after that."""
-        if self._engine is not None:
-            self._engine.close()
-
     # -- the world -----------------------------------------------------------------------------------------------
 
     @cached_property
