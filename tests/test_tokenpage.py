@@ -3,6 +3,7 @@
 Chromium is driven over its DevTools protocol; where none is on PATH the browser's part is skipped (`.ci/run` installs one where it can).
 """
 import base64
+import contextlib
 import html
 import io
 import itertools
@@ -375,17 +376,27 @@ def test_of_a_real_run_every_view_shows_its_records_text_and_numbers(tmp_path):
         page.close()
 
 
+def _copied_out_of_a_frame(url: str, folder):
+    """(what the copy button gives, errors), again until it gives something: on a busy machine a key may come before the frame takes it."""
+    for attempt in itertools.count():
+        frame = Page(url, folder / f"profile{attempt}")
+        try:
+            frame.until(lambda: any(abs(r - g) > 60 for r, g, _ in frame.picture().get_flattened_data()))  # the colours that its script paints
+            frame.js("navigator.clipboard.writeText('nothing')")
+            for key in ["Tab"] * 6 + ["Enter"]:  # the lists of arms, steps and colours, two buttons, and the one that copies
+                frame.key(key)
+            with contextlib.suppress(AssertionError):
+                frame.until(lambda: frame.js("navigator.clipboard.readText()") != "nothing", 20)
+            found = frame.js("navigator.clipboard.readText()"), frame.errors
+        finally:
+            frame.close()
+        yield found
+        if found[0] != "nothing":
+            return
+
+
 @browser_needed
 def test_inside_a_notebooks_frame_the_same_page_runs(browser, tmp_path):
     (tmp_path / "notebook.html").write_text("<!doctype html><meta charset=utf-8>" + inline(token_page(VIEWS[:2])).data, encoding="utf-8")
-    frame = Page((tmp_path / "notebook.html").as_uri(), tmp_path / "profile")
-    try:
-        frame.until(lambda: any(abs(r - g) > 60 for r, g, _ in frame.picture().get_flattened_data()))  # the colours that its script paints
-        frame.js("navigator.clipboard.writeText('nothing')")
-        for key in ["Tab"] * 6 + ["Enter"]:  # the lists of arms, steps and colours, two buttons, and the one that copies
-            frame.key(key)
-        frame.until(lambda: frame.js("navigator.clipboard.readText()") != "nothing")
-        assert frame.js("navigator.clipboard.readText()") == "".join(HOSTILE)
-        assert frame.errors == []
-    finally:
-        frame.close()
+    copied, errors = zip(*itertools.islice(_copied_out_of_a_frame((tmp_path / "notebook.html").as_uri(), tmp_path), 3))
+    assert "".join(HOSTILE) in copied and not any(errors)
