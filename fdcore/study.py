@@ -57,8 +57,11 @@ class Study:
         return [{"seed": run.seed, **row} for run in self.runs for row in run.evaluate(arm, split)]
 
     def variants(self, *ablations: str) -> dict[str, str]:
-        """Label -> arm of those of these ablations that the profile has, the arms as the profile has them included."""
-        return {label: arm for name in ablations if name in self.profile.ablations for label, arm in variants(self.profile, name).items()}
+        """Label -> arm of those of these ablations that the profile has, the arms as the profile has them included; of shipped records, what is there."""
+        found = {label: arm for name in ablations if name in self.profile.ablations for label, arm in variants(self.profile, name).items()}
+        if self.first.shipped:
+            found = {label: arm for label, arm in found.items() if self.first.metrics(arm)}
+        return found if set(found.values()) - set(self.arms) else {}
 
     def train_variant(self, arm: str) -> list[dict]:
         """Train a variant in the first run, where ablations are; its metrics rows, with steps counted from the base."""

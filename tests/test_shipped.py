@@ -47,6 +47,7 @@ def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path)
     assert again.train("fd") == study.train("fd") and len(again.train("fd")) == 12
     assert again.evaluate("fd", "test") == [{"seed": s, "step": i} for s in (0, 1) for i in (0, 1)]
     assert again.train("grpo") == [] and again.first.shipped and not study.first.shipped
+    assert again.variants("teacher_speed") == {"alpha 0.90": "fd", "alpha 1.00": "teacher_speed/alpha_1.00"} and again.variants("constant") == {}
 
 
 def test_drawing_anew_keeps_the_runs_provenance(study, tmp_path):
