@@ -20,7 +20,6 @@ import fcntl
 import hashlib
 import json
 import os
-import queue
 import re
 import shutil
 import tempfile
@@ -28,13 +27,14 @@ import textwrap
 import threading
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Sequence
 
 from pydantic import ValidationError
 
+from fdcore.leancore import MAX_STATES
 from fdcore.leanhost import Elaborator, Judge, Judgement
 from fdcore.leanserver import RawMessage, WarmLean, WarmLeanFailed, WarmLeanLate
 from fdcore.mathlib import find_mathlib
@@ -44,6 +44,8 @@ from fdcore.screen import declares, screen
 from fdcore.toolchain import Toolchain, build_library, find_toolchain
 
 BENCHES_A_JUDGE = 4  # a proof keeps the judge for a fifth of the time that it keeps the elaborator
+WAITING_A_BENCH = 4  # files under way: more leave a choice of which comes next
+MAX_PASSED = 64  # so many files may come before one that has waited longer
 RULES = 4  # raised when a change here could change a verdict: part of every cache key
 MAX_MESSAGES, MAX_MESSAGE_CHARS = 30, 1500
 STANDARD_AXIOMS = ("propext", "Quot.sound", "Classical.choice")
@@ -80,12 +82,10 @@ class Verifier:
         toolchain, path, identity = installed_lean(project)
         self._cache = VerdictCache(cache_dir, [identity, self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats])
         self._scratch, held = scratch_folder()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="verifier")
-        self._benches: queue.SimpleQueue[_Bench] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(WAITING_A_BENCH * workers, thread_name_prefix="verifier")
         judges = self._judges(toolchain, path, (workers + BENCHES_A_JUDGE - 1) // BENCHES_A_JUDGE)
         self._all = [_Bench(self, toolchain, path, self._scratch / str(i), judges[i // BENCHES_A_JUDGE]) for i in range(workers)]
-        for bench in self._all:
-            self._benches.put(bench)
+        self._benches = _Benches(self._all)
         self._statements: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self._end = weakref.finalize(self, _end, self._all, self._pool, self._scratch, held)
@@ -95,10 +95,10 @@ class Verifier:
         return self.check_many([(problem, source)])[0]
 
     def check_many(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
-        """Verdicts in the order of the pairs; equal pairs are checked once. Raises StatementError for a defective problem."""
+        """Verdicts in the order of the pairs; equal pairs are checked once, a problem's one after another. Raises StatementError for a defective problem."""
         keys = [self._cache.key(problem, source) for problem, source in pairs]
-        todo = dict(zip(keys, pairs))
-        futures = {key: self._pool.submit(self._judge, key, *pair) for key, pair in todo.items()}
+        todo = sorted(dict(zip(keys, pairs)).items(), key=lambda item: item[1][0].statement)
+        futures = {key: self._pool.submit(self._judge, key, *pair) for key, pair in todo}
         try:
             found = {key: future.result() for key, future in futures.items()}
         except BaseException:  # an error or Ctrl-C: what has not begun does not begin
@@ -133,13 +133,13 @@ class Verifier:
             return Verdict(status="forbidden", messages=(where,), detail=refusal.reason)
         if (known := self._cache.read(key)) is not None:
             return known
-        bench = self._benches.get()
+        bench = self._benches.take(context + problem.statement)
         try:
             verdict, lasting = bench.judge(_File(problem, imports, context, body, dropped))
         except SandboxError as error:
             verdict, lasting = Verdict(status="crash", detail=str(error)), False
         finally:
-            self._benches.put(bench)
+            self._benches.give(bench)
         if lasting:
             self._cache.write(key, verdict)
         return verdict
@@ -210,6 +210,49 @@ class _File(NamedTuple):
     @property
     def header(self) -> str:
         return self.imports + self.context
+
+
+class _Benches:
+    """Which bench judges what. A statement's files go to a bench that has elaborated the statement, where that keeps none waiting."""
+
+    def __init__(self, benches: Sequence[_Bench]):
+        self._free, self._lock = list(benches), threading.Lock()
+        self._has: dict[_Bench, dict[str, None]] = {bench: {} for bench in benches}  # statements, the newest last
+        self._waiting: list[tuple[str, Future]] = []
+        self._passed = 0  # how often the first of those who wait was passed over
+
+    def take(self, statement: str) -> _Bench:
+        """A bench for a file of this statement; waits for one where none is free."""
+        with self._lock:
+            if self._free:
+                bench = next((each for each in self._free if statement in self._has[each]), self._free[0])
+                self._free.remove(bench)
+                return self._given(bench, statement)
+            waiter: Future[_Bench] = Future()
+            self._waiting.append((statement, waiter))
+        return waiter.result()
+
+    def give(self, bench: _Bench) -> None:
+        """Back from who took it, and on to who waits: for a file of its own statements, for one that no bench has, or the longest."""
+        with self._lock:
+            if not self._waiting:
+                return self._free.append(bench)
+            taken = {statement for has in self._has.values() for statement in has}
+            places = range(len(self._waiting))
+            own = (place for place in places if self._waiting[place][0] in self._has[bench])
+            new = (place for place in places if self._waiting[place][0] not in taken)
+            place = next(own, next(new, 0)) if self._passed < MAX_PASSED else 0
+            self._passed = self._passed + 1 if place else 0
+            statement, waiter = self._waiting.pop(place)
+            waiter.set_result(self._given(bench, statement))
+
+    def _given(self, bench: _Bench, statement: str) -> _Bench:
+        has = self._has[bench]
+        has.pop(statement, None)
+        has[statement] = None
+        if len(has) > MAX_STATES:
+            del has[next(iter(has))]
+        return bench
 
 
 class _Bench:

@@ -23,7 +23,7 @@ from fdcore.problems import ROOT, read_problems
 from fdcore.records import Problem, Verdict
 from fdcore.screen import declares, screen, tokens
 from fdcore.toolchain import find_toolchain
-from fdcore.verifier import StatementError, Verifier, _File, _rows, check_command, normalize, split_header, split_imports
+from fdcore.verifier import StatementError, Verifier, _Benches, _File, _rows, check_command, normalize, split_header, split_imports
 from tests.attacks import COMM, FALSE, FAMILIES, HONEST, table
 from tests.benchmarks.soak import soak
 
@@ -490,3 +490,54 @@ def test_the_check_command_says_what_is_wrong_with_its_files(tmp_path):
         check_command(tmp_path / "S.lean", tmp_path / "S.lean", axioms=())
     with pytest.raises(ValueError, match="no file .*P.lean"):
         check_command(tmp_path / "S.lean", tmp_path / "P.lean", axioms=())
+
+
+def test_a_bench_goes_to_a_file_of_a_statement_it_has_then_to_a_new_one():
+    first, second = object(), object()
+    benches = _Benches([first, second])
+    assert [benches.take("A"), benches.take("B")] == [first, second]
+    with ThreadPoolExecutor(8) as pool:
+        waiting = []
+        for statement in "BCAAC":
+            waiting.append(pool.submit(benches.take, statement))
+            wait_until(lambda: len(benches._waiting) == len(waiting))
+        benches.give(first)  # has A: the third of those who wait
+        assert waiting[2].result(10) is first and not any(each.done() for each in (*waiting[:2], *waiting[3:]))
+        benches.give(first)
+        assert waiting[3].result(10) is first
+        benches.give(first)  # nobody waits for A any more: C is new to both, B is not
+        assert waiting[1].result(10) is first and not waiting[0].done()
+        benches.give(second)
+        assert waiting[0].result(10) is second
+        benches.give(second)  # has only B, but nothing else waits
+        assert waiting[4].result(10) is second
+    benches.give(second), benches.give(first)
+    assert benches.take("A") is first  # though the other was free before
+
+
+def test_a_file_is_passed_over_so_often_and_no_more(monkeypatch):
+    monkeypatch.setattr("fdcore.verifier.MAX_PASSED", 3)
+    bench = object()
+    benches = _Benches([bench])
+    benches.take("A")
+    with ThreadPoolExecutor(8) as pool:
+        other = pool.submit(benches.take, "B")
+        wait_until(lambda: benches._waiting)
+        for _ in range(3):
+            again = pool.submit(benches.take, "A")
+            wait_until(lambda: len(benches._waiting) == 2)
+            benches.give(bench)
+            assert again.result(10) is bench and not other.done()
+        last = pool.submit(benches.take, "A")
+        wait_until(lambda: len(benches._waiting) == 2)
+        benches.give(bench)
+        assert other.result(10) is bench and not last.done()
+        benches.give(bench)
+        assert last.result(10) is bench
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)

@@ -2,11 +2,12 @@
 
     .venv/bin/python -m tests.benchmarks.verifier [--proofs 2000] [--problems 120] [--workers 3] [--rounds 4]
 
-A fresh process is what one writes first: `lean` on the file with the proof and `#print axioms`, `--workers` of them at a time. It does
-not compare the statement, has no sandbox and no limits, so it does less. The two run in turns, a part of the proofs each, so that
-a machine that grows slower in between spoils both alike; on a machine that does other work too, the ratio of CPU time says more than
-that of wall time. Every proof is different, so no cache of verdicts helps; a problem comes
-back, as it does in training, so that its statement is elaborated once.
+The pool is given each part as training gives it, in one call. A fresh process is what one writes first: `lean` on the file with
+the proof and `#print axioms`, `--workers` of them at a time. It does not compare the statement, has no sandbox and no limits, so it
+does less. "One by one" are `--workers` callers that wait for each answer. The two run in turns, a part of the proofs each, so that a
+machine that grows slower in between spoils both alike; on a machine that does other work too, the ratio of CPU time says more than
+that of wall time. Every proof is different, so no cache of verdicts helps; a problem comes back, as it does in training, so that its
+statement is elaborated once.
 """
 import argparse
 import json
@@ -71,42 +72,41 @@ def cpu_seconds() -> float:
     return own.user + own.system + own.children_user + own.children_system + sum(t.user + t.system for t in running)
 
 
-def timed(check, part) -> tuple[list[bool], list[float], float, float]:
-    """(verdicts, seconds of each, seconds of all, CPU seconds of all), `--workers` at a time."""
+def callers(check, part) -> tuple[list[bool], list[float]]:
+    """(verdicts, seconds of each), `--workers` at a time."""
     def one(pair):
         start = time.perf_counter()
         return check(pair), time.perf_counter() - start
 
-    start, cpu = time.perf_counter(), cpu_seconds()
     with ThreadPoolExecutor(arguments.workers) as pool:
         found = list(pool.map(one, part))
-    return [verdict for verdict, _ in found], [seconds for _, seconds in found], time.perf_counter() - start, cpu_seconds() - cpu
+    return [verdict for verdict, _ in found], [seconds for _, seconds in found]
 
 
 verifier = Verifier(
     header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb, heartbeats=lean.heartbeats,
     workers=arguments.workers, cache_dir=None,
 )
-ways = {"warm pool": lambda pair: verifier.check(*pair).verified, "fresh processes": fresh}
+ways = {"warm pool": lambda part: [verdict.verified for verdict in verifier.check_many(part)], "fresh processes": lambda part: callers(fresh, part)[0]}
 verifier.check_many([(p, f"{p.statement}{p.proof}") for p in solved[: 4 * arguments.workers]])  # start every process
-verdicts, each, total, cpu = ({name: [] for name in ways} for _ in range(4))
+verdicts, total, cpu = ({name: [] for name in ways} for _ in range(3))
 for number in range(arguments.rounds):
     for name, check in ways.items():
-        found, seconds, all_, cpu_ = timed(check, pairs[number :: arguments.rounds])
-        verdicts[name] += found
-        each[name] += seconds
-        total[name].append(all_)
-        cpu[name].append(cpu_)
+        start, before = time.perf_counter(), cpu_seconds()
+        verdicts[name] += check(pairs[number :: arguments.rounds])
+        total[name].append(time.perf_counter() - start)
+        cpu[name].append(cpu_seconds() - before)
+single = {"warm pool": lambda pair: verifier.check(*pair).verified, "fresh processes": fresh}
+each = {name: sorted(callers(check, [(p, source + "-- again\n") for p, source in pairs[: arguments.proofs // 10]])[1]) for name, check in single.items()}
 processes = [p for p in psutil.Process().children(recursive=True) if p.memory_full_info().pss > 1 << 20]
 megabytes = sum(p.memory_full_info().pss for p in processes) / 2**20
 verifier.close()
 
 for name in ways:
-    found = sorted(each[name])
     print(
-        f"{name:16} {len(found) / sum(total[name]):7.1f} proofs/s   p50 {1e3 * statistics.median(found):6.1f} ms"
-        f"   p99 {1e3 * found[int(0.99 * len(found))]:6.1f} ms"
-        f"   CPU {1e3 * sum(cpu[name]) / len(found):5.1f} ms a proof   {sum(verdicts[name])} of {len(found)} verified"
+        f"{name:16} {len(pairs) / sum(total[name]):7.1f} proofs/s   CPU {1e3 * sum(cpu[name]) / len(pairs):5.1f} ms a proof"
+        f"   {sum(verdicts[name])} of {len(pairs)} verified   one by one: p50 {1e3 * statistics.median(each[name]):6.1f} ms"
+        f"   p99 {1e3 * each[name][int(0.99 * len(each[name]))]:6.1f} ms"
     )
 for what, spent in (("proofs/s", total), ("CPU time", cpu)):
     rounds = [slow / fast for fast, slow in zip(spent["warm pool"], spent["fresh processes"])]
