@@ -128,10 +128,14 @@ def judge(folders: str | Path | Iterable[str | Path], only: Sequence[str] = ()) 
 
 
 def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measured]) -> Claim:
-    try:
-        runs = [measure(folder) for folder in (folders[:1] if measure in ABLATED else folders)]
-    except LookupError as missing:
-        return Claim(**rule.model_dump(), estimate=None, low=None, high=None, verdict="undecided", detail=missing.args[0])
+    runs, missing = [], []
+    for folder in folders:
+        try:
+            runs.append(measure(folder))
+        except LookupError as error:
+            missing.append(error.args[0])
+    if not runs or missing and measure not in ABLATED:
+        return Claim(**rule.model_dump(), estimate=None, low=None, high=None, verdict="undecided", detail=missing[0])
     estimate = float(np.mean([run.quantity(None) for run in runs]))
     draws = _draws(runs, together=rule.bootstrap == "problems")
     low, high = (float(end) for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
@@ -293,7 +297,7 @@ def _ends(folder: Path, arm: str, key: str) -> tuple[np.ndarray, float]:
 
 
 MEASURES = (_entropy, _scaling, _over, _lemmas, _sources, _speed, _constant, _tools, _formulations, _length)
-ABLATED = MEASURES[4:]  # on the first run alone, where the ablations are
+ABLATED = MEASURES[4:]  # on the runs that have the ablation: usually the first alone
 
 
 # -- for readers -----------------------------------------------------------------------------------------------------------

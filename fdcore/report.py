@@ -94,11 +94,16 @@ def update_readme(readme: Path, study: Study, claims: Sequence[Claim], provenanc
 
 
 def origins(provenance: dict) -> dict[str, str]:
-    """Where each seed's run comes from, by seed, in words."""
-    return {
-        seed: f"commit {each['commit'][:10]}, {each['date']}, {each['machine']['cores']} cores, GPU: {each['machine']['gpu']}"
-        for seed, each in provenance["origins"].items()
-    }
+    """Where each seed's run comes from, by seed, in words; of one made in pieces, each piece with what it measured."""
+    return {seed: "; ".join(_origin(each, len(pieces) > 1) for each in pieces) for seed, pieces in provenance["origins"].items()}
+
+
+def _origin(piece: dict, named: bool) -> str:
+    machine = piece["machine"]
+    told = f"commit {piece['commit'][:10]}, {piece['date']}, {machine['cores']} cores" + (f" ({machine['processor']})" if "processor" in machine else "") + f", GPU: {machine['gpu']}"
+    kinds = {"training": "metrics", "evaluation": "eval_"}
+    parts = [f"{kind} of {', '.join(found)}" for kind, mark in kinds.items() if (found := sorted({name.rpartition("/")[0].removeprefix("arms/") for name in piece["records"] if mark in name}))]
+    return told + (f" ({'; '.join(parts)})" if named else "")
 
 
 def _interval(rows: list[dict]) -> str:

@@ -26,15 +26,27 @@ from fdcore.study import Study
 
 FIGURES = REPOSITORY / "figures"
 KEPT = ("run.json", "problems/*.json", "base/*.jsonl", "arms/**/metrics.jsonl", "arms/**/timing.jsonl", "arms/**/eval_*.jsonl", "arms/**/variant.json", "token_views.jsonl")
+MEASURED = ("base/*.jsonl", "arms/**/metrics.jsonl", "arms/**/eval_*.jsonl")  # the records whose origin is told
 FIRST = ("arms/fd/trajectories.jsonl", "arms/fd/feedback.jsonl")  # of these the first step only
 
 
 def provenance(study: Study, target: Path = FIGURES) -> dict:
-    """Where a study's numbers come from: `origins` by seed; of one that was unpacked from shipped records, what these say."""
+    """Where a study's numbers come from: by seed the `origins` of its records; of a study that was unpacked from shipped records, what these say.
+
+    An origin is a commit, a date and a machine with the records that came from there. A seed that was made in pieces has several.
+    """
     if study.first.shipped:
         return {key: value for key, value in _told(target).items() if key != "files"}
-    origin = {"commit": _commit(), "date": datetime.date.today().isoformat(), "machine": _machine()}
-    return {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": list(study.seeds), "origins": {str(seed): origin for seed in study.seeds}}
+    before = _others(study, target)
+    known = _told(target)["files"] if before else {}
+    for run in study.runs:
+        names = sorted({str(path.relative_to(run.folder)) for pattern in MEASURED for path in run.folder.glob(pattern)})
+        new = [name for name in names if known.get(f"records/seed-{run.seed}/{name}") != _digest(run.folder / name)]
+        kept = [each | {"records": [name for name in each["records"] if name not in new]} for each in before.get(str(run.seed), [])]
+        here = [{"commit": _commit(), "date": datetime.date.today().isoformat(), "machine": _machine(), "records": new}]
+        before[str(run.seed)] = [each for each in kept + here if each["records"]]
+    seeds = sorted(map(int, before))
+    return {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": seeds, "origins": {str(seed): before[str(seed)] for seed in seeds}}
 
 
 def publish(study: Study, claims: Sequence[Claim], target: Path = FIGURES) -> list[Path]:
@@ -53,8 +65,6 @@ def publish(study: Study, claims: Sequence[Claim], target: Path = FIGURES) -> li
             shutil.rmtree(records, ignore_errors=True)
         for run in study.runs:
             _keep(run.folder, records / f"seed-{run.seed}", run.profile.distillation.prompts * run.profile.distillation.samples)
-        told["origins"] = dict(sorted((others | told["origins"]).items()))
-        told["seeds"] = [int(seed) for seed in told["origins"]]
     if others:
         figures = [target / name for name in _told(target)["files"] if not name.startswith("records/")]
     else:
@@ -66,7 +76,7 @@ def publish(study: Study, claims: Sequence[Claim], target: Path = FIGURES) -> li
     return [] if others else figures
 
 
-def _others(study: Study, target: Path) -> dict[str, dict]:
+def _others(study: Study, target: Path) -> dict[str, list[dict]]:
     """The origins, by seed, of the records in `target` that a study is to join: none where it is a whole one, or of another profile."""
     if set(study.seeds) >= set(study.profile.seeds) or not (target / "provenance.json").exists() or _told(target)["profile_hash"] != study.profile.hash:
         return {}
@@ -74,7 +84,7 @@ def _others(study: Study, target: Path) -> dict[str, dict]:
         for path in sorted(run.folder.glob("arms/**/metrics.jsonl")):
             there = target / "records" / f"seed-{run.seed}" / path.relative_to(run.folder)
             if there.exists() and there.read_bytes() != path.read_bytes():
-                raise ValueError(f"{there} is of another run of seed {run.seed}, which came out otherwise; remove {target / 'records' / f'seed-{run.seed}'} to publish this one in its place")
+                raise ValueError(f"{there} is of another run of seed {run.seed}, which came out otherwise (another processor is enough for that); remove {target / 'records' / f'seed-{run.seed}'} to publish this one in its place")
     return _told(target)["origins"]
 
 
@@ -131,7 +141,19 @@ def _commit() -> str:
 
 
 def _machine() -> dict[str, str | int]:
+    """What a number may depend on: with another processor the last digits of a sum differ, and with them, after some steps, all."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    return {"system": platform.platform(), "cores": os.cpu_count() or 0, "gpu": gpu, "python": platform.python_version(), "torch": torch.__version__}
+    processor = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}"
+    return {"system": platform.platform(), "processor": processor, "cores": os.cpu_count() or 0, "gpu": gpu, "python": platform.python_version(), "torch": torch.__version__}
+
+
+def _processor() -> str:
+    """The processor's name with its family, model and stepping, as Linux knows them; elsewhere what Python knows."""
+    try:
+        rows = [line.partition(":")[::2] for line in Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()]
+        known = {key.strip(): value.strip() for key, value in rows}
+        return f"{known['model name']} ({known['cpu family']}/{known['model']}/{known['stepping']})"
+    except (OSError, KeyError):
+        return platform.processor() or platform.machine()

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from fdcore.arms import variants
 from fdcore.experiment import SHIPPED, Experiment
 from fdcore.profile import default_folder, load_profile, run_folders
+from fdcore.records import Feedback, Problem
 
 
 class Study:
@@ -56,13 +58,28 @@ class Study:
         """Evaluate an arm in every run: one row a seed and problem."""
         return [{"seed": run.seed, **row} for run in self.runs for row in run.evaluate(arm, split)]
 
-    def variants(self, *ablations: str) -> dict[str, str]:
-        """Label -> arm of those of these ablations that the profile has, the arms as the profile has them included; of shipped records, what is there."""
-        found = {label: arm for name in ablations if name in self.profile.ablations for label, arm in variants(self.profile, name).items()}
-        if self.first.shipped:
-            found = {label: arm for label, arm in found.items() if self.first.metrics(arm)}
-        return found if set(found.values()) - set(self.arms) else {}
+    def ablation(self, *names: str) -> Ablation:
+        """The variants of those of these ablations that the profile has, side by side with the arms as the profile has them."""
+        arms = {label: arm for name in names if name in self.profile.ablations for label, arm in variants(self.profile, name).items()}
+        trained = [{label: arm for label, arm in arms.items() if run.metrics(arm)} if run.shipped else arms for run in self.runs]
+        run, there = max(zip(self.runs, trained), key=lambda each: len(each[1]))
+        return Ablation(run, there if set(there.values()) - set(self.arms) else {})
 
-    def train_variant(self, arm: str) -> list[dict]:
-        """Train a variant in the first run, where ablations are; its metrics rows, with steps counted from the base."""
-        return [row | {"step": row["step"] + self.first.start_step(arm)} for row in self.first.train(arm)]
+
+class Ablation(NamedTuple):
+    """Variants of an arm, all of one run: the study's first, or of shipped records the first that has most of them."""
+
+    run: Experiment
+    arms: dict[str, str]  # label -> arm
+
+    def train(self) -> dict[str, list[dict]]:
+        """Label -> metrics rows, with steps counted from the base."""
+        return {label: [row | {"step": row["step"] + self.run.start_step(arm)} for row in self.run.train(arm)] for label, arm in self.arms.items()}
+
+    def evaluate(self) -> dict[str, list[dict]]:
+        """Label -> the evaluation on test."""
+        return {label: self.run.evaluate(arm, "test") for label, arm in self.arms.items()}
+
+    def feedback(self) -> dict[str, list[tuple[Problem, Feedback]]]:
+        """Label -> the feedback that training has kept."""
+        return {label: self.run.given_feedback(arm) for label, arm in self.arms.items()}

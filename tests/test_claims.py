@@ -115,10 +115,12 @@ def test_the_table_and_the_json_say_the_same(tmp_path):
     assert all(part in text for rule in RULES for part in (rule.claim, rule.quantity, rule.reproduced_when, rule.paper))
 
 
-def test_what_rests_on_ablations_is_judged_on_the_first_run_where_they_are(tmp_path):
+def test_what_rests_on_ablations_is_judged_on_the_runs_that_have_them(tmp_path):
     first, second = run_folder(tmp_path / "a"), run_folder(tmp_path / "b")
-    shutil.rmtree(second / "arms/teacher_speed"), shutil.rmtree(second / "arms/tools_fd")
+    shutil.rmtree(first / "arms/teacher_speed"), shutil.rmtree(second / "arms/tools_fd")
     assert [c.verdict for c in judge([first, second])] == ["reproduced"] * 10
+    shutil.rmtree(first / "arms/fd")
+    assert "C1" not in [c.id for c in judge([first, second]) if c.verdict == "reproduced"]  # the main arms are wanted of every run
 
 
 def test_a_claim_judged_alone_says_what_it_says_among_all(tmp_path):

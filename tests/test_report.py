@@ -7,13 +7,14 @@ import pytest
 
 from fdcore.claims import RULES, Claim
 from fdcore.plots import new_figure, save
-from fdcore.report import README_MARKS, abstract, results_table, update_readme, write_report
+from fdcore.report import README_MARKS, abstract, origins, results_table, update_readme, write_report
 from fdcore.shipped import FIGURES
 from fdcore import REPOSITORY
 from fdcore.study import Study
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-WHERE = {"origins": {"0": {"commit": "0123456789abcdef", "date": "2026-01-02", "machine": {"cores": 2, "gpu": "none"}}}, "files": {"x": "y"}}
+PIECE = {"commit": "0123456789abcdef", "date": "2026-01-02", "machine": {"cores": 2, "gpu": "none"}, "records": ["arms/fd/metrics.jsonl"]}
+WHERE = {"origins": {"0": [PIECE]}, "files": {"x": "y"}}
 
 
 @pytest.fixture
@@ -45,6 +46,14 @@ def test_the_table_is_read_from_the_evaluations_and_leaves_out_arms_without_any(
 def test_the_abstract_counts_the_verdicts_and_names_the_claims(study):
     text = abstract(study, claims())
     assert "1 reproduced (C1); 1 not reproduced (C2)" in text and f"It does not hold here that {RULES[1].claim} (C2)." in text and "one seed" in text
+
+
+def test_of_a_seed_made_in_pieces_each_piece_is_told_with_what_it_measured():
+    other = {"commit": "fedcba9876543210", "date": "2026-01-03", "machine": {"cores": 2, "gpu": "none", "processor": "X"}, "records": ["arms/a/b/eval_test.jsonl", "arms/fd/eval_test.jsonl"]}
+    told = origins({"origins": {"0": [PIECE, other]}})["0"]
+    assert told == (
+        "commit 0123456789, 2026-01-02, 2 cores, GPU: none (training of fd); commit fedcba9876, 2026-01-03, 2 cores (X), GPU: none (evaluation of a/b, fd)"
+    )
 
 
 def test_the_page_is_one_file_without_network_and_with_its_text_escaped(study):

@@ -35,7 +35,7 @@ def test_figures_and_compact_records_are_copied_and_no_weights(study, tmp_path):
     assert not list(records.rglob("*.safetensors"))
     assert len((records / "seed-1/arms/fd/trajectories.jsonl").read_text().splitlines()) == 16  # the first step's
     told = json.loads((tmp_path / "figures/provenance.json").read_text())
-    assert told["seeds"] == [0, 1] and all(len(each["commit"].split()[0]) == 40 and each["machine"]["cores"] > 0 for each in told["origins"].values())
+    assert told["seeds"] == [0, 1] and all(len(each["commit"].split()[0]) == 40 and each["machine"]["cores"] > 0 and each["machine"]["processor"] for (each,) in told["origins"].values())
     assert {"figure_2.png", "records/seed-0/arms/teacher_speed/alpha_1.00/metrics.jsonl"} <= told["files"].keys()
     shipped.check(tmp_path / "figures")
 
@@ -47,13 +47,22 @@ def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path)
     assert again.train("fd") == study.train("fd") and len(again.train("fd")) == 12
     assert again.evaluate("fd", "test") == [{"seed": s, "step": i} for s in (0, 1) for i in (0, 1)]
     assert again.train("grpo") == [] and again.first.shipped and not study.first.shipped
-    assert again.variants("teacher_speed") == {"alpha 0.90": "fd", "alpha 1.00": "teacher_speed/alpha_1.00"} and again.variants("constant") == {}
+    assert again.ablation("teacher_speed").arms == {"alpha 0.90": "fd", "alpha 1.00": "teacher_speed/alpha_1.00"} and again.ablation("constant").arms == {}
+
+
+def test_an_ablation_is_read_from_the_shipped_run_that_has_it(study, tmp_path):
+    (study.runs[0].folder / "arms/teacher_speed/alpha_1.00/metrics.jsonl").unlink()
+    shipped.publish(study, [], tmp_path / "figures")
+    shipped.unpack(tmp_path / "again", tmp_path / "figures")
+    again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
+    assert {label: {row["seed"] for row in rows} for label, rows in again.ablation("teacher_speed").train().items()} == {"alpha 0.90": {1}, "alpha 1.00": {1}}
+    assert again.ablation("constant").run is again.first
 
 
 def test_drawing_anew_keeps_the_runs_provenance(study, tmp_path):
     shipped.publish(study, [], tmp_path / "figures")
     told = json.loads((tmp_path / "figures/provenance.json").read_text())
-    told["origins"]["1"]["commit"] = "of the run"
+    told["origins"]["1"][0]["commit"] = "of the run"
     (tmp_path / "figures/provenance.json").write_text(json.dumps(told))
     shipped.unpack(tmp_path / "again", tmp_path / "figures")
     again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
@@ -61,7 +70,7 @@ def test_drawing_anew_keeps_the_runs_provenance(study, tmp_path):
     (again.figures / "figure_2.png").write_text("drawn otherwise")
     shipped.publish(again, [], tmp_path / "figures")
     shipped.check(tmp_path / "figures")
-    assert json.loads((tmp_path / "figures/provenance.json").read_text())["origins"]["1"]["commit"] == "of the run"
+    assert json.loads((tmp_path / "figures/provenance.json").read_text())["origins"]["1"][0]["commit"] == "of the run"
 
 
 def test_a_study_is_published_in_pieces_from_several_machines(study, tmp_path):
@@ -76,9 +85,15 @@ def test_a_study_is_published_in_pieces_from_several_machines(study, tmp_path):
     assert told["seeds"] == [0, 1] and (target / "figure_2.png").read_text() == "drawn of seed 1 alone"
     shipped.check(target)
 
+    assert [len(each) for each in told["origins"].values()] == [1, 1]
+
+    told["origins"]["0"][0]["commit"] = "earlier"
+    (target / "provenance.json").write_text(json.dumps(told))
     (pieces[0].folder / "arms/grpo").mkdir()
     (pieces[0].folder / "arms/grpo/metrics.jsonl").write_text('{"step": 0}\n')
     shipped.publish(pieces[0], [], target)  # an arm more of a seed that is there
+    one, two = json.loads((target / "provenance.json").read_text())["origins"]["0"]
+    assert one["commit"] == "earlier" and "arms/fd/metrics.jsonl" in one["records"] and two["records"] == ["arms/grpo/metrics.jsonl"]
     shipped.unpack(tmp_path / "again", target)
     again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
     assert again.seeds == (0, 1) and len(again.train("fd")) == 12 and again.train("grpo") == [{"step": 0}]
