@@ -45,28 +45,31 @@ def run(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed =
     from fdcore.profile import default_folder, load_profile
 
     with _one_line_each():
-        out = (out or default_folder(profile, seed)).resolve()
-        if load_profile(profile).feedback.producer == "claude" and not os.environ.get("ANTHROPIC_API_KEY"):  # told at once, not after a day; drawing needs none
+        out, settings = (out or default_folder(profile, seed)).resolve(), load_profile(profile)
+        if settings.feedback.producer == "claude" and not os.environ.get("ANTHROPIC_API_KEY"):  # told at once, not after a day; drawing needs none
             print("ANTHROPIC_API_KEY is not set: the run will stop where Claude is first asked for feedback", flush=True)
-        runner.run(runner.find_notebooks(notebooks or []), profile=profile, seed=seed, out=out)
+        runner.run(runner.find_notebooks(notebooks or settings.notebooks or []), profile=profile, seed=seed, out=out)
 
 
 @app.command()
 def redraw() -> None:
-    """Draw every figure of figures/ anew from the records that are shipped there, two notebooks at a time; nothing is trained."""
+    """Draw every figure of figures/ and its folders anew from the records that are shipped there, two notebooks at a time; nothing is trained."""
     import subprocess
 
     from fdcore import runner, shipped
+    from fdcore.profile import load_profile
 
-    out = REPOSITORY / "runs" / "shipped"
     with _one_line_each():
-        profile = shipped.unpack(out)
-        *drawing, last = [path for path in runner.find_notebooks([]) if not path.stem.endswith(("lean_world", "explore"))]
-        command = [sys.executable, "-m", "fdcore", "run", "--profile", profile, "--out", str(out)]
-        halves = [subprocess.Popen(command + [path.stem for path in drawing[half::2]]) for half in (0, 1)]
-        if any([each.wait() for each in halves]):  # both, also where the first failed
-            raise runner.NotebookFailed("a notebook failed, see above; nothing in figures/ has changed")
-        runner.run([last], profile=profile, seed=None, out=out)  # the claims, which publish what the others have drawn
+        for source in shipped.folders() or [shipped.FIGURES]:
+            out = REPOSITORY / "runs" / "shipped" / source.name
+            profile = shipped.unpack(out, source)
+            notebooks = runner.find_notebooks(load_profile(profile).notebooks or [])
+            *drawing, last = [path for path in notebooks if not path.stem.endswith(("lean_world", "explore"))]
+            command = [sys.executable, "-m", "fdcore", "run", "--profile", profile, "--out", str(out)]
+            halves = [subprocess.Popen(command + [path.stem for path in drawing[half::2]]) for half in (0, 1)]
+            if any([each.wait() for each in halves]):  # both, also where the first failed
+                raise runner.NotebookFailed(f"a notebook failed, see above; nothing in {source} has changed")
+            runner.run([last], profile=profile, seed=None, out=out)  # the claims, which publish what the others have drawn
 
 
 @app.command()
@@ -80,7 +83,7 @@ def plan(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed 
     with _one_line_each():
         settings, out = load_profile(profile), (out or default_folder(profile, seed)).resolve()
         asked = settings if seed is None else settings.model_copy(update={"seeds": (seed,)})
-        show(make_plan(asked, out, [path.stem for path in find_notebooks(notebooks or [])]), console())
+        show(make_plan(asked, out, [path.stem for path in find_notebooks(notebooks or settings.notebooks or [])]), console())
 
 
 @app.command()

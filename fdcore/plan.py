@@ -305,6 +305,7 @@ ABLATIONS = {  # notebook -> the ablations that it trains and evaluates, on the 
     "figure_4_feedback_sources": ("sources", "over_sources"), "figure_5_self_feedback": ("self", "over_self"), "figure_6_teacher_speed": ("teacher_speed",),
     "figure_7_constant_feedback": ("constant",), "figure_8_tools": ("tools_fd", "tools_grpo"), "figure_9_learning_rates": ("grpo_rates",),
     "figure_12_prompts": ("formulations",), "figures_13_14_words_and_length": ("sources", "self"), "sensitivity": ("sensitivity",),
+    "grpo_collapse": ("collapse",),
 }
 
 

@@ -31,7 +31,11 @@ LOOKS = {
     "grpo_from_fd_2": ("#009E73", (0, (6, 1)), "D"), "grpo_from_fd_3": ("#CC79A7", (0, (4, 1, 1, 1, 1, 1)), "v"), "rft": ("#8C6D31", (0, (2, 1)), "P"),
 }
 ALL, KNOWN, UNKNOWN = LOOKS["base"], ("#000000", "-", "o"), ("#56B4E9", "--", "s")  # kinds of problem: no arm's colour
-SERIES = {"fd": "Claude FD", "grpo": "GRPO", "grpo_from_fd_1": "GRPO over FD (100)", "grpo_from_fd_2": "GRPO over FD (200)", "grpo_from_fd_3": "GRPO over FD (300)"}
+SERIES = {  # the paper's figure -> its names of the arms
+    "2": {"fd": "Claude FD", "grpo": "GRPO", "grpo_from_fd_1": "GRPO over FD (100)", "grpo_from_fd_2": "GRPO over FD (200)", "grpo_from_fd_3": "GRPO over FD (300)"},
+    "10": {"fd": "Claude FD", "grpo": "GRPO", "grpo_from_fd_1": "GRPO over Claude FD (120)"},
+}
+MODELS = {"2": "Qwen3.5-9B", "10": "Qwen3-8B"}
 PANELS = (("test_accuracy", "test accuracy"), ("train_accuracy", "train accuracy"), ("entropy", "entropy (nats)"), ("holdout_accuracy", "hold-out accuracy"))
 PAPER_PANELS = ("test accuracy", "train accuracy", "entropy", "MiniF2F accuracy")
 LEMMA_ARMS = ("fd", "grpo", "rft")  # those that start from the base
@@ -139,8 +143,8 @@ def _number(value) -> bool:
 
 
 @styled
-def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Literal["step", "tokens_sampled"] = "step", paper: bool = True) -> Figure:
-    """Test and train accuracy, entropy and hold-out accuracy of all arms; below, small and faint, the paper's own curves."""
+def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Literal["step", "tokens_sampled"] = "step", paper: Literal["2", "10"] | None = "2") -> Figure:
+    """Test and train accuracy, entropy and hold-out accuracy of all arms; below, small and faint, the paper's own curves, of its Figure 2 or 10."""
     figure = new_figure(7.0, 3.8 if paper else 2.3)
     rows = figure_2_rows(metrics, starts)
     grid = figure.add_gridspec(2 if paper else 1, 4, height_ratios=[1.5, 1] if paper else [1])
@@ -156,10 +160,10 @@ def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Liter
             axes.set_yticks([])
             axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="#777777")
         if paper:
-            _paper_panel(figure.add_subplot(grid[1, column]), PAPER_PANELS[column])
+            _paper_panel(figure.add_subplot(grid[1, column]), paper, PAPER_PANELS[column])
     legend_above(figure)
     said = note(rows)
-    figure.supxlabel(said + (". Lower row: not ours, the paper's Figure 2" if paper else ""), fontsize=6.5, color="#555555")
+    figure.supxlabel(said + (f". Lower row: not ours, the paper's Figure {paper}" if paper else ""), fontsize=6.5, color="#555555")
     return figure
 
 
@@ -188,12 +192,14 @@ def curve(axes, rows: list[dict], look: tuple, key: str, x: str, name: str) -> N
     _line(axes, where, values.mean(0) if len(values) else (), look, name)
 
 
-def _paper_panel(axes, panel: str) -> None:
-    curves = paper_curves("2", panel)
-    for arm, series in SERIES.items():
+def _paper_panel(axes, paper: str, panel: str) -> None:
+    curves = paper_curves(paper, panel)
+    if not curves:
+        return axes.axis("off")
+    for arm, series in SERIES[paper].items():
         if series in curves:
             axes.plot(*zip(*sorted(curves[series])), color=LOOKS[arm][0], linestyle=LOOKS[arm][1], linewidth=0.8, alpha=0.55)
-    axes.set_title(f"paper: Qwen3.5-9B, digitized\n{panel}", color="#666666", fontsize=6.5)
+    axes.set_title(f"paper: {MODELS[paper]}, digitized\n{panel}", color="#666666", fontsize=6.5)
     axes.set_xlabel("step", color="#666666", fontsize=6.5, labelpad=1)
     axes.tick_params(colors="#666666", labelsize=6)
     axes.set_ylim(bottom=0)

@@ -18,7 +18,7 @@ from fdcore import REPOSITORY
 from fdcore.tracking import TrackerName
 
 PROFILES = Path(__file__).parent / "profiles"
-ADDED = {"about", "publish_figures", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
+ADDED = {"about", "publish_figures", "second_size", "notebooks", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
 TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
     "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "hardware.engines", "training.micro_batch",
     "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.budget_dollars", "feedback.budget_tokens",
@@ -271,6 +271,8 @@ class Profile(Section):
     hardware: Hardware | None = None  # None: no GPU is needed
     tracker: TrackerName | None = None  # gets a copy of every metrics row (`fdcore.tracking`)
     publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
+    second_size: bool = False  # another model size: beside the paper's Figures 10 and 11 in place of 2 and 6, and in a folder of its own in figures/
+    notebooks: tuple[str, ...] | None = None  # what a run without --only consists of; None: all
     model: Model
     warmup: Warmup | None
     problems: Annotated[CoreProblems | MathlibProblems, Field(discriminator="source")]

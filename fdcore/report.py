@@ -6,12 +6,15 @@ neighbours) and judging (`fdcore.claims`).
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Sequence
 
+from fdcore import REPOSITORY
 from fdcore.claims import Claim
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
 from fdcore.plots import label, over_seeds
+from fdcore.profile import load_profile
 from fdcore.records import markdown_table, write_text
 from fdcore.study import Study
 from fdcore.tokenpage import environment
@@ -32,7 +35,12 @@ CAPTIONS = {  # name of the file: heading, and what the figure shows
     "figure_9_learning_rates": ("The learning rate of GRPO (Figure 9)", "Multiples of the main run's rate."),
     "figure_12_prompts": ("How the feedback is asked for (Figure 12)", "The four formulations, from free advice to self-contained orders about tools."),
     "figures_13_14_words_and_length": ("Words of doubt, and length (Figures 13 and 14)", "By source of the feedback."),
+    "grpo_collapse": ("Why GRPO collapses", "GRPO for longer, at higher rates, and with published remedies at the highest; a group without spread teaches nothing."),
     "sensitivity": ("Sensitivity of Feedback Distillation", "One choice changed at a time."),
+}
+SECOND_SIZE = {  # of a second model size
+    "figure_2": ("Another model size (Figure 10)", CAPTIONS["figure_2"][1]),
+    "figure_6_teacher_speed": ("How slow should its teacher be? (Figure 11)", CAPTIONS["figure_6_teacher_speed"][1]),
 }
 
 
@@ -70,7 +78,9 @@ def abstract(study: Study, claims: Sequence[Claim]) -> str:
 
 def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Path:
     """report.html beside the study's figures: everything in one file, no network, no script of its own."""
-    figures = [(study.figures / f"{name}.png", *words) for name, words in CAPTIONS.items() if (study.figures / f"{name}.png").exists()]
+    captions = CAPTIONS | (SECOND_SIZE if study.profile.second_size else {})
+    figures = [(study.figures / f"{name}.png", *words) for name, words in captions.items() if (study.figures / f"{name}.png").exists()]
+    figures += _second_sizes() if study.profile.publish_figures and not study.profile.second_size else []
     shown = [{"heading": heading, "caption": caption, "data": base64.b64encode(path.read_bytes()).decode(), "name": path.stem} for path, heading, caption in figures]
     tokens = study.figures / "figure_1.html"
     page = environment.get_template("report.html.jinja").render(
@@ -79,6 +89,15 @@ def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Pat
     )
     write_text(study.figures / "report.html", page)
     return study.figures / "report.html"
+
+
+def _second_sizes() -> list[tuple[Path, str, str]]:
+    """(picture, heading, caption) of what is published of other model sizes."""
+    found = []
+    for mark in sorted((REPOSITORY / "figures").glob("*/provenance.json")):
+        about = load_profile(json.loads(mark.read_text(encoding="utf-8"))["profile"]).about
+        found += [(path, heading, f"{about[0].upper()}{about[1:]}. {caption}") for name, (heading, caption) in SECOND_SIZE.items() if (path := mark.parent / f"{name}.png").exists()]
+    return found
 
 
 def update_readme(readme: Path, study: Study, claims: Sequence[Claim], provenance: dict) -> None:

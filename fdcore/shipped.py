@@ -19,7 +19,7 @@ from typing import Sequence
 from fdcore import REPOSITORY
 from fdcore.claims import Claim
 from fdcore.experiment import SHIPPED
-from fdcore.profile import run_folders
+from fdcore.profile import Profile, run_folders
 from fdcore.records import write_text
 from fdcore.report import update_readme
 from fdcore.study import Study
@@ -30,11 +30,22 @@ MEASURED = ("base/*.jsonl", "arms/**/metrics.jsonl", "arms/**/eval_*.jsonl")  # 
 FIRST = ("arms/fd/trajectories.jsonl", "arms/fd/feedback.jsonl")  # of these the first step only
 
 
-def provenance(study: Study, target: Path = FIGURES) -> dict:
+def folders() -> list[Path]:
+    """Where something is shipped: a second model size's folder first, `figures/` last."""
+    return [path.parent for path in (*sorted(FIGURES.glob("*/provenance.json")), FIGURES / "provenance.json") if path.exists()]
+
+
+def target_of(profile: Profile) -> Path:
+    """Where a profile publishes: `figures/`, or a folder of its own there for a second model size."""
+    return FIGURES / profile.name if profile.second_size else FIGURES
+
+
+def provenance(study: Study, target: Path | None = None) -> dict:
     """Where a study's numbers come from: by seed the `origins` of its records; of a study that was unpacked from shipped records, what these say.
 
     An origin is a commit, a date and a machine with the records that came from there. A seed that was made in pieces has several.
     """
+    target = target or target_of(study.profile)
     if study.first.shipped:
         return {key: value for key, value in _told(target).items() if key != "files"}
     before = _others(study, target)
@@ -49,8 +60,8 @@ def provenance(study: Study, target: Path = FIGURES) -> dict:
     return {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": seeds, "origins": {str(seed): before[str(seed)] for seed in seeds}}
 
 
-def publish(study: Study, claims: Sequence[Claim], target: Path = FIGURES) -> list[Path]:
-    """Copy a study's figures and compact records to `target`, with provenance.json, where the profile says so; the results go into the README.
+def publish(study: Study, claims: Sequence[Claim], target: Path | None = None) -> list[Path]:
+    """Copy a study's figures and compact records to `target` (by default `target_of` its profile), with provenance.json, where the profile says so; the results go into the README.
 
     Part of a study joins the other parts' records there, which may come from other machines: then figures and README wait for
     `redraw`, which draws all of them. Of a study that was itself unpacked from shipped records, only what was drawn is new.
@@ -58,6 +69,7 @@ def publish(study: Study, claims: Sequence[Claim], target: Path = FIGURES) -> li
     """
     if not study.profile.publish_figures:
         return []
+    target = target or target_of(study.profile)
     records, told, others = target / "records", provenance(study, target), {}
     if not study.first.shipped:
         others = _others(study, target)
@@ -68,6 +80,7 @@ def publish(study: Study, claims: Sequence[Claim], target: Path = FIGURES) -> li
     if others:
         figures = [target / name for name in _told(target)["files"] if not name.startswith("records/")]
     else:
+        target.mkdir(parents=True, exist_ok=True)
         figures = [Path(shutil.copy2(path, target / path.name)) for path in sorted(study.figures.iterdir()) if path.is_file()]
         if target == FIGURES:
             update_readme(REPOSITORY / "README.md", study, claims, told)

@@ -127,7 +127,7 @@ class Run:
                     save(keep[step])
                 if saving:
                     self._save(step, steps)
-                bar.set_postfix_str(f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.clock.seconds.values()):.0f} tokens/s")
+                bar.set_postfix_str(f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.clock.seconds.values()):.0f} tokens/s", refresh=False)
         self.processes.wait()  # until all is written
         return list(read_jsonl(metrics))
 
@@ -159,7 +159,8 @@ class Run:
             "grad_norm": norm, "learning_rate": rate, "train_accuracy": sum(t.reward for t in trajectories) / len(trajectories),
             "test_accuracy": None, "holdout_accuracy": None, "response_tokens": batch_tokens / len(trajectories),
             "epistemic_words": sum(epistemic_words(t.response_text) for t in trajectories) / len(trajectories),
-            "tool_calls": sum(len(t.tool_calls) for t in trajectories) / len(trajectories), "lemmas_seen": len(self.lemmas),
+            "tool_calls": sum(len(t.tool_calls) for t in trajectories) / len(trajectories),
+            "malformed_calls": sum(call.name is None for t in trajectories for call in t.tool_calls) / len(trajectories), "lemmas_seen": len(self.lemmas),
             "verdicts": dict(sorted(Counter(t.verdict.status for t in trajectories).items())), **staleness, **parts,
         }
 

@@ -178,7 +178,7 @@ def train(model, phases: Sequence[tuple[Data, int]], settings: Warmup, folder, *
                 group["lr"] = group["peak"] * min((step + 1) / 50, 0.05 + 0.95 * (1 - step / steps))
         side_by_side([optimizer.step for optimizer in optimizers])
         rows.append({"step": step + 1, "loss": sum(loss for loss, _ in done), "tokens": tokens})
-        bar.set_postfix_str(f"loss {rows[-1]['loss']:.3f}")
+        bar.set_postfix_str(f"loss {rows[-1]['loss']:.3f}", refresh=False)
         if (step + 1) % 50 == 0 or step + 1 == steps:
             save_checkpoint(folder, step + 1, {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "rows": rows}, keep=1)
     return rows

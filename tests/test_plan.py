@@ -96,7 +96,7 @@ def test_every_stage_is_a_notebook_and_another_notebook_only_reads(tmp_path):
 def test_the_ablations_that_are_planned_are_those_that_the_notebooks_train():
     found = {}
     for name in NOTEBOOKS:
-        if trained := re.findall(r"study\.variants\((.*?)\)", (ROOT / f"notebooks/{name}.ipynb").read_text().replace("\\", "")):
+        if trained := re.findall(r"study\.ablation\((.*?)\)", (ROOT / f"notebooks/{name}.ipynb").read_text().replace("\\", "")):
             found[name.partition("_")[2]] = tuple(re.findall(r'"(\w+)"', trained[0]))
     assert found == ABLATIONS
     work = [(w.kind, w.arm, w.split) for stage in make_plan(load_profile("tiny-full"), Path("/nowhere"), NOTEBOOKS).stages for w in stage.work if "/" in w.arm]
@@ -170,4 +170,4 @@ def test_engines_apart_leave_the_trainer_its_gpu_and_sampling_ahead_hides_the_sh
 
 def test_the_two_models_are_two_settings_apart():
     main, appendix = load_profile("paper").leaves(), load_profile("paper-8b").leaves()
-    assert {name for name in main if main[name] != appendix[name]} == {"name", "about", "model.source", "training.fd_checkpoints"}
+    assert {name for name in main if main[name] != appendix[name]} == {"name", "about", "second_size", "model.source", "training.fd_checkpoints"}

@@ -39,7 +39,7 @@ def test_every_figure_is_written_as_pdf_with_embedded_fonts_png_and_csv(tmp_path
     runs, evaluations = metrics(), {"base": evaluation(8), **{arm: evaluation(4) for arm in ARMS}}
     drawn = {
         "figure_2": (figure_2(runs, STARTS), figure_2_rows(runs, STARTS)),
-        "figure_2_tokens": (figure_2(runs, STARTS, x="tokens_sampled", paper=False), figure_2_rows(runs, STARTS)),
+        "figure_2_tokens": (figure_2(runs, STARTS, x="tokens_sampled", paper=None), figure_2_rows(runs, STARTS)),
         "figure_3": (figure_3(runs, evaluations, STARTS, KS), figure_3_rows(runs, evaluations, STARTS, KS)),
         "base": (base_figure(evaluation(8), KS), evaluation(8)),
     }
@@ -51,7 +51,7 @@ def test_every_figure_is_written_as_pdf_with_embedded_fonts_png_and_csv(tmp_path
 
 def test_several_seeds_are_drawn_as_their_mean_in_a_band_from_the_lowest_to_the_highest():
     runs = {"fd": metrics(4, ["fd"], accuracy=0.2)["fd"] + metrics(6, ["fd"], accuracy=0.6, seed=1)["fd"]}
-    figure = figure_2(runs, STARTS, paper=False)
+    figure = figure_2(runs, STARTS, paper=None)
     test = figure.axes[0]
     assert list(test.lines[0].get_xdata()) == [2, 4] and list(test.lines[0].get_ydata()) == [0.4, 0.4]  # steps that every seed has reached
     band = test.collections[0].get_paths()[0].vertices[:, 1]
@@ -81,7 +81,7 @@ def test_a_panel_without_measurements_says_so():
 
 def test_nobody_takes_the_papers_curves_for_ours():
     assert sum("paper: Qwen3.5-9B, digitized" in text for text in words(figure_2(metrics(), STARTS))) == 4
-    assert not any("paper" in text for text in words(figure_2(metrics(), STARTS, paper=False)))
+    assert not any("paper" in text for text in words(figure_2(metrics(), STARTS, paper=None)))
 
 
 def test_arms_differ_in_colour_line_and_marker():

@@ -9,7 +9,7 @@ from fdcore.profile import PROFILES, load_profile, profile_names
 
 
 def test_the_shipped_profiles_are_valid():
-    assert profile_names() == ["paper", "paper-8b", "paper-lora", "smoke", "tiny", "tiny-full"]
+    assert profile_names() == ["paper", "paper-8b", "paper-lora", "smoke", "tiny", "tiny-full", "tiny-half"]
     for name in profile_names():
         assert load_profile(name).name == name
 
@@ -67,7 +67,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path, change, words):
 
 
 def test_an_unknown_profile_says_which_exist():
-    with pytest.raises(ValueError, match="no profile 'huge'; there are: paper, paper-8b, paper-lora, smoke, tiny, tiny-full"):
+    with pytest.raises(ValueError, match="no profile 'huge'; there are: paper, paper-8b, paper-lora, smoke, tiny, tiny-full, tiny-half"):
         load_profile("huge")
 
 

@@ -85,3 +85,14 @@ def test_the_readmes_results_are_written_between_its_marks(study, tmp_path):
 
 def test_the_repositorys_readme_has_the_marks():
     assert all((REPOSITORY / "README.md").read_text().count(mark) == 1 for mark in README_MARKS) and FIGURES.name == "figures"
+
+
+def test_the_report_shows_what_is_published_of_another_model_size(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("fdcore.report.REPOSITORY", tmp_path)
+    half = tmp_path / "figures" / "tiny-half"
+    save(new_figure(2, 2), half, "figure_2", [{"a": 1}])
+    (half / "provenance.json").write_text(json.dumps({"profile": "tiny-half"}))
+    assert "Figure 10" not in write_report(study, claims(), WHERE).read_text()  # a run that publishes nothing shows its own alone
+    object.__setattr__(study.profile, "publish_figures", True)
+    page = write_report(study, claims(), WHERE).read_text()
+    assert "Another model size (Figure 10)" in page and "a student of 0.5 M parameters" in page and "Figure 11" not in page

@@ -121,7 +121,17 @@ def test_a_record_that_was_touched_is_named(study, tmp_path):
 
 
 def test_the_repository_ships_what_its_provenance_says():
-    if (shipped.FIGURES / "provenance.json").exists():
-        shipped.check()
-    else:
-        pytest.skip("no run has been published with its records yet")
+    assert shipped.folders()
+    for folder in shipped.folders():
+        shipped.check(folder)
+
+
+def test_a_second_model_size_is_published_in_a_folder_of_its_own_and_redrawn_first(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(shipped, "update_readme", lambda *_: None)
+    shipped.publish(study, [], tmp_path / "figures")
+    assert shipped.folders() == [tmp_path / "figures"] and shipped.target_of(study.profile) == tmp_path / "figures"
+    object.__setattr__(study.profile, "second_size", True)
+    assert [path.parent for path in shipped.publish(study, [])] == [tmp_path / "figures" / study.profile.name]
+    assert shipped.folders() == [tmp_path / "figures" / study.profile.name, tmp_path / "figures"]
+    assert shipped.unpack(tmp_path / "again", shipped.folders()[0]) == study.profile.name

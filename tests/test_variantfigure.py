@@ -35,7 +35,8 @@ def calls():
         for cell in nbformat.read(path, as_version=4).cells:
             for node in ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else ():
                 if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "variant_figure":
-                    yield pytest.param({keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}, id=path.stem)
+                    for branch in ("body", "orelse"):  # one figure of the paper, or another for a second model size
+                        yield pytest.param({keyword.arg: ast.literal_eval(getattr(keyword.value, branch, keyword.value)) for keyword in node.keywords}, id=f"{path.stem}-{branch}")
 
 
 @pytest.mark.parametrize("call", list(calls()))
