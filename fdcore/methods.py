@@ -56,7 +56,7 @@ class FeedbackDistillation:
             check_divergence(settings.direction, settings.beta, settings.top_k, settings.tail, settings.clip, settings.temperature)
         self.settings, self.chat, self.producer, self.autocast = settings, chat, producer, autocast
         self.mismatch, self.processes, self.clock = mismatch, processes, clock or Clock()
-        self.teacher = EMATeacher(model, alpha=settings.ema_alpha, every=settings.ema_every, warmup=settings.ema_warmup, shard=processes.shard)
+        self.teacher = EMATeacher(model, alpha=settings.ema_alpha, every=settings.ema_every, warmup=settings.ema_warmup, average_on="cpu" if settings.ema_on_cpu else None, shard=processes.shard)
         self.feedback: list[Feedback] = []
 
     def prepare(self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]) -> dict:

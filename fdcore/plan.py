@@ -125,7 +125,8 @@ def memory_plan(profile: Profile, shape: Shape, column: Column) -> Memory:
     if model.lora:
         rows["adapters"] = share * trained_width
     if column == "fd":
-        rows["EMA teacher"] = share * (4 if trained_width == 4 else 4 + trained_width)  # averaged in float32; a copy where the weights are not
+        averages = 4 if trained_width < 4 and not profile.distillation.ema_on_cpu else 0  # in float32, where the weights are not
+        rows["EMA teacher"] = share * (trained_width + averages)
     elif profile.grpo.kl_coefficient and not model.lora:  # with adapters the reference is the model without them
         rows["reference"] = share * trained_width
     if shards > 1 and not model.lora:

@@ -184,6 +184,7 @@ class Distillation(Section):
     ema_alpha: float = Field(ge=0, le=1)  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
     ema_every: int = Field(gt=0)
     ema_warmup: bool = False  # the teacher's first moves keep less
+    ema_on_cpu: bool = False  # keep the float32 averages of half-precision weights in the machine's memory, not on the GPU
     temperature: float = Field(1.0, gt=0)  # of both distributions
     tail: bool = False  # one more outcome for all tokens outside the top k
     clip: float | None = Field(None, gt=0)  # cap in nats on what one vocabulary entry adds
@@ -349,6 +350,8 @@ def load_profile(name: str | Path) -> Profile:
         raise ValueError(f"{path}: training.over_steps is null, but the checkpoint at step {training.fd_checkpoints[-1]} leaves none of the {training.grpo_steps} grpo_steps")
     if training.staleness and None in (profile.distillation.importance_cap, profile.grpo.importance_cap):
         raise ValueError(f"{path}: training.staleness needs the correction for older weights: set distillation.importance_cap and grpo.importance_cap (2.0 is usual)")
+    if profile.distillation.ema_on_cpu and profile.model.lora is None and profile.hardware and profile.hardware.gpus > 1:
+        raise ValueError(f"{path}: distillation.ema_on_cpu needs a teacher that is whole on its GPU; with {profile.hardware.gpus} gpus and no adapters it is cut among them: set it to false")
     if training.staleness and profile.sampler.sleeps:
         raise ValueError(f"{path}: sampler.sleeps and training.staleness exclude each other: one gives the engine's memory to the trainer while it learns, the other samples then")
     if profile.hardware and profile.hardware.engines and profile.hardware.gpus > 1:

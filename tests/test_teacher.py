@@ -54,6 +54,17 @@ def test_a_frozen_teacher_stays_bit_for_bit():
     assert all(torch.equal(a, b) for a, b in zip(teacher.model.parameters(), student.parameters()))
 
 
+def test_averages_elsewhere_are_the_same_averages():
+    """Where there is no second device the CPU stands for it: what counts is that the averages are float32 tensors of their own, placed there."""
+    near, far = (EMATeacher(line(1.0, torch.bfloat16), alpha=0.9, every=1, average_on=where) for where in (None, "cpu"))
+    for step in range(1, 9):
+        for teacher in (near, far):
+            teacher.update(line(1.0 + step / 10, torch.bfloat16), step)
+    assert torch.equal(near.model.weight, far.model.weight) and far.model.weight.dtype == torch.bfloat16
+    assert {(a.dtype, a.device.type) for a in far.state_dict().values()} == {(torch.float32, "cpu")} and far.state_dict()["weight"] == near.state_dict()["weight"]
+    assert EMATeacher(line(1.0, torch.bfloat16), average_on="meta").state_dict()["weight"].device.type == "meta"
+
+
 def test_small_steps_are_not_lost_in_bfloat16():
     teacher = EMATeacher(line(1.0, torch.bfloat16), alpha=0.999, every=1)
     for step in range(1, 1001):
