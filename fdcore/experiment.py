@@ -36,6 +36,7 @@ from fdcore.faults import explained, left, limited
 from fdcore.feedback import Answer, Generate, make_producer
 from fdcore.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
 from fdcore.model import add_adapters, build_student, checkpoint_activations, load_model, load_tokenizer, model_folder, save_model, train_tokenizer
+from fdcore.origin import origin
 from fdcore.plots import label
 from fdcore.processes import Processes, launch
 from fdcore.profile import ADDED, TAKEN, Profile, load_profile
@@ -50,6 +51,7 @@ from fdcore.tracking import tracked
 from fdcore.training import Run
 from fdcore.verifier import Verifier
 
+ORIGINS = "origins.jsonl"  # which code and machine made each record of a run's folder; the last line of a record counts
 SHIPPED = "shipped.json"  # marks a folder of records without weights (`fdcore.shipped`): read, never trained
 
 
@@ -127,6 +129,11 @@ class Experiment:
             else:
                 raise RuntimeError(f"another process is writing into {self.folder}; wait for it or stop it, then run the same command again")
             yield
+
+    def _note_origin(self, *records: Path) -> None:
+        if self.processes.rank == 0:
+            with open(self.folder / ORIGINS, "a", encoding="utf-8") as file:
+                file.writelines(json.dumps({"record": str(path.relative_to(self.folder)), "origin": origin()}) + "\n" for path in records)
 
     # -- the world -----------------------------------------------------------------------------------------------
 
@@ -214,6 +221,7 @@ class Experiment:
         full = [([*system, *ids], [*[0] * len(system), *mask]) for ids, mask in data]
         model = build_student(**shape.model_dump(exclude={"vocab_size"}), vocab_size=len(tokenizer), seed=seed_of(self.seed, "student"))
         rows = warmup.train(model, [(data, settings.short_steps), (full, settings.full_steps)], settings, self.folder / "base" / "checkpoints", seed=self.seed, autocast=self.profile.model.autocast)
+        self._note_origin(self.folder / "base" / "metrics.jsonl")
         write_text(self.folder / "base" / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         save_model(model, tokenizer, folder)
         shutil.rmtree(self.folder / "base" / "checkpoints", ignore_errors=True)
@@ -346,6 +354,7 @@ class Experiment:
         track = self.profile.tracker and functools.partial(tracked, self.profile.tracker, project=f"fdcore-{self.profile.name}", run=f"{arm}-seed{self.seed}", folder=folder)
         keep = {step: self._fd_checkpoint(step, arm) for step in {*profile.training.fd_checkpoints, plan.steps}} if plan.method == "fd" else {}
         with self._writing():
+            self._note_origin(folder / "metrics.jsonl")
             if processes.rank == 0:
                 shutil.rmtree(folder / "model", ignore_errors=True)  # there only where the arm is extended; its checkpoint goes on from it
                 for path in folder.glob("eval_*.jsonl"):
@@ -459,6 +468,7 @@ class Experiment:
         at_once = max(1, self.profile.sampler.max_batch // count)
         sample, (_, unknown) = self.sampling(model, profile), problem_sets.partition()
         with self._writing(), tqdm(total=len(todo), initial=len(done), desc=f"{arm} on {split}, {count} samples each", unit="problem", mininterval=2.0, disable=self.processes.rank > 0) as bar:
+            self._note_origin(path)
             if self.processes.rank == 0:
                 write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in done))  # drops a line cut short by a kill
             for first in range(len(done), len(todo), at_once):

@@ -5,22 +5,19 @@ purpose: weights, and attempts beyond the first step's, which would weigh a thou
 """
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
-import os
-import platform
 import shutil
-import subprocess
 from itertools import islice
 from pathlib import Path
 from typing import Sequence
 
 from fdcore import REPOSITORY
 from fdcore.claims import Claim
-from fdcore.experiment import SHIPPED
+from fdcore.experiment import ORIGINS, SHIPPED
+from fdcore.origin import origin
 from fdcore.profile import Profile, run_folders
-from fdcore.records import write_text
+from fdcore.records import read_jsonl, write_text
 from fdcore.report import update_readme
 from fdcore.study import Study
 
@@ -53,9 +50,15 @@ def provenance(study: Study, target: Path | None = None) -> dict:
     for run in study.runs:
         names = sorted({str(path.relative_to(run.folder)) for pattern in MEASURED for path in run.folder.glob(pattern)})
         new = [name for name in names if known.get(f"records/seed-{run.seed}/{name}") != _digest(run.folder / name)]
-        kept = [each | {"records": [name for name in each["records"] if name not in new]} for each in before.get(str(run.seed), [])]
-        here = [{"commit": _commit(), "date": datetime.date.today().isoformat(), "machine": _machine(), "records": new}]
-        before[str(run.seed)] = [each for each in kept + here if each["records"]]
+        pieces = [each | {"records": [name for name in each["records"] if name not in new]} for each in before.get(str(run.seed), [])]
+        noted = {row["record"]: row["origin"] for row in read_jsonl(run.folder / ORIGINS)}
+        for name in new:
+            where = noted.get(name) or origin()
+            same = next((each for each in pieces if each | {"records": []} == where | {"records": []}), None)
+            if same is None:
+                pieces.append(same := where | {"records": []})
+            same["records"].append(name)
+        before[str(run.seed)] = [each for each in pieces if each["records"]]
     seeds = sorted(map(int, before))
     return {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": seeds, "origins": {str(seed): before[str(seed)] for seed in seeds}}
 
@@ -143,30 +146,3 @@ def _keep(folder: Path, target: Path, first: int) -> None:
         if (folder / name).exists():
             with open(folder / name, encoding="utf-8") as file:
                 write_text(target / name, "".join(islice(file, first)))
-
-
-def _commit() -> str:
-    """The commit of the code, marked when files differ from it."""
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True).stdout.strip()
-
-    return (git("rev-parse", "HEAD") or "no repository") + ("" if not git("status", "--porcelain", "--", "fdcore", "lean_project", "notebooks") else " with changes")
-
-
-def _machine() -> dict[str, str | int]:
-    """What a number may depend on: with another processor the last digits of a sum differ, and with them, after some steps, all."""
-    import torch
-
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    processor = f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}"
-    return {"system": platform.platform(), "processor": processor, "cores": os.cpu_count() or 0, "gpu": gpu, "python": platform.python_version(), "torch": torch.__version__}
-
-
-def _processor() -> str:
-    """The processor's name with its family, model and stepping, as Linux knows them; elsewhere what Python knows."""
-    try:
-        rows = [line.partition(":")[::2] for line in Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()]
-        known = {key.strip(): value.strip() for key, value in rows}
-        return f"{known['model name']} ({known['cpu family']}/{known['model']}/{known['stepping']})"
-    except (OSError, KeyError):
-        return platform.processor() or platform.machine()

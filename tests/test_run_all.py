@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from fdcore.shipped import MEASURED
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -281,3 +283,6 @@ def test_the_smoke_profile_runs_from_the_shell_to_figures_and_claims(tmp_path):
     assert all(claim in json.dumps(claims) for claim in ("C1", "C2", "C3", "C4"))
     executed = {path.name for path in (tmp_path / "notebooks").glob("*.ipynb")}
     assert executed == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    noted = {json.loads(line)["record"] for line in (tmp_path / "origins.jsonl").read_text().splitlines()}
+    made = {str(path.relative_to(tmp_path)) for pattern in MEASURED for path in tmp_path.glob(pattern)}
+    assert made and made <= noted  # where each of them comes from

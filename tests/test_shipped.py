@@ -103,6 +103,17 @@ def test_a_study_is_published_in_pieces_from_several_machines(study, tmp_path):
         shipped.publish(pieces[0], [], target)
 
 
+def test_a_record_comes_from_the_commit_and_machine_that_last_worked_on_it(study, tmp_path):
+    old, new = ({"commit": commit, "date": "2026-01-01", "machine": {"cores": 1}} for commit in ("old", "new"))
+    rows = [("arms/fd/metrics.jsonl", old), ("arms/fd/eval_test.jsonl", old), ("arms/fd/eval_test.jsonl", new)]
+    (study.runs[0].folder / "origins.jsonl").write_text("".join(json.dumps({"record": record, "origin": each}) + "\n" for record, each in rows))
+    shipped.publish(study, [], tmp_path / "figures")
+    pieces = json.loads((tmp_path / "figures/provenance.json").read_text())["origins"]["0"]
+    found = {each["commit"]: each["records"] for each in pieces}
+    assert found.pop("old") == ["arms/fd/metrics.jsonl"] and found.pop("new") == ["arms/fd/eval_test.jsonl"]
+    assert list(found.values()) == [["arms/teacher_speed/alpha_1.00/metrics.jsonl", "base/metrics.jsonl"]]  # of which nothing was noted: they come from here
+
+
 def test_of_a_study_that_has_one_of_its_seeds_so_far_that_one_is_drawn(study, tmp_path):
     (study.runs[1].folder / "figures").mkdir()
     shipped.publish(Study(tmp_path / "two.yaml", seed=1, out=study.runs[1].folder), [], tmp_path / "figures")
