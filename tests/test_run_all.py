@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from fdcore.shipped import MEASURED
-import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "fdcore" / "requirements-cpu.lock"
