@@ -95,7 +95,11 @@ def legend_above(figure: Figure) -> None:
     entries = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels())}
     if entries:
         entries = dict(sorted(entries.items(), key=lambda entry: entry[0] != "base"))  # the others keep the arms' order
-        figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=6, frameon=False, columnspacing=1.2, handlelength=3.2)
+        for columns in range(min(6, len(entries)), 0, -1):  # as many beside each other as there is room for
+            legend = figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=columns, frameon=False, columnspacing=1.2, handlelength=3.2)
+            if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+                return
+            legend.remove()
 
 
 def axis(axes, x: str, values: Sequence[float], **settings) -> None:

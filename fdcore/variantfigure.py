@@ -16,7 +16,7 @@ from fdcore.profile import Profile
 from fdcore.records import markdown_table
 
 NO_ABLATION = "This profile has no such ablation."
-TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)", "epistemic_words": "epistemic words an attempt", "tool_calls": "tool calls an attempt"}
+TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas of the arm", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)", "epistemic_words": "epistemic words an attempt", "tool_calls": "tool calls an attempt"}
 PAPER_TITLES = {key: (title,) for (key, _), title in zip(PANELS, PAPER_PANELS)} | {
     "lemmas_seen": ("cumulative lemmas",), "response_tokens": ("response length", "mean response length"), "kl": ("KL(student||teacher)",), "epistemic_words": ("epistemic total",)}
 

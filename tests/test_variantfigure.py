@@ -30,6 +30,15 @@ def test_a_metric_that_the_paper_does_not_show_has_no_panel():
     assert published("7", "train_accuracy") is None and published("13 and 14", "tool_calls") is None
 
 
+@pytest.mark.parametrize("labels", [["a"], ["critique", "ground truth", "Lean output", "GRPO over critique", "GRPO over ground truth", "GRPO over Lean output"]])
+def test_the_legend_fits_into_the_figure(labels):
+    figure = variant_figure({label: ROWS for label in labels}, ["test_accuracy", "entropy"])
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert [text.get_text() for text in legend.get_texts()] == labels and box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
 def calls():
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
