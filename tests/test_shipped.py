@@ -91,9 +91,10 @@ def test_a_study_is_published_in_pieces_from_several_machines(study, tmp_path):
     (target / "provenance.json").write_text(json.dumps(told))
     (pieces[0].folder / "arms/grpo").mkdir()
     (pieces[0].folder / "arms/grpo/metrics.jsonl").write_text('{"step": 0}\n')
+    (pieces[0].folder / "arms/teacher_speed/alpha_1.00/metrics.jsonl").open("a").write('{"step": 1, "seed": 0}\n')  # it has gone on
     shipped.publish(pieces[0], [], target)  # an arm more of a seed that is there
     one, two = json.loads((target / "provenance.json").read_text())["origins"]["0"]
-    assert one["commit"] == "earlier" and "arms/fd/metrics.jsonl" in one["records"] and two["records"] == ["arms/grpo/metrics.jsonl"]
+    assert one["commit"] == "earlier" and "arms/fd/metrics.jsonl" in one["records"] and two["records"] == ["arms/grpo/metrics.jsonl", "arms/teacher_speed/alpha_1.00/metrics.jsonl"]
     shipped.unpack(tmp_path / "again", target)
     again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
     assert again.seeds == (0, 1) and len(again.train("fd")) == 12 and again.train("grpo") == [{"step": 0}]
