@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from fdcore.collapse import QUANTITIES, WINDOW, course, course_table, with_shares
+from fdcore.collapse import QUANTITIES, WINDOW, course, course_table, paragraph, with_shares
 
 
 def run(accuracy, **more):
@@ -18,6 +18,16 @@ def test_a_run_that_falls_names_its_peak_its_fall_and_what_left_first():
     assert found.fell_at == 30 + 3  # three of five steps at 0: .2 is below .25
     assert found.left == {"entropy": 26, "response_tokens": 32} and list(found.left) == ["entropy", "response_tokens"]
     assert "50.0% at step 15 | 0.0% | falls below half at step 33 | entropy (26), length (32)" in course_table({"fast": rows})
+
+
+def test_the_paragraph_tells_the_fallen_from_those_that_keep_their_peak():
+    fallen = run([0.1] * 10 + [0.5] * 20 + [0.0] * 10, entropy=lambda s: 0.1 if s <= 25 else 0.01, response_tokens=lambda s: 80 if s <= 31 else 200)
+    told = paragraph({"fast": fallen, "slow": run([0.5] * 20 + [0.4] * 20), "cut": run([0.1] * 2)})
+    assert told == (
+        "Of 2 runs 1 collapses within their steps. fast: from 50% at step 15 to below half of it at step 33; first to leave its range was entropy, at step 26. "
+        "Their peak keep: slow (ends at 80% of it)."
+    )
+    assert paragraph({"slow": run([0.5] * 20)}).startswith("Of 1 runs none collapse within")
 
 
 def test_a_dip_that_passes_and_a_drift_that_returns_are_no_collapse():

@@ -57,7 +57,9 @@ def test_of_a_seed_made_in_pieces_each_piece_is_told_with_what_it_measured():
 
 
 def test_the_page_is_one_file_without_network_and_with_its_text_escaped(study):
+    (study.figures / "figure_2.md").write_text("Two runs fell.\n")
     page = write_report(study, claims(), WHERE).read_text()
+    assert "Two runs fell." in page
     assert "&lt;b&gt;told&lt;/b&gt;" in page and "<b>told</b>" not in page
     assert "data:image/png;base64," in page and 'src="http' not in page and "commit 0123456789, 2026-01-02" in page
 
