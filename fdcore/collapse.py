@@ -71,13 +71,13 @@ def paragraph(metrics: dict[str, Sequence[dict]]) -> str:
     """The same in words: which runs collapse, what leaves its range first in each, and which keep their peak."""
     courses = {label: course(rows) for label, rows in metrics.items() if len(rows) >= WINDOW}
     fallen = {label: each for label, each in courses.items() if each.fell_at is not None}
-    told = [f"Of {len(courses)} runs {len(fallen) or 'none'} collapse{'s' * (len(fallen) == 1)} within their steps."]
+    told = [f"{len(fallen) or 'None'} of {len(courses)} runs collapse{'s' * (len(fallen) == 1)} within their steps."]
     for label, each in fallen.items():
         first = [QUANTITIES[key] for key, step in each.left.items() if step == min(each.left.values())]
         began = f"first to leave its range was {' and '.join(first)}, at step {min(each.left.values())}" if first else "no other quantity left its range for good"
         told.append(f"{label}: from {each.peak:.0%} at step {each.peak_step} to below half of it at step {each.fell_at}; {began}.")
     kept = [f"{label} (ends at {each.end / each.peak:.0%} of it)" for label, each in courses.items() if each.fell_at is None and each.peak]
-    return " ".join(told + ([f"Their peak keep: {', '.join(kept)}."] if kept else []))
+    return " ".join(told + ([f"At least half of their peak keep: {', '.join(kept)}."] if kept else []))
 
 
 def _means(rows: Sequence[dict], key: str) -> np.ndarray:

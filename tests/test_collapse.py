@@ -24,10 +24,10 @@ def test_the_paragraph_tells_the_fallen_from_those_that_keep_their_peak():
     fallen = run([0.1] * 10 + [0.5] * 20 + [0.0] * 10, entropy=lambda s: 0.1 if s <= 25 else 0.01, response_tokens=lambda s: 80 if s <= 31 else 200)
     told = paragraph({"fast": fallen, "slow": run([0.5] * 20 + [0.4] * 20), "cut": run([0.1] * 2)})
     assert told == (
-        "Of 2 runs 1 collapses within their steps. fast: from 50% at step 15 to below half of it at step 33; first to leave its range was entropy, at step 26. "
-        "Their peak keep: slow (ends at 80% of it)."
+        "1 of 2 runs collapses within their steps. fast: from 50% at step 15 to below half of it at step 33; first to leave its range was entropy, at step 26. "
+        "At least half of their peak keep: slow (ends at 80% of it)."
     )
-    assert paragraph({"slow": run([0.5] * 20)}).startswith("Of 1 runs none collapse within")
+    assert paragraph({"slow": run([0.5] * 20)}).startswith("None of 1 runs collapse within")
 
 
 def test_a_dip_that_passes_and_a_drift_that_returns_are_no_collapse():
