@@ -130,10 +130,10 @@ class Experiment:
                 raise RuntimeError(f"another process is writing into {self.folder}; wait for it or stop it, then run the same command again")
             yield
 
-    def _note_origin(self, *records: Path) -> None:
+    def _note_origin(self, record: Path) -> None:
         if self.processes.rank == 0:
             with open(self.folder / ORIGINS, "a", encoding="utf-8") as file:
-                file.writelines(json.dumps({"record": str(path.relative_to(self.folder)), "origin": origin()}) + "\n" for path in records)
+                file.write(json.dumps({"record": str(record.relative_to(self.folder)), "origin": origin()}) + "\n")
 
     # -- the world -----------------------------------------------------------------------------------------------
 

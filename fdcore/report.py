@@ -13,6 +13,7 @@ from typing import Sequence
 from fdcore import REPOSITORY
 from fdcore.claims import Claim
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
+from fdcore.faults import left
 from fdcore.plots import label, over_seeds
 from fdcore.profile import load_profile
 from fdcore.records import markdown_table, write_text
@@ -81,8 +82,8 @@ def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Pat
     captions = CAPTIONS | (SECOND_SIZE if study.profile.second_size else {})
     figures = [(study.figures / f"{name}.png", *words) for name, words in captions.items() if (study.figures / f"{name}.png").exists()]
     figures += _second_sizes() if study.profile.publish_figures and not study.profile.second_size else []
-    notes = {path: path.with_suffix(".md").read_text(encoding="utf-8") if path.with_suffix(".md").exists() else "" for path, _, _ in figures}  # what a notebook says of its figure
-    shown = [{"heading": heading, "caption": f"{caption} {notes[path]}".strip(), "data": base64.b64encode(path.read_bytes()).decode(), "name": path.stem} for path, heading, caption in figures]
+    told = {path: left(path.with_suffix(".md")) or "" for path, _, _ in figures}  # what a notebook says of its figure
+    shown = [{"heading": heading, "caption": f"{caption} {told[path]}".strip(), "data": base64.b64encode(path.read_bytes()).decode(), "name": path.stem} for path, heading, caption in figures]
     tokens = study.figures / "figure_1.html"
     page = environment.get_template("report.html.jinja").render(
         abstract=abstract(study, claims), claims=claims, figures=shown, results=[RESULTS, *_results(study)],

@@ -45,7 +45,7 @@ def provenance(study: Study, target: Path | None = None) -> dict:
     target = target or target_of(study.profile)
     if study.first.shipped:
         return {key: value for key, value in _told(target).items() if key != "files"}
-    before = _others(study, target)
+    before, here = _others(study, target), origin()
     known = _told(target)["files"] if before else {}
     for run in study.runs:
         names = sorted({str(path.relative_to(run.folder)) for pattern in MEASURED for path in run.folder.glob(pattern)})
@@ -53,7 +53,7 @@ def provenance(study: Study, target: Path | None = None) -> dict:
         pieces = [each | {"records": [name for name in each["records"] if name not in new]} for each in before.get(str(run.seed), [])]
         noted = {row["record"]: row["origin"] for row in read_jsonl(run.folder / ORIGINS)}
         for name in new:
-            where = noted.get(name) or origin()
+            where = noted.get(name, here)
             same = next((each for each in pieces if each | {"records": []} == where | {"records": []}), None)
             if same is None:
                 pieces.append(same := where | {"records": []})

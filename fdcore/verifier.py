@@ -237,10 +237,8 @@ class _Benches:
         with self._lock:
             if not self._waiting:
                 return self._free.append(bench)
-            taken = {statement for has in self._has.values() for statement in has}
-            places = range(len(self._waiting))
-            own = (place for place in places if self._waiting[place][0] in self._has[bench])
-            new = (place for place in places if self._waiting[place][0] not in taken)
+            own = (place for place, (statement, _) in enumerate(self._waiting) if statement in self._has[bench])
+            new = (place for place, (statement, _) in enumerate(self._waiting) if not any(statement in has for has in self._has.values()))
             place = next(own, next(new, 0)) if self._passed < MAX_PASSED else 0
             self._passed = self._passed + 1 if place else 0
             statement, waiter = self._waiting.pop(place)
