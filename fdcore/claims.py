@@ -103,6 +103,7 @@ class Claim(Rule):
     low: float | None
     high: float | None
     verdict: Literal["reproduced", "not reproduced", "undecided"]
+    runs: int  # how many runs (seeds) the estimate rests on
     detail: str  # the numbers behind the estimate, or why there is none
 
     @property
@@ -135,7 +136,7 @@ def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measur
         except LookupError as error:
             missing.append(error.args[0])
     if not runs or missing and measure not in ABLATED:
-        return Claim(**rule.model_dump(), estimate=None, low=None, high=None, verdict="undecided", detail=missing[0])
+        return Claim(**rule.model_dump(), estimate=None, low=None, high=None, verdict="undecided", runs=0, detail=missing[0])
     estimate = float(np.mean([run.quantity(None) for run in runs]))
     draws = _draws(runs, together=rule.bootstrap == "problems")
     low, high = (float(end) for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
@@ -144,7 +145,7 @@ def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measur
     if abs(apart := float(np.mean([run.apart for run in runs]))) > SIMILAR:
         verdict = "undecided"
         details.append(f"not at similar pass@1: {abs(apart):.2f} apart")
-    return Claim(**rule.model_dump(), estimate=estimate, low=low, high=high, verdict=verdict, detail="; ".join(details))
+    return Claim(**rule.model_dump(), estimate=estimate, low=low, high=high, verdict=verdict, runs=len(runs), detail="; ".join(details))
 
 
 def _draws(runs: Sequence[Measured], *, together: bool) -> list[float]:
@@ -305,8 +306,8 @@ ABLATED = MEASURES[4:]  # on the runs that have the ablation: usually the first 
 
 def table(claims: Sequence[Claim]) -> str:
     """The claims as a Markdown table."""
-    head = ["claim", "quantity", "estimate [95 % interval]", "reproduced when", "verdict", "this run's numbers", "the paper"]
-    rows = markdown_table(head, [(f"**{c.id}** {c.claim}", c.quantity, c.number, c.reproduced_when, f"**{c.verdict}**", c.detail, c.paper) for c in claims])
+    head = ["claim", "quantity", "estimate [95 % interval]", "reproduced when", "verdict", "seeds", "this run's numbers", "the paper"]
+    rows = markdown_table(head, [(f"**{c.id}** {c.claim}", c.quantity, c.number, c.reproduced_when, f"**{c.verdict}**", str(c.runs), c.detail, c.paper) for c in claims])
     return f"{rows}\n\nIntervals: bootstrap over {', '.join(f'{c.bootstrap} ({c.id})' for c in claims)}, and over runs where there are several.\n"
 
 

@@ -24,6 +24,8 @@ class Course(NamedTuple):
 
     peak: float
     peak_step: int
+    low: float  # the lowest behind the peak
+    low_step: int
     end: float
     fell_at: int | None  # the first step of those below half of the peak; None: no collapse
     left: dict[str, int]  # metric -> the step at which it left its range, the earliest first
@@ -41,6 +43,7 @@ def course(rows: Sequence[dict]) -> Course:
     steps = [row["step"] for row in rows][WINDOW - 1 :]  # the last step of each window
     accuracy = _means(rows, "train_accuracy")
     top = int(accuracy.argmax())
+    bottom = top + int(accuracy[top:].argmin())
     fell = _last_stretch(accuracy < accuracy[top] / 2)
     left = {}
     for key in QUANTITIES:
@@ -49,7 +52,8 @@ def course(rows: Sequence[dict]) -> Course:
             before = means[: top + 1]
             if (out := _last_stretch((means < before.min()) | (means > before.max()))) is not None:
                 left[key] = steps[out]
-    return Course(float(accuracy[top]), steps[top], float(accuracy[-1]), None if fell is None else steps[fell], dict(sorted(left.items(), key=lambda item: item[1])))
+    left = dict(sorted(left.items(), key=lambda item: item[1]))
+    return Course(float(accuracy[top]), steps[top], float(accuracy[bottom]), steps[bottom], float(accuracy[-1]), None if fell is None else steps[fell], left)
 
 
 def course_table(metrics: dict[str, Sequence[dict]]) -> str:
@@ -57,13 +61,13 @@ def course_table(metrics: dict[str, Sequence[dict]]) -> str:
     found = []
     for label, rows in metrics.items():
         if len(rows) < WINDOW:
-            found.append((label, "—", "—", f"is not seen in {len(rows)} steps", "—"))
+            found.append((label, "—", "—", "—", f"is not seen in {len(rows)} steps", "—"))
             continue
         each = course(rows)
         fate = f"falls below half at step {each.fell_at}" if each.fell_at is not None else f"keeps {each.end / each.peak:.0%} of it" if each.peak else "never solves one"
         moved = ", ".join(f"{QUANTITIES[key]} ({step})" for key, step in each.left.items()) or "none"
-        found.append((label, f"{each.peak:.1%} at step {each.peak_step}", f"{each.end:.1%}", fate, moved))
-    head = ["run", f"peak train accuracy ({WINDOW} steps)", "at the end", "after its peak it", "leave their range for good, at step"]
+        found.append((label, f"{each.peak:.1%} at step {each.peak_step}", f"{each.low:.1%} at step {each.low_step}", f"{each.end:.1%}", fate, moved))
+    head = ["run", f"peak train accuracy ({WINDOW} steps)", "lowest behind it", "at the end", "after its peak it", "leave their range for good, at step"]
     return markdown_table(head, found)
 
 
@@ -71,13 +75,13 @@ def paragraph(metrics: dict[str, Sequence[dict]]) -> str:
     """The same in words: which runs collapse, what leaves its range first in each, and which keep their peak."""
     courses = {label: course(rows) for label, rows in metrics.items() if len(rows) >= WINDOW}
     fallen = {label: each for label, each in courses.items() if each.fell_at is not None}
-    told = [f"{len(fallen) or 'None'} of {len(courses)} runs collapse{'s' * (len(fallen) == 1)} within their steps."]
+    told = [f"{len(fallen) or 'None'} of {len(courses)} runs collapse{'s' * (len(fallen) == 1)} for good within their steps."]
     for label, each in fallen.items():
         first = [QUANTITIES[key] for key, step in each.left.items() if step == min(each.left.values())]
         began = f"first to leave its range was {' and '.join(first)}, at step {min(each.left.values())}" if first else "no other quantity left its range for good"
         told.append(f"{label}: from {each.peak:.0%} at step {each.peak_step} to below half of it at step {each.fell_at}; {began}.")
-    kept = [f"{label} (ends at {each.end / each.peak:.0%} of it)" for label, each in courses.items() if each.fell_at is None and each.peak]
-    return " ".join(told + ([f"At least half of their peak keep: {', '.join(kept)}."] if kept else []))
+    kept = [f"{label} (lowest {each.low / each.peak:.0%} of it, at step {each.low_step}; {each.end / each.peak:.0%} at the end)" for label, each in courses.items() if each.fell_at is None and each.peak]
+    return " ".join(told + ([f"At the end these have at least half of their peak: {', '.join(kept)}."] if kept else []))
 
 
 def _means(rows: Sequence[dict], key: str) -> np.ndarray:

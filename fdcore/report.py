@@ -109,14 +109,14 @@ def update_readme(readme: Path, study: Study, claims: Sequence[Claim], provenanc
     _, closing, after = rest.partition(README_MARKS[1])
     if not (opening and closing):
         raise ValueError(f"{readme} lacks the lines {README_MARKS[0].strip()!r} and {README_MARKS[1].strip()!r}, between which the results are written")
-    where = " ".join(f"Seed {seed}: {told}." for seed, told in origins(provenance).items())
-    verdicts = markdown_table(["claim", "estimate [95 % interval]", "verdict"], [(f"**{c.id}** {c.claim}", c.number, c.verdict) for c in claims])
+    where = " ".join(f"Seed {seed}: {told}." for seed, told in origins(provenance, records=False).items())
+    verdicts = markdown_table(["claim", "estimate [95 % interval]", "verdict", "seeds"], [(f"**{c.id}** {c.claim}", c.number, c.verdict, str(c.runs)) for c in claims])
     write_text(readme, f"{before}{opening}{abstract(study, claims)}\n\n{verdicts}\n\n{results_table(study)}\n\n{where}\n{closing}{after}")
 
 
-def origins(provenance: dict) -> dict[str, str]:
-    """Where each seed's run comes from, by seed, in words; of one made in pieces, each piece with what it measured."""
-    return {seed: "; ".join(_origin(each, len(pieces) > 1) for each in pieces) for seed, pieces in provenance["origins"].items()}
+def origins(provenance: dict, *, records: bool = True) -> dict[str, str]:
+    """Where each seed's run comes from, by seed, in words; of one made in pieces, each piece with what it measured, unless not `records`."""
+    return {seed: "; ".join(_origin(each, records and len(pieces) > 1) for each in pieces) for seed, pieces in provenance["origins"].items()}
 
 
 def _origin(piece: dict, named: bool) -> str:

@@ -16,7 +16,7 @@ from fdcore.profile import Profile
 from fdcore.records import markdown_table
 
 NO_ABLATION = "This profile has no such ablation."
-TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas of the arm", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)", "epistemic_words": "epistemic words an attempt", "tool_calls": "tool calls an attempt"}
+TITLES = dict(PANELS) | {"lemmas_seen": "distinct lemmas of the arm", "response_tokens": "tokens an attempt", "kl": "KL to the teacher (nats)", "epistemic_words": "epistemic words an attempt", "tool_calls": "tool calls an attempt", "zero_spread": "groups without spread (share)"}
 PAPER_TITLES = {key: (title,) for (key, _), title in zip(PANELS, PAPER_PANELS)} | {
     "lemmas_seen": ("cumulative lemmas",), "response_tokens": ("response length", "mean response length"), "kl": ("KL(student||teacher)",), "epistemic_words": ("epistemic total",)}
 
@@ -30,11 +30,11 @@ def looks(labels: Sequence[str]) -> dict[str, tuple]:
 
 
 @styled
-def variant_figure(metrics: dict[str, list[dict]], keys: Sequence[str], *, paper: str | None = None, series: dict[str, str] | None = None) -> Figure:
+def variant_figure(metrics: dict[str, list[dict]], keys: Sequence[str], *, paper: str | None = None, series: dict[str, str] | None = None, titles: dict[str, str] = {}) -> Figure:
     """One panel a metric of `keys`, one curve a variant; below, small and faint, the paper's own curves where it has the panel.
 
     `metrics`: label -> metrics rows (of several seeds). `paper`: the paper's figure, or two of them ("13 and 14"); `series`: label -> its
-    name there, where they differ.
+    name there, where they differ. `titles`: metric -> what stands above its panel, where it is not the usual.
     """
     curves = {key: found for key in keys if paper and (found := published(paper, key))}
     figure = new_figure(max(3.6, 1.85 * len(keys)), 3.8 if curves else 2.4)
@@ -44,7 +44,7 @@ def variant_figure(metrics: dict[str, list[dict]], keys: Sequence[str], *, paper
         axes = figure.add_subplot(grid[0, column])
         for label, rows in metrics.items():
             curve(axes, [row for row in rows if key in row], styles[label], key, "step", label)
-        axis(axes, "step", [row[key] for rows in metrics.values() for row in rows if row.get(key) is not None], title=TITLES.get(key, key))
+        axis(axes, "step", [row[key] for rows in metrics.values() for row in rows if row.get(key) is not None], title=titles.get(key, TITLES.get(key, key)))
         if key in curves:
             number, title, points = curves[key]
             below = figure.add_subplot(grid[1, column])

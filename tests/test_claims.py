@@ -119,6 +119,7 @@ def test_what_rests_on_ablations_is_judged_on_the_runs_that_have_them(tmp_path):
     first, second = run_folder(tmp_path / "a"), run_folder(tmp_path / "b")
     shutil.rmtree(first / "arms/teacher_speed"), shutil.rmtree(second / "arms/tools_fd")
     assert [c.verdict for c in judge([first, second])] == ["reproduced"] * 10
+    assert {c.id: c.runs for c in judge([first, second])} == {f"C{n}": 1 if n in (6, 8) else 2 for n in range(1, 11)}
     shutil.rmtree(first / "arms/fd")
     assert "C1" not in [c.id for c in judge([first, second]) if c.verdict == "reproduced"]  # the main arms are wanted of every run
 

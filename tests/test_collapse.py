@@ -17,23 +17,23 @@ def test_a_run_that_falls_names_its_peak_its_fall_and_what_left_first():
     assert found.peak == pytest.approx(0.5) and found.peak_step == 10 + WINDOW and found.end == pytest.approx(0, abs=1e-12)
     assert found.fell_at == 30 + 3  # three of five steps at 0: .2 is below .25
     assert found.left == {"entropy": 26, "response_tokens": 32} and list(found.left) == ["entropy", "response_tokens"]
-    assert "50.0% at step 15 | 0.0% | falls below half at step 33 | entropy (26), length (32)" in course_table({"fast": rows})
+    assert "50.0% at step 15 | 0.0% at step 35 | 0.0% | falls below half at step 33 | entropy (26), length (32)" in course_table({"fast": rows})
 
 
 def test_the_paragraph_tells_the_fallen_from_those_that_keep_their_peak():
     fallen = run([0.1] * 10 + [0.5] * 20 + [0.0] * 10, entropy=lambda s: 0.1 if s <= 25 else 0.01, response_tokens=lambda s: 80 if s <= 31 else 200)
     told = paragraph({"fast": fallen, "slow": run([0.5] * 20 + [0.4] * 20), "cut": run([0.1] * 2)})
     assert told == (
-        "1 of 2 runs collapses within their steps. fast: from 50% at step 15 to below half of it at step 33; first to leave its range was entropy, at step 26. "
-        "At least half of their peak keep: slow (ends at 80% of it)."
+        "1 of 2 runs collapses for good within their steps. fast: from 50% at step 15 to below half of it at step 33; first to leave its range was entropy, at step 26. "
+        "At the end these have at least half of their peak: slow (lowest 80% of it, at step 25; 80% at the end)."
     )
-    assert paragraph({"slow": run([0.5] * 20)}).startswith("None of 1 runs collapse within")
+    assert paragraph({"slow": run([0.5] * 20)}).startswith("None of 1 runs collapse for good within")
 
 
 def test_a_dip_that_passes_and_a_drift_that_returns_are_no_collapse():
     rows = run([0.5] * 10 + [0.0] * 10 + [0.4] * 10, entropy=lambda s: 0.5 if 10 < s <= 20 else 0.1)
     found = course(rows)
-    assert found.fell_at is None and found.left == {} and "keeps 80% of it | none" in course_table({"x": rows})
+    assert found.fell_at is None and found.left == {} and (found.low, found.low_step) == (pytest.approx(0, abs=1e-12), 15) and "keeps 80% of it | none" in course_table({"x": rows})
 
 
 def test_noise_about_a_level_is_no_collapse():

@@ -82,6 +82,8 @@ def test_a_panel_without_measurements_says_so():
 def test_nobody_takes_the_papers_curves_for_ours():
     assert sum("paper: Qwen3.5-9B, digitized" in text for text in words(figure_2(metrics(), STARTS))) == 4
     assert not any("paper" in text for text in words(figure_2(metrics(), STARTS, paper=None)))
+    second = words(figure_2(metrics(), STARTS, paper="10"))  # of which the paper shows two panels
+    assert sum("paper: Qwen3-8B, digitized" in text for text in second) == 2 and any("the paper's Figure 10" in text for text in second)
 
 
 def test_arms_differ_in_colour_line_and_marker():

@@ -35,7 +35,7 @@ def study(tmp_path):
 
 def claims():
     verdicts = ["reproduced", "not reproduced"] + ["undecided"] * (len(RULES) - 2)
-    return [Claim(**rule.model_dump(), estimate=0.25, low=0.1, high=0.5, verdict=verdict, detail="<b>told</b>") for rule, verdict in zip(RULES, verdicts)]
+    return [Claim(**rule.model_dump(), estimate=0.25, low=0.1, high=0.5, verdict=verdict, runs=2, detail="<b>told</b>") for rule, verdict in zip(RULES, verdicts)]
 
 
 def test_the_table_is_read_from_the_evaluations_and_leaves_out_arms_without_any(study):
@@ -54,6 +54,8 @@ def test_of_a_seed_made_in_pieces_each_piece_is_told_with_what_it_measured():
     assert told == (
         "commit 0123456789, 2026-01-02, 2 cores, GPU: none (training of fd); commit fedcba9876, 2026-01-03, 2 cores (X), GPU: none (evaluation of a/b, fd)"
     )
+    short = origins({"origins": {"0": [PIECE, other]}}, records=False)["0"]
+    assert short == "commit 0123456789, 2026-01-02, 2 cores, GPU: none; commit fedcba9876, 2026-01-03, 2 cores (X), GPU: none"
 
 
 def test_the_page_is_one_file_without_network_and_with_its_text_escaped(study):
