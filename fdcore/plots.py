@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
 from fdcore.papercurves import paper_curves
@@ -33,9 +33,10 @@ LOOKS = {
 ALL, KNOWN, UNKNOWN = LOOKS["base"], ("#000000", "-", "o"), ("#56B4E9", "--", "s")  # kinds of problem: no arm's colour
 SERIES = {  # the paper's figure -> its names of the arms
     "2": {"fd": "Claude FD", "grpo": "GRPO", "grpo_from_fd_1": "GRPO over FD (100)", "grpo_from_fd_2": "GRPO over FD (200)", "grpo_from_fd_3": "GRPO over FD (300)"},
+    "3": {"fd": "FD", "grpo": "GRPO"},
     "10": {"fd": "Claude FD", "grpo": "GRPO", "grpo_from_fd_1": "GRPO over Claude FD (120)"},
 }
-MODELS = {"2": "Qwen3.5-9B", "10": "Qwen3-8B"}
+MODELS = {"2": "Qwen3.5-9B", "3": "Qwen3.5-9B", "10": "Qwen3-8B"}
 PANELS = (("test_accuracy", "test accuracy"), ("train_accuracy", "train accuracy"), ("entropy", "entropy (nats)"), ("holdout_accuracy", "hold-out accuracy"))
 PAPER_PANELS = ("test accuracy", "train accuracy", "entropy", "MiniF2F accuracy")
 LEMMA_ARMS = ("fd", "grpo", "rft")  # those that start from the base
@@ -87,19 +88,33 @@ def smooth(values: Sequence[float], window: int = WINDOW) -> np.ndarray:
 def _line(axes, where: Sequence[float], values: Sequence[float], look: tuple, name: str) -> None:
     """One curve: every point marked where there are few, some where there are many."""
     colour, line, marker = look
-    axes.plot(where, values, color=colour, linestyle=line, marker=marker, markersize=3, markevery=1 if len(values) <= 25 else len(values) // 6, label=name)
+    axes.plot(where, values, color=colour, linestyle=line, marker=marker, markersize=3, markevery=1 if len(values) <= 10 else len(values) // 6, label=name)
 
 
 def legend_above(figure: Figure) -> None:
     """One legend for all panels, above them, so that it covers no curve."""
     entries = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels())}
     if entries:
-        entries = dict(sorted(entries.items(), key=lambda entry: entry[0] != "base"))  # the others keep the arms' order
-        for columns in range(min(6, len(entries)), 0, -1):  # as many beside each other as there is room for
-            legend = figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=columns, frameon=False, columnspacing=1.2, handlelength=3.2)
+        names = sorted(entries, key=lambda name: name != "base")  # the others keep the arms' order
+        for rows in range(-(-len(names) // 6), len(names) + 1):  # as few as there is room for, of about one length
+            columns = -(-len(names) // rows)
+            across = [name for column in range(columns) for name in names[column::columns]]  # a legend is filled by columns and read by rows
+            legend = figure.legend([entries[name] for name in across], across, loc="outside upper center", ncols=columns, frameon=False, columnspacing=1.2, handlelength=3.2)
             if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
                 return
             legend.remove()
+
+
+def footnote(figure: Figure, *sentences: str) -> None:
+    """What the reader must know, below all panels, in as many lines as the width asks for."""
+    told = figure.supxlabel("", fontsize=6.5, color="#555555")
+    lines = [""]
+    for word in ". ".join(filter(None, sentences)).split():
+        told.set_text(f"{lines[-1]} {word}")
+        if told.get_window_extent().width > 0.97 * figure.bbox.width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    told.set_text("\n".join(lines))
 
 
 def axis(axes, x: str, values: Sequence[float], **settings) -> None:
@@ -167,15 +182,20 @@ def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Liter
             _paper_panel(figure.add_subplot(grid[1, column]), paper, PAPER_PANELS[column])
     legend_above(figure)
     said = note(rows)
-    figure.supxlabel(said + (f". Lower row: not ours, the paper's Figure {paper}" if paper else ""), fontsize=6.5, color="#555555")
+    footnote(figure, said, f"Lower row: not ours, the paper's Figure {paper}" if paper else "")
     return figure
 
 
 def note(rows: list[dict]) -> str:
     """What the reader must know of the curves."""
+    seeds = _spread(rows)
+    return f"train accuracy and entropy: trailing mean of {WINDOW} steps" + (f"; all panels: {seeds}" if seeds else " over the raw values (faint)")
+
+
+def _spread(rows: list[dict]) -> str:
+    """How curves show several seeds; nothing for one."""
     seeds = len({row["seed"] for row in rows})
-    shown = "over the raw values (faint)" if seeds < 2 else f"; all panels: mean of {seeds} seeds, bands from the lowest to the highest"
-    return f"train accuracy and entropy: trailing mean of {WINDOW} steps {shown}".replace(" ;", ";")
+    return f"mean of {seeds} seeds, bands from the lowest to the highest" if seeds > 1 else ""
 
 
 def curve(axes, rows: list[dict], look: tuple, key: str, x: str, name: str) -> None:
@@ -203,7 +223,7 @@ def _paper_panel(axes, paper: str, panel: str) -> None:
     for arm, series in SERIES[paper].items():
         if series in curves:
             axes.plot(*zip(*sorted(curves[series])), color=LOOKS[arm][0], linestyle=LOOKS[arm][1], linewidth=0.8, alpha=0.55)
-    axes.set_title(f"paper: {MODELS[paper]}, digitized\n{panel}", color="#666666", fontsize=6.5)
+    axes.set_title(f"paper: {MODELS[paper]}, digitized\n{panel.partition(' (')[0]}", color="#666666", fontsize=6.5)
     axes.set_xlabel("step", color="#666666", fontsize=6.5, labelpad=1)
     axes.tick_params(colors="#666666", labelsize=6)
     axes.set_ylim(bottom=0)
@@ -232,9 +252,9 @@ def _pass_rows(rows: list[dict], ks: Sequence[int]) -> list[tuple[int, float, fl
 
 @styled
 def figure_3(metrics: dict[str, list[dict]], evaluations: dict[str, list[dict]], starts: dict[str, int], ks: Sequence[int]) -> Figure:
-    """Lemma discovery by step and by sampled tokens, and pass@k on test with 95 % bootstrap bands over problems."""
-    figure = new_figure(7.0, 2.6)
-    left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.3])
+    """Lemma discovery by step and by sampled tokens, and pass@k on test with 95 % bootstrap bands over problems; below, the paper's own curves."""
+    figure = new_figure(7.0, 4.0)
+    (left, middle, right), below = figure.subplots(2, 3, width_ratios=[1, 1, 1.3], height_ratios=[1.7, 1])
     rates, counts = [], []
     for arm in LEMMA_ARMS:
         rows, name = [row | {"rate": row["lemmas_seen"] / row["step"]} for row in metrics.get(arm, [])], label(arm, starts)
@@ -247,7 +267,15 @@ def figure_3(metrics: dict[str, list[dict]], evaluations: dict[str, list[dict]],
     axis(middle, "tokens_sampled", [1, *counts], title="distinct lemmas")
     tops = [_pass_curve(right, rows, ks, LOOKS[arm], label(arm, starts)) for arm, rows in evaluations.items()]
     _log_k(right, ks, tops, "pass@k on test, 95 % bands")
+    for axes, panel in zip(below, ("cumulative lemmas per step", "", "pass@k (x = k)")):
+        _paper_panel(axes, "3", panel)
+    below[1].text(0.5, 0.5, "not in the paper", transform=below[1].transAxes, ha="center", color="#777777", fontsize=6.5)
+    below[2].set_xscale("log", base=2)
+    below[2].xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    below[2].set_xlabel("k", color="#666666", fontsize=6.5, labelpad=1)
     legend_above(figure)
+    seeds = _spread([row for rows in metrics.values() for row in rows])
+    footnote(figure, f"lemmas: {seeds}" if seeds else "", "Lower row: not ours, the paper's Figure 3")
     return figure
 
 

@@ -23,7 +23,7 @@ from fdcore.tokenpage import environment
 README_MARKS = "<!-- results: written by fdcore.report, do not edit -->\n", "<!-- end of results -->\n"
 RESULTS = ["", "pass@1 on test", "pass@k", "lemmas known", "an unknown lemma", "pass@1 on hold-out", "entropy at the end (nats)"]
 CAPTIONS = {  # name of the file: heading, and what the figure shows
-    "figure_3": ("Lemmas and pass@k (Figure 3)", "Distinct library lemmas in verified training proofs, by step and by sampled tokens; unbiased pass@k on test."),
+    "figure_3": ("Lemmas and pass@k (Figure 3)", "Distinct library lemmas in verified training proofs, by step and by sampled tokens; unbiased pass@k on test, with bands over problems (the claims compare arms problem by problem, so bands that overlap do not make a tie)."),
     "figure_2": ("Training curves (Figure 2)", "Test, train and hold-out accuracy and entropy by training step, counted from the base model."),
     "figure_2_tokens": ("The same by sampled tokens", "The fairer picture: a step of one method need not cost what a step of another does."),
     "figure_1": ("What the teacher thinks of each token (Figure 1)", "One failed attempt: green where the teacher, who has read the feedback, finds a token more likely than the student did, red where less."),

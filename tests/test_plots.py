@@ -32,7 +32,7 @@ def evaluation(n, c=1):
 
 def words(figure):
     """All text in a figure."""
-    return [text.get_text() for text in figure.findobj(Text)]
+    return [text.get_text().replace("\n", " ") for text in figure.findobj(Text)]
 
 
 def test_every_figure_is_written_as_pdf_with_embedded_fonts_png_and_csv(tmp_path):
@@ -84,6 +84,29 @@ def test_nobody_takes_the_papers_curves_for_ours():
     assert not any("paper" in text for text in words(figure_2(metrics(), STARTS, paper=None)))
     second = words(figure_2(metrics(), STARTS, paper="10"))  # of which the paper shows two panels
     assert sum("paper: Qwen3-8B, digitized" in text for text in second) == 2 and any("the paper's Figure 10" in text for text in second)
+
+
+def test_figure_3_has_the_papers_curves_below_where_the_paper_has_the_panel():
+    figure = figure_3(metrics(), {"base": evaluation(8)}, STARTS, KS)
+    told, drawn = words(figure), [len(axes.lines) for axes in figure.axes[3:]]
+    assert sum("paper: Qwen3.5-9B, digitized" in text for text in told) == 2 and drawn == [2, 0, 2] and "not in the paper" in told
+
+
+def test_what_is_said_below_stays_inside_the_figure():
+    runs = {arm: [row for seed in range(3) for row in metrics(seed=seed)[arm]] for arm in ARMS}
+    figure = figure_2(runs, STARTS)
+    figure.draw_without_rendering()
+    box = figure._supxlabel.get_window_extent()
+    assert "\n" in figure._supxlabel.get_text() and box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y0 >= 0
+
+
+def test_a_legend_of_two_rows_is_read_by_rows():
+    arms = ["fd", "grpo", "rft", *ARMS[2:]]
+    figure = figure_3(metrics(arms=arms), {arm: evaluation(8) for arm in ["base", *arms]}, STARTS, KS)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    placed = sorted(legend.get_texts(), key=lambda text: (-round(text.get_window_extent().y0), text.get_window_extent().x0))
+    assert [text.get_text() for text in placed] == ["base", "FD", "GRPO", "RFT", "GRPO over FD (1)", "GRPO over FD (2)", "GRPO over FD (3)"]
 
 
 def test_arms_differ_in_colour_line_and_marker():
