@@ -1,11 +1,13 @@
 """What a run will need, before it starts: memory on each GPU, tokens, checks, feedback calls, dollars, hours, and what is done already.
 
 Arithmetic on a profile and a look into the run's folder; no torch, no GPU, no network. Every number that is not in the profile is an
-`Assumption` with its source, and is printed. As soon as the run has measured something (metrics.jsonl, timing.jsonl) that takes its place.
+`Assumption` with its source, and is printed. As soon as the run has measured something (metrics.jsonl, timing.jsonl), or, for the student that is
+built here, the run whose records are shipped, that takes its place.
 Left out on purpose: the tables (`fdcore.plantables`), and whether this machine has what the plan asks for (`fdcore.doctor`).
 """
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -330,8 +332,8 @@ def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
     runs = list(run_folders(profile.seeds, folder).values())
     published = [] if profile.model.source else sorted((REPOSITORY / "figures" / "records").glob("seed-*"))  # the student that is built here has a run in the repository
     for run in (*published, runs[0]):
-        if measured := _measured_response(profile, run):
-            taken["response"] = Assumption(value=measured, unit="tokens an attempt", source=f"measured in {run.relative_to(REPOSITORY) if run in published else run}")
+        for name, value in _measured(profile, run, shape.parameters if run == runs[0] else 1.2e6, taken).items():
+            taken[name] = taken[name].model_copy(update={"value": value, "source": f"measured in {run.relative_to(REPOSITORY) if run in published else run}"})
     clock, stages, planned = Clock(profile, shape, taken), [], set()
     for name in notebooks:
         reads, writes, arms, evaluations = _stage(profile, name.partition("_")[2])
@@ -408,7 +410,7 @@ def _warm_up(clock: Clock, folder: Path) -> Work:
     warmup = clock.profile.warmup
     steps = warmup.short_steps + warmup.full_steps
     tokens = warmup.batch * (200 * warmup.short_steps + 1000 * warmup.full_steps)
-    seconds = tokens / clock.a["training"] * clock.shape.parameters / 1.2e6 if "training" in clock.a else 0.0
+    seconds = tokens / clock.a["training"] * clock.shape.parameters / 1.2e6 + warmup.traces * clock.a["check"] / clock.profile.lean.workers if "training" in clock.a else 0.0
     done = steps if (folder / "base" / "model").exists() else 0
     return Work(kind="warm up", arm="base", unit="steps", total=steps, done=done, attempts=0, tokens=0, checks=warmup.traces, unit_seconds=seconds / steps, seconds=seconds)
 
@@ -429,7 +431,19 @@ def _rows(path: Path) -> int:
         return sum(line.endswith(b"\n") for line in file)  # a line that a kill cut short does not count
 
 
-def _measured_response(profile: Profile, folder: Path) -> float | None:
-    """Mean tokens an attempt over all training steps that the run has recorded."""
-    found = [row["response_tokens"] for arm in main_arms(profile) for row in read_jsonl(folder / "arms" / arm / "metrics.jsonl")]
-    return sum(found) / len(found) if found else None
+def _measured(profile: Profile, folder: Path, parameters: float, taken: dict[str, Assumption]) -> dict[str, float]:
+    """What a run has recorded, over all its main arms' steps, of an attempt's tokens and, on CPUs, of speed, in the assumptions' units."""
+    metrics, timing = ([row for arm in main_arms(profile) for row in read_jsonl(folder / "arms" / arm / name)] for name in ("metrics.jsonl", "timing.jsonl"))
+    if not metrics:
+        return {}
+    response = sum(row["response_tokens"] for row in metrics) / len(metrics)
+    if profile.hardware or not timing:
+        return {"response": response}
+    tokens, seconds = sum(row["tokens"] for row in timing), Counter()
+    for row in timing:
+        seconds.update(row["seconds"])
+    attempts, size = tokens / response, parameters / 1.2e6
+    return {
+        "response": response, "check": seconds["verify"] * profile.lean.workers / attempts / taken["checks"].value, "sampling": tokens / seconds["sample"] * size,
+        "training": (tokens + attempts * taken["prompt"].value) / (seconds["teacher"] + seconds["train"]) * size,
+    }

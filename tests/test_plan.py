@@ -79,12 +79,20 @@ def test_what_is_done_is_read_off_the_runs_folder_and_measured_seconds_take_the_
     arm.mkdir(parents=True)
     rows = [{"step": step, "response_tokens": 100.0} for step in range(1, 11)]
     (arm / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 11, "resp')  # cut short by a kill
-    (arm / "timing.jsonl").write_text("".join(json.dumps({"step": row["step"], "seconds": {"sample": 2.0, "train": 1.0}}) + "\n" for row in rows))
+    (arm / "timing.jsonl").write_text("".join(json.dumps({"step": row["step"], "tokens": 6400, "seconds": {"sample": 1.5, "verify": 0.5, "train": 1.0}}) + "\n" for row in rows))
     plan = make_plan(load_profile("tiny"), tmp_path, NOTEBOOKS)
     fd = next(work for work in plan.works if work.arm == "fd" and work.kind == "train")
     assert (fd.done, fd.total, fd.measured, fd.unit_seconds) == (10, 40, True, pytest.approx(3.0)) and fd.left == pytest.approx(90.0)
-    assert plan.assumptions["response"].value == 100.0
+    taken, size = {name: assumption.value for name, assumption in plan.assumptions.items()}, plan.parameters / 1.2e6  # 64 attempts a step
+    assert taken["response"] == 100.0 and taken["sampling"] == pytest.approx(6400 / 1.5 * size) and taken["training"] == pytest.approx(64 * (100 + taken["prompt"]) * size)
+    assert taken["check"] == pytest.approx(0.5 * 2 / 64 / taken["checks"]) and f"measured in {tmp_path}" == plan.assumptions["check"].source  # two workers
     assert not any(stage.done for stage in plan.stages)
+
+
+def test_a_fresh_run_of_the_tiny_student_is_planned_by_what_the_shipped_one_took_and_fits_into_five_hours(tmp_path):
+    plan = make_plan(load_profile("tiny-full"), tmp_path, NOTEBOOKS)
+    assert all(re.fullmatch(r"measured in figures/records/seed-\d+", plan.assumptions[name].source) for name in ("response", "check", "sampling", "training"))
+    assert 2 * 3600 < sum(work.seconds for work in plan.works) < 5 * 3600
 
 
 def test_every_stage_is_a_notebook_and_another_notebook_only_reads(tmp_path):
