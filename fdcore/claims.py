@@ -1,4 +1,5 @@
-"""Claims of the paper, each turned into one number with an interval and a verdict by the rules below, written before a run was published.
+"""Claims of the paper, each turned into one number with an interval and a verdict by the rules below, written before a run was published
+(C10's was made stricter after that, and says so).
 
 *reproduced* when the 95 % interval lies above 0, *not reproduced* when it lies below, else *undecided*; undecided too where data is missing
 or too little, or where the claim's own condition does not hold. With several runs (seeds) the estimates are averaged, and the bootstrap draws
@@ -89,8 +90,9 @@ RULES = (
     ),
     Rule(
         id="C10", claim="ground truth as feedback shortens answers, critique does not", unit="share of the first length",
-        quantity=f"mean tokens an attempt over the last quarter ÷ over the first {BLOCK} steps, critique − ground truth", bootstrap=f"steps, in blocks of {BLOCK}",
-        reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
+        quantity=f"the lesser of 1 − ground truth's and critique's − ground truth's (mean tokens an attempt over the last quarter ÷ over the first {BLOCK} steps)",
+        bootstrap=f"steps, in blocks of {BLOCK}",
+        reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter. Stricter since 2026-11-26: the first rule looked at the difference alone, and was met where neither got shorter",
         paper="length about 4.8k → 6.1k (Claude), 7.8k → 2.65k (ground truth), Figure 14; words of doubt, which the tiny student has not, Figure 13",
     ),
 )
@@ -129,10 +131,11 @@ def judge(folders: str | Path | Iterable[str | Path], only: Sequence[str] = ()) 
 
 
 def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measured]) -> Claim:
-    runs, missing = [], []
+    runs, names, missing = [], [], []
     for folder in folders:
         try:
             runs.append(measure(folder))
+            names.append(_named(folder))
         except LookupError as error:
             missing.append(error.args[0])
     if not runs or missing and measure not in ABLATED:
@@ -141,7 +144,7 @@ def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measur
     draws = _draws(runs, together=rule.bootstrap == "problems")
     low, high = (float(end) for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     verdict = "reproduced" if low > 0 else "not reproduced" if high < 0 else "undecided"
-    details = [run.detail for run in runs]
+    details = [run.detail if len(runs) == 1 else f"{name} {run.quantity(None):+.3f} ({run.detail})" for name, run in zip(names, runs)]
     if abs(apart := float(np.mean([run.apart for run in runs]))) > SIMILAR:
         verdict = "undecided"
         details.append(f"not at similar pass@1: {abs(apart):.2f} apart")
@@ -283,8 +286,13 @@ def _formulations(folder: Path) -> Measured:
 
 def _length(folder: Path) -> Measured:
     (critique, first), (truth, start) = (_ends(folder, arm, "response_tokens") for arm in ("fd", GROUND_TRUTH))
+
+    def quantity(rng) -> float:
+        shares = _blocks(critique, rng).mean() / first, _blocks(truth, rng).mean() / start
+        return min(1.0, shares[0]) - shares[1]
+
     return Measured(
-        lambda rng: _blocks(critique, rng).mean() / first - _blocks(truth, rng).mean() / start,
+        quantity,
         f"tokens an attempt: critique {first:.0f} → {critique.mean():.0f}, ground truth {start:.0f} → {truth.mean():.0f}",
     )
 

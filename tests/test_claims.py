@@ -106,6 +106,20 @@ def test_several_runs_are_averaged(tmp_path):
     assert judge([one, two])[3].estimate == pytest.approx(120)
 
 
+def test_each_runs_own_estimate_is_told_beside_the_mean(tmp_path):
+    claim = judge([run_folder(tmp_path / "seed-0", lemmas=(3, 1)), run_folder(tmp_path / "seed-1", lemmas=(5, 1))])[3]
+    assert "seed-0 +80.000 (after 40,000 sampled tokens: FD 120, GRPO 40); seed-1 +160.000 (" in claim.detail
+
+
+def test_answers_that_ground_truth_does_not_shorten_do_not_reproduce_that_it_does(tmp_path):
+    """The critique's grow more, but nothing gets shorter."""
+    folder = run_folder(tmp_path / "run")
+    for arm, last in (("fd", 120), (GROUND_TRUTH, 90)):
+        write(folder / "arms" / arm / "metrics.jsonl", [{"train_accuracy": 0.5, "entropy": 0.4, "tokens_sampled": s, "lemmas_seen": 1, "response_tokens": 80 if s < 20 else last} for s in range(40)])
+    claim = judge(folder, ["C10"])[0]
+    assert claim.estimate == pytest.approx(1 - 90 / 80) and claim.verdict == "not reproduced"
+
+
 def test_the_table_and_the_json_say_the_same(tmp_path):
     claims = judge([run_folder(tmp_path / "run")])
     write_claims(claims, tmp_path)
