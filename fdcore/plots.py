@@ -41,7 +41,7 @@ PANELS = (("test_accuracy", "test accuracy"), ("train_accuracy", "train accuracy
 PAPER_PANELS = ("test accuracy", "train accuracy", "entropy", "MiniF2F accuracy")
 LEMMA_ARMS = ("fd", "grpo", "rft")  # those that start from the base
 WINDOW = 7  # steps of the trailing mean on noisy curves
-SMOOTHED = {"train_accuracy", "entropy"}  # which these are
+SMOOTHED = {"train_accuracy": "train accuracy", "entropy": "entropy", "zero_spread": "groups without spread"}  # which these are
 
 
 def label(arm: str, starts: dict[str, int]) -> str:
@@ -181,15 +181,15 @@ def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Liter
         if paper:
             _paper_panel(figure.add_subplot(grid[1, column]), paper, PAPER_PANELS[column])
     legend_above(figure)
-    said = note(rows)
-    footnote(figure, said, f"Lower row: not ours, the paper's Figure {paper}" if paper else "")
+    footnote(figure, note(rows, [key for key, _ in PANELS]), f"Lower row: not ours, the paper's Figure {paper}" if paper else "")
     return figure
 
 
-def note(rows: list[dict]) -> str:
-    """What the reader must know of the curves."""
-    seeds = _spread(rows)
-    return f"train accuracy and entropy: trailing mean of {WINDOW} steps" + (f"; all panels: {seeds}" if seeds else " over the raw values (faint)")
+def note(rows: list[dict], keys: Sequence[str]) -> str:
+    """What the reader must know of the curves of these metrics; nothing where none is smoothed."""
+    *most, last = [told for key, told in SMOOTHED.items() if key in keys] or [""]
+    seeds, smoothed = _spread(rows), f"{', '.join(most)} and {last}" if most else last
+    return f"{smoothed}: trailing mean of {WINDOW} steps" + (f"; all panels: {seeds}" if seeds else " over the raw values (faint)") if smoothed else ""
 
 
 def _spread(rows: list[dict]) -> str:

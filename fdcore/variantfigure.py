@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from fdcore.arms import variants
 from fdcore.evaluation import bootstrap_pass_at_k, pass_at_k_curve
 from fdcore.papercurves import paper_curves
-from fdcore.plots import LOOKS, PANELS, PAPER_PANELS, SMOOTHED, axis, curve, footnote, legend_above, new_figure, note, styled
+from fdcore.plots import LOOKS, PANELS, PAPER_PANELS, axis, curve, footnote, legend_above, new_figure, note, styled
 from fdcore.profile import Profile
 from fdcore.records import markdown_table
 
@@ -55,7 +55,7 @@ def variant_figure(metrics: dict[str, list[dict]], keys: Sequence[str], *, paper
             below.tick_params(colors="#666666", labelsize=6)
             below.set_ylim(bottom=0)
     legend_above(figure)
-    footnote(figure, note([row for rows in metrics.values() for row in rows]) if SMOOTHED & set(keys) else "", "Lower row: not ours, the paper's" if curves else "")
+    footnote(figure, note([row for rows in metrics.values() for row in rows], keys), "Lower row: not ours, the paper's" if curves else "")
     return figure
 
 
