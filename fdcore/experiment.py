@@ -1,4 +1,4 @@
-"""One experiment: a profile, a seed and a folder. Notebooks ask it for what they need; it makes it, resumes it, or reads it.
+"""One experiment: a run's folder (`fdcore.recorded`) in which what is missing is made. Notebooks ask it for what they need; it makes it, resumes it, or reads it.
 
 Every method returns at once where its files are complete, so a notebook can be run again at any time.
 """
@@ -8,7 +8,6 @@ import contextlib
 import copy
 import fcntl
 import functools
-import hashlib
 import json
 import os
 import shutil
@@ -21,11 +20,10 @@ import torch
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
-from fdcore import REPOSITORY
 from fdcore import problems as problem_sets
 from fdcore import warmup
 from fdcore.ahead import Rollouts
-from fdcore.arms import Arm, arm_of, main_arms
+from fdcore.arms import Arm, arm_of
 from fdcore.chat import Chat
 from fdcore.checkpoint import seed_of
 from fdcore.clock import Clock
@@ -39,8 +37,9 @@ from fdcore.model import add_adapters, build_student, checkpoint_activations, lo
 from fdcore.origin import origin
 from fdcore.plots import label
 from fdcore.processes import Processes, launch
-from fdcore.profile import ADDED, TAKEN, Profile, load_profile
-from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_records, write_text
+from fdcore.profile import Profile
+from fdcore.recorded import ORIGINS, RecordedRun
+from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
 from fdcore.sampling import Sampler, SamplingParams, TorchSampler
 from fdcore.sandbox import active_protections, require_protection
 from fdcore.teacher import shared_copy
@@ -50,9 +49,6 @@ from fdcore.tools import Tools
 from fdcore.tracking import tracked
 from fdcore.training import Run
 from fdcore.verifier import Verifier
-
-ORIGINS = "origins.jsonl"  # which code and machine made each record of a run's folder; the last line of a record counts
-SHIPPED = "shipped.json"  # marks a folder of records without weights (`fdcore.shipped`): read, never trained
 
 
 def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Verifier | RayVerifier:
@@ -69,49 +65,27 @@ def device_of(profile: Profile) -> torch.device:
     return torch.device("cuda" if profile.hardware and profile.hardware.device == "cuda" and torch.cuda.is_available() else "cpu")
 
 
-class Experiment:
-    """`Experiment("tiny", seed=0)`; `out` is the run's folder, by default runs/PROFILE-seedSEED in the repository."""
+class Experiment(RecordedRun):
+    """`Experiment("tiny", seed=0)`; `out` is the run's folder, by default runs/PROFILE-seedSEED in the repository.
+
+    ValueError for a folder of records without weights.
+    """
 
     def __init__(self, profile: str | Path, seed: int = 0, out: str | Path | None = None, processes: Processes | None = None):
-        self.profile: Profile = load_profile(profile)
+        super().__init__(profile, seed, out)
+        if self.shipped:
+            raise ValueError(f"{self.folder} holds records without weights, which nothing can be trained or sampled from; read them with fdcore.study.Study, or give another folder")
         self.source, self.processes = profile, processes or Processes(device=device_of(self.profile))
-        self.seed = seed
-        self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
-        self.figures = self.folder / "figures"
         self._engine: Sampler | None = None
         torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)))
         if self.profile.model.source is None or self.processes.count > 1:
             disable_progress_bar()  # one for each load of a model of a few megabytes says nothing, nor does one from each of several processes
-        self._claim_folder()
-        self._problems  # read at once: a missing or faulty problem file should not be found out hours later
 
     def close(self) -> None:
         """End the engine, where one was started."""
         if self._engine is not None:
             self._engine.close()
             self._engine = None
-
-    @property
-    def shipped(self) -> bool:
-        """Whether the folder holds records alone: what would need weights cannot be had from it."""
-        return (self.folder / SHIPPED).exists()
-
-    def _claim_folder(self) -> None:
-        """A run's folder belongs to one profile and seed: mixing two would spoil both. What a run takes may change while it is under way."""
-        mark = self.folder / "run.json"
-        mine = {"profile": self.profile.name, "profile_hash": self.profile.hash, "seed": self.seed}
-        settings = {name: value for name, value in self.profile.leaves().items() if name.partition(".")[0] not in ADDED}
-        if not mark.exists():
-            return write_text(mark, json.dumps({**mine, "settings": settings}) + "\n")
-        found = json.loads(mark.read_text())
-        before = found.pop("settings", None)
-        if found == mine:
-            return
-        other = sorted(name for name in settings.keys() | (before or {}).keys() if settings.get(name) != (before or {}).get(name))
-        if before is None or found | {"profile_hash": ""} != mine | {"profile_hash": ""} or not TAKEN.issuperset(other):
-            which = f" ({', '.join(f'{name}: {before.get(name)}, not {settings.get(name)}' for name in other if name not in TAKEN)})" if before and other else ""
-            raise ValueError(f"{self.folder} holds a run of {found}, not of {mine}{which}; give another --out, or remove that folder")
-        print(f"begun with {', '.join(f'{name}: {before.get(name)}' for name in other)}; goes on with {', '.join(str(settings.get(name)) for name in other)}", flush=True)
 
     @contextlib.contextmanager
     def _writing(self):
@@ -136,32 +110,6 @@ class Experiment:
                 file.write(json.dumps({"record": str(record.relative_to(self.folder)), "origin": origin()}) + "\n")
 
     # -- the world -----------------------------------------------------------------------------------------------
-
-    @cached_property
-    def _problems(self) -> dict[str, list[Problem]]:
-        kept = self._kept_problems
-        if all(path.exists() for path in kept.values()):  # drawn before: neither the hub nor the draw is needed again
-            return {split: problem_sets.read_problems(path) for split, path in kept.items()}
-        return problem_sets.load_problems(self.profile, self.folder / "problems")
-
-    @property
-    def _kept_problems(self) -> dict[str, Path]:
-        """Where a run keeps the problems that it has drawn. Those of files in this repository are read there."""
-        return {split: self.folder / "problems" / f"{split}.jsonl" for split in ("train", "test", "holdout")}
-
-    def problems(self) -> dict[str, list[Problem]]:
-        """Problems by split. Reference proofs are checked by Lean once a run; problems that change within a run are an error."""
-        stamp = self.folder / "problems" / "checked.json"
-        found = {split: hashlib.sha256("".join(p.model_dump_json() for p in problems).encode()).hexdigest() for split, problems in self._problems.items()}
-        if not stamp.exists():
-            problem_sets.verify_references(p for problems in self._problems.values() for p in problems)
-            if self.profile.problems.source == "mathlib":
-                for split, path in self._kept_problems.items():
-                    write_records(path, self._problems[split])
-            write_text(stamp, json.dumps(found) + "\n")
-        elif json.loads(stamp.read_text()) != found:
-            raise ValueError(f"{self.folder} was begun with other problems than the profile's sources hold now; give another --out, or remove that folder")
-        return self._problems
 
     def verifier(self) -> Verifier | RayVerifier:
         return make_verifier(self.profile, self.folder / "verdicts", self.processes.count)
@@ -191,7 +139,7 @@ class Experiment:
     def base(self) -> Path:
         """The folder of the model that every arm starts from: warmed up here, or the profile's own."""
         folder = self.folder / "base" / "model"
-        if folder.exists() or self.shipped:
+        if folder.exists():
             return folder
         if self.profile.model.source is not None:
             return self._published(self.profile.model.source)
@@ -249,14 +197,6 @@ class Experiment:
     @cached_property
     def chat(self) -> Chat:
         return self._chat(self.tokenizer)
-
-    @property
-    def arms(self) -> list[str]:
-        return main_arms(self.profile)
-
-    def start_step(self, arm: str) -> int:
-        """The Feedback Distillation step that an arm starts from; 0 for one that starts from the base."""
-        return 0 if arm == "base" else arm_of(self.profile, arm).start
 
     def model_folder(self, arm: str) -> Path:
         """The folder of an arm's final model ("base": the base)."""
@@ -333,7 +273,7 @@ class Experiment:
         folder, plan = self.folder / "arms" / arm, arm_of(self.profile, arm)
         self._claim_arm(folder, arm, plan)
         steps = max(plan.steps, steps or 0)
-        if self.shipped or ((folder / "model").exists() and len(self.metrics(arm)) >= steps):
+        if (folder / "model").exists() and len(self.metrics(arm)) >= steps:
             return self.metrics(arm)
         profile, problems, start = plan.profile, self.problems(), self._start(plan)
         if self._launched("share-train", arm, str(steps)):
@@ -422,18 +362,6 @@ class Experiment:
             self.train(plan.after)
         return where
 
-    def _claim_arm(self, folder: Path, arm: str, plan: Arm) -> None:
-        """A variant's folder belongs to its settings, which the hash of the run's profile leaves out."""
-        if arm in self.arms:
-            return
-        decisive = {name: value for name, value in plan.profile.leaves(exclude_defaults=True).items() if name not in TAKEN and name.partition(".")[0] not in ADDED}
-        mine = {"settings": hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:12], "after": plan.after}
-        mark = folder / "variant.json"
-        if mark.exists() and json.loads(mark.read_text()) != mine:
-            raise ValueError(f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew")
-        if not mark.exists():
-            write_text(mark, json.dumps(mine) + "\n")
-
     def _look(self, sample) -> dict:
         """Accuracy on the first test and hold-out problems, one sample each, the same seeds at every look."""
         found = {}
@@ -443,14 +371,8 @@ class Experiment:
             found[f"{split}_accuracy"] = sum(t.reward for t in sample(problems, seeds, 0)) / len(problems)
         return found
 
-    def metrics(self, arm: str) -> list[dict]:
-        return list(read_jsonl(self.folder / "arms" / arm / "metrics.jsonl"))
-
-    def _evaluation(self, arm: str, split: str) -> Path:
-        return (self.folder / "base" if arm == "base" else self.folder / "arms" / arm) / f"eval_{split}.jsonl"
-
     def _unfinished(self, arm: str, split: str) -> bool:
-        return not self.shipped and sum(1 for _ in read_jsonl(self._evaluation(arm, split))) < len(self._problems[split])
+        return sum(1 for _ in read_jsonl(self._evaluation(arm, split))) < len(self._problems[split])
 
     def evaluate(self, arm: str, split: str) -> list[dict]:
         """Samples for pass@k: one row a problem. Made once; an interrupted evaluation goes on at the problem where it was."""
@@ -493,33 +415,12 @@ class Experiment:
 
     # -- for figures ---------------------------------------------------------------------------------------------
 
-    def recorded(self, step: int, arm: str = "fd") -> list[tuple[Problem, Trajectory, Feedback]]:
-        """The attempts of a training step that wrote a Lean file, each with its problem and the feedback that the run has kept.
-
-        ValueError where the arm has recorded no such step, or no feedback (as GRPO).
-        """
-        folder, by_id = self.folder / "arms" / arm, {p.id: p for p in self._problems["train"]}
-        attempts = [Trajectory.model_validate(row) for row in read_jsonl(folder / "trajectories.jsonl") if row["step"] == step]
-        feedback = [Feedback.model_validate({k: v for k, v in row.items() if k != "step"}) for row in read_jsonl(folder / "feedback.jsonl") if row["step"] == step]
-        found = [(by_id[t.problem_id], t, f) for t, f in zip(attempts, feedback) if t.source]
-        if not found:
-            raise ValueError(f"{folder}: no attempt with feedback at step {step}; train the arm {arm!r} first (its feedback is needed)")
-        return found
-
-    def given_feedback(self, arm: str = "fd") -> list[tuple[Problem, Feedback]]:
-        """All feedback that an arm's training has kept, each with its problem; none for an arm that needs none."""
-        by_id = {p.id: p for p in self._problems["train"]}
-        rows = read_jsonl(self.folder / "arms" / arm / "feedback.jsonl")
-        return [(by_id[row["problem_id"]], Feedback.model_validate({k: v for k, v in row.items() if k != "step"})) for row in rows]
-
     def token_views(self) -> list[TokenView]:
         """Figure 1's data and its like: an attempt of the first FD step and of the last FD checkpoint's, read by every model that the run has saved.
 
         The first view is Figure 1: the base reads an attempt of the first step. Student and teacher always have the same weights, so
         that every difference is the feedback's. `labels` name the attempt, and the arm and step of the weights.
         """
-        if self.shipped:
-            return read_records(self.folder / "token_views.jsonl", TokenView)
         readers, base = self._readers(), self._load(self.base())
         picked = [self._telling(base, step) for step in sorted({1, max([1, *(step for name, step, _ in readers if name == "FD")])})]
         views: list[list[TokenView]] = [[] for _ in picked]

@@ -1,7 +1,7 @@
 """The paper's figures from plain records, in one look: fonts embedded, colours that the colour-blind tell apart, one style an arm.
 
 Every figure function returns a matplotlib Figure; `save` writes PDF, PNG and the drawn data as CSV, the same bytes for the same
-records. Left out on purpose: reading runs (`fdcore.experiment`), statistics (`fdcore.evaluation`), Figure 1 (`fdcore.tokenfigure`).
+records. Left out on purpose: reading runs (`fdcore.recorded`), statistics (`fdcore.evaluation`), Figure 1 (`fdcore.tokenfigure`).
 """
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from typing import Sequence
 
 from fdcore import REPOSITORY
 from fdcore.claims import Claim
-from fdcore.experiment import ORIGINS, SHIPPED
 from fdcore.origin import origin
 from fdcore.profile import Profile, run_folders
+from fdcore.recorded import ORIGINS, SHIPPED
 from fdcore.records import read_jsonl, write_text
 from fdcore.report import update_readme
 from fdcore.study import Study

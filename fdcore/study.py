@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fdcore.arms import variants
-from fdcore.experiment import SHIPPED, Experiment
 from fdcore.profile import default_folder, load_profile, run_folders
+from fdcore.recorded import SHIPPED, RecordedRun
 from fdcore.records import Feedback, Problem
 
 
@@ -24,7 +24,7 @@ class Study:
         self.folder = Path(out) if out else default_folder(profile, seed)
         self.seeds = self._shipped_seeds or (self.profile.seeds if seed is None else (seed,))
         self.figures = self.folder / "figures"
-        self.runs = [Experiment(profile, each, folder) for each, folder in run_folders(self.seeds, self.folder).items()]
+        self.runs = [_opened(profile, each, folder) for each, folder in run_folders(self.seeds, self.folder).items()]
 
     @property
     def _shipped_seeds(self) -> tuple[int, ...]:
@@ -33,7 +33,7 @@ class Study:
         return tuple(json.loads(mark.read_text()).get("seeds", ())) if mark.exists() else ()
 
     @property
-    def first(self) -> Experiment:
+    def first(self) -> RecordedRun:
         """The run that single examples are shown of."""
         return self.runs[0]
 
@@ -66,10 +66,19 @@ class Study:
         return Ablation(run, there if set(there.values()) - set(self.arms) else {})
 
 
+def _opened(profile: str | Path, seed: int, folder: Path) -> RecordedRun:
+    """A run that is made where it is not yet; of shipped records one that is only read, without the seconds that importing torch takes."""
+    if (folder / SHIPPED).exists():
+        return RecordedRun(profile, seed, folder)
+    from fdcore.experiment import Experiment
+
+    return Experiment(profile, seed, folder)
+
+
 class Ablation(NamedTuple):
     """Variants of an arm, all of one run: the study's first, or of shipped records the first that has most of them."""
 
-    run: Experiment
+    run: RecordedRun
     arms: dict[str, str]  # label -> arm
 
     def train(self) -> dict[str, list[dict]]:

@@ -1,10 +1,13 @@
 """What is shipped with the repository is what its provenance says, and every figure can be drawn from it without training."""
 import json
+import subprocess
+import sys
 
 import pytest
 import yaml
 
-from fdcore import shipped
+from fdcore import REPOSITORY, shipped
+from fdcore.experiment import Experiment
 from fdcore.profile import PROFILES
 from fdcore.report import abstract
 from fdcore.study import Study
@@ -48,6 +51,23 @@ def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path)
     assert again.evaluate("fd", "test") == [{"seed": s, "step": i} for s in (0, 1) for i in (0, 1)]
     assert again.train("grpo") == [] and again.first.shipped and not study.first.shipped
     assert again.ablation("teacher_speed").arms == {"alpha 0.90": "fd", "alpha 1.00": "teacher_speed/alpha_1.00"} and again.ablation("constant").arms == {}
+    with pytest.raises(ValueError, match="no arm 'ppo'"):
+        again.train("ppo")
+    with pytest.raises(ValueError, match="records without weights.* read them with fdcore.study.Study"):
+        Experiment(tmp_path / "two.yaml", 0, again.first.folder)
+
+
+def test_shipped_records_are_read_and_drawn_without_torch(study, tmp_path):
+    """Importing it takes longer than to draw a figure."""
+    shipped.publish(study, [], tmp_path / "figures")
+    shipped.unpack(tmp_path / "again", tmp_path / "figures")
+    script = f"""import sys
+from fdcore import claims, collapse, plots, variantfigure
+from fdcore.study import Study
+study = Study({str(tmp_path / "two.yaml")!r}, out={str(tmp_path / "again")!r})
+study.train("fd"), study.evaluate("fd", "test"), study.first.problems(), study.first.given_feedback(), study.first.base()
+assert not {{"torch", "transformers"}} & sys.modules.keys()"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=REPOSITORY)
 
 
 def test_an_ablation_is_read_from_the_shipped_run_that_has_it(study, tmp_path):
