@@ -20,8 +20,9 @@ WHERE = {"origins": {"0": [PIECE]}, "files": {"x": "y"}}
 @pytest.fixture
 def study(tmp_path):
     """A finished run of which nothing but the records is there."""
-    found = Study("smoke", seed=0, out=tmp_path / "run")
+    (tmp_path / "run").mkdir()
     (tmp_path / "run/shipped.json").write_text("{}")
+    found = Study("smoke", seed=0, out=tmp_path / "run")
     for arm in ("base", "arms/fd"):
         rows = [{"problem_id": str(i), "unknown": i % 2 == 0, "n": 4, "c": 4 * (i % 2)} for i in range(8)]
         for split in ("test", "holdout"):
