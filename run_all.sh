@@ -85,8 +85,8 @@ if [[ $profile == *.yaml ]]; then
 else
   [[ " ${profiles[*]} " == *" $profile "* ]] || die "no profile '$profile'; there are: ${profiles[*]} (or a .yaml file)"
 fi
-[[ ${#chosen[@]} -gt 0 ]] || chosen=("${notebooks[@]:first}")
-[[ $test || ${#chosen[@]} -gt 0 ]] || die "no notebooks in $root/notebooks"
+[[ ${#chosen[@]} -gt 0 || $first == 0 ]] || chosen=("${notebooks[@]:first}")  # none: what the profile consists of
+[[ $test || ${#notebooks[@]} -gt 0 ]] || die "no notebooks in $root/notebooks"
 
 # ---- set-up --------------------------------------------------------------------------------------------------------
 find_python() {  # prints a Python that can make the environment

