@@ -256,8 +256,8 @@ def figure_3(metrics: dict[str, list[dict]], evaluations: dict[str, list[dict]],
     figure = new_figure(7.0, 4.0)
     (left, middle, right), below = figure.subplots(2, 3, width_ratios=[1, 1, 1.3], height_ratios=[1.7, 1])
     rates, counts = [], []
-    for arm in LEMMA_ARMS:
-        rows, name = [row | {"rate": row["lemmas_seen"] / row["step"]} for row in metrics.get(arm, [])], label(arm, starts)
+    for arm in (arm for arm in LEMMA_ARMS if arm in metrics):
+        rows, name = [row | {"rate": row["lemmas_seen"] / row["step"]} for row in metrics[arm]], label(arm, starts)
         curve(left, rows, LOOKS[arm], "rate", "step", name)
         curve(middle, rows, LOOKS[arm], "lemmas_seen", "tokens_sampled", name)
         # A long run's first steps, whose quotients dwarf the rest, may leave the panel (the paper starts at step 20 of 140).

@@ -90,6 +90,7 @@ def test_figure_3_has_the_papers_curves_below_where_the_paper_has_the_panel():
     figure = figure_3(metrics(), {"base": evaluation(8)}, STARTS, KS)
     told, drawn = words(figure), [len(axes.lines) for axes in figure.axes[3:]]
     assert sum("paper: Qwen3.5-9B, digitized" in text for text in told) == 2 and drawn == [2, 0, 2] and "not in the paper" in told
+    assert "RFT" not in told  # an arm that the run has not
 
 
 def test_what_is_said_below_stays_inside_the_figure():
