@@ -66,8 +66,7 @@ def _results(study: Study) -> list[list[str]]:
 
 def abstract(study: Study, claims: Sequence[Claim]) -> str:
     """What the verdicts say, in a few sentences."""
-    kinds = {verdict: [claim for claim in claims if claim.verdict == verdict] for verdict in ("reproduced", "not reproduced", "undecided")}
-    told = "; ".join(f"{len(found)} {verdict} ({', '.join(c.id for c in found)})" for verdict, found in kinds.items() if found)
+    kinds, told = _by_verdict(claims)
     missing = set(study.profile.seeds) - set(study.seeds)
     seeds = f"{len(study.seeds)} of {len(missing) + len(study.seeds)} seeds" if missing else f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else "one seed"
     sentences = [f"Profile {study.profile.name}, {seeds}: of {len(claims)} claims of the paper {told}."]
@@ -77,16 +76,32 @@ def abstract(study: Study, claims: Sequence[Claim]) -> str:
     return " ".join(sentences)
 
 
+def _by_verdict(claims: Sequence[Claim]) -> tuple[dict[str, list[Claim]], str]:
+    """The claims by verdict, and how many each has, in words."""
+    kinds = {verdict: [claim for claim in claims if claim.verdict == verdict] for verdict in ("reproduced", "not reproduced", "undecided")}
+    return kinds, "; ".join(f"{len(found)} {verdict} ({', '.join(c.id for c in found)})" for verdict, found in kinds.items() if found)
+
+
+def other_sizes() -> str:
+    """What the published runs of other model sizes say to the claims that they have data on; nothing where there are none."""
+    sentences = []
+    for folder, about in _published_sizes():
+        claims = [claim for row in json.loads((folder / "claims.json").read_text(encoding="utf-8")) if (claim := Claim(**row)).estimate is not None]
+        sentences.append(f"Profile {folder.name}, {about}: of {len(claims)} claims with data, {_by_verdict(claims)[1]}.")
+    return " ".join(sentences)
+
+
 def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Path:
     """report.html beside the study's figures: everything in one file, no network, no script of its own."""
     captions = CAPTIONS | (SECOND_SIZE if study.profile.second_size else {})
     figures = [(study.figures / f"{name}.png", *words) for name, words in captions.items() if (study.figures / f"{name}.png").exists()]
-    figures += _second_sizes() if study.profile.publish_figures and not study.profile.second_size else []
+    main = study.profile.publish_figures and not study.profile.second_size
+    figures += _second_sizes() if main else []
     told = {path: left(path.with_suffix(".md")) or "" for path, _, _ in figures}  # what a notebook says of its figure
     shown = [{"heading": heading, "caption": f"{caption} {told[path]}".strip(), "data": base64.b64encode(path.read_bytes()).decode(), "name": path.stem} for path, heading, caption in figures]
     tokens = study.figures / "figure_1.html"
     page = environment.get_template("report.html.jinja").render(
-        abstract=abstract(study, claims), claims=claims, figures=shown, results=[RESULTS, *_results(study)],
+        abstract=" ".join(filter(None, (abstract(study, claims), other_sizes() if main else ""))), claims=claims, figures=shown, results=[RESULTS, *_results(study)],
         tokens=tokens.read_text(encoding="utf-8") if tokens.exists() else None, origins=origins(provenance), profile=study.profile,
     )
     write_text(study.figures / "report.html", page)
@@ -96,10 +111,15 @@ def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Pat
 def _second_sizes() -> list[tuple[Path, str, str]]:
     """(picture, heading, caption) of what is published of other model sizes."""
     found = []
-    for mark in sorted((REPOSITORY / "figures").glob("*/provenance.json")):
-        about = load_profile(json.loads(mark.read_text(encoding="utf-8"))["profile"]).about
-        found += [(path, heading, f"{about[0].upper()}{about[1:]}. {caption}") for name, (heading, caption) in SECOND_SIZE.items() if (path := mark.parent / f"{name}.png").exists()]
+    for folder, about in _published_sizes():
+        found += [(path, heading, f"{about[0].upper()}{about[1:]}. {caption}") for name, (heading, caption) in SECOND_SIZE.items() if (path := folder / f"{name}.png").exists()]
     return found
+
+
+def _published_sizes() -> list[tuple[Path, str]]:
+    """(folder, what its profile is) of each other model size in `figures/`."""
+    marks = sorted((REPOSITORY / "figures").glob("*/provenance.json"))
+    return [(mark.parent, load_profile(json.loads(mark.read_text(encoding="utf-8"))["profile"]).about) for mark in marks]
 
 
 def update_readme(readme: Path, study: Study, claims: Sequence[Claim], provenance: dict) -> None:
@@ -111,7 +131,7 @@ def update_readme(readme: Path, study: Study, claims: Sequence[Claim], provenanc
         raise ValueError(f"{readme} lacks the lines {README_MARKS[0].strip()!r} and {README_MARKS[1].strip()!r}, between which the results are written")
     where = " ".join(f"Seed {seed}: {told}." for seed, told in origins(provenance, records=False).items())
     verdicts = markdown_table(["claim", "estimate [95 % interval]", "verdict", "seeds"], [(f"**{c.id}** {c.claim}", c.number, c.verdict, str(c.runs)) for c in claims])
-    write_text(readme, f"{before}{opening}{abstract(study, claims)}\n\n{verdicts}\n\n{results_table(study)}\n\n{where}\n{closing}{after}")
+    write_text(readme, f"{before}{opening}{' '.join(filter(None, (abstract(study, claims), other_sizes())))}\n\n{verdicts}\n\n{results_table(study)}\n\n{where}\n{closing}{after}")
 
 
 def origins(provenance: dict, *, records: bool = True) -> dict[str, str]:

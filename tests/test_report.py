@@ -1,4 +1,5 @@
 """The report and the README's results hold what the records say, and nothing that was typed in."""
+import html
 import json
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import pytest
 
 from fdcore.claims import RULES, Claim
 from fdcore.plots import new_figure, save
-from fdcore.report import README_MARKS, abstract, origins, results_table, update_readme, write_report
+from fdcore.report import README_MARKS, abstract, origins, other_sizes, results_table, update_readme, write_report
 from fdcore.shipped import FIGURES
 from fdcore import REPOSITORY
 from fdcore.study import Study
@@ -97,7 +98,11 @@ def test_the_report_shows_what_is_published_of_another_model_size(study, tmp_pat
     half = tmp_path / "figures" / "tiny-half"
     save(new_figure(2, 2), half, "figure_2", [{"a": 1}])
     (half / "provenance.json").write_text(json.dumps({"profile": "tiny-half"}))
+    unmeasured = {"estimate": None, "low": None, "high": None, "runs": 0}
+    (half / "claims.json").write_text(json.dumps([claim.model_dump() | (unmeasured if claim.id == "C10" else {}) for claim in claims()]))
     assert "Figure 10" not in write_report(study, claims(), WHERE).read_text()  # a run that publishes nothing shows its own alone
     object.__setattr__(study.profile, "publish_figures", True)
     page = write_report(study, claims(), WHERE).read_text()
     assert "Another model size (Figure 10)" in page and "a student of 0.5 M parameters" in page and "Figure 11" not in page
+    told = other_sizes()
+    assert told.endswith("of 9 claims with data, 1 reproduced (C1); 1 not reproduced (C2); 7 undecided (C3, C4, C5, C6, C7, C8, C9).") and told in html.unescape(page)
