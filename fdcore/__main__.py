@@ -5,11 +5,14 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Iterator
+from typing import TYPE_CHECKING, Annotated, Iterator
 
 import typer
 
 from fdcore import REPOSITORY
+
+if TYPE_CHECKING:  # each command imports what it needs, no other's
+    from fdcore.profile import Profile
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -48,7 +51,25 @@ def run(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed =
         out, settings = (out or default_folder(profile, seed)).resolve(), load_profile(profile)
         if settings.feedback.producer == "claude" and not os.environ.get("ANTHROPIC_API_KEY"):  # told at once, not after a day; drawing needs none
             print("ANTHROPIC_API_KEY is not set: the run will stop where Claude is first asked for feedback", flush=True)
-        runner.run(runner.find_notebooks(notebooks or settings.notebooks or []), profile=profile, seed=seed, out=out)
+        chosen = runner.find_notebooks(notebooks or settings.notebooks or [])
+        _foretell(_of_seed(settings, seed), out, [path.stem for path in chosen])
+        runner.run(chosen, profile=profile, seed=seed, out=out)
+
+
+def _of_seed(settings: Profile, seed: int | None) -> Profile:
+    return settings if seed is None else settings.model_copy(update={"seeds": (seed,)})
+
+
+def _foretell(settings: Profile, out: Path, notebooks: list[str]) -> None:
+    """One line on what is ahead, where something is to be made; nothing where the size of the model is not known before it is fetched."""
+    from fdcore.plan import make_plan
+    from fdcore.plantables import summary
+    from fdcore.recorded import SHIPPED
+
+    with contextlib.suppress(ValueError):
+        plan = make_plan(settings, out, notebooks)
+        if not (out / SHIPPED).exists() and any(work.left > 0 for work in plan.works):
+            print(f"{summary(plan)[0]} --plan says more.", flush=True)
 
 
 @app.command()
@@ -82,8 +103,7 @@ def plan(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed 
 
     with _one_line_each():
         settings, out = load_profile(profile), (out or default_folder(profile, seed)).resolve()
-        asked = settings if seed is None else settings.model_copy(update={"seeds": (seed,)})
-        show(make_plan(asked, out, [path.stem for path in find_notebooks(notebooks or settings.notebooks or [])]), console())
+        show(make_plan(_of_seed(settings, seed), out, [path.stem for path in find_notebooks(notebooks or settings.notebooks or [])]), console())
 
 
 @app.command()

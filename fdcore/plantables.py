@@ -46,7 +46,7 @@ def show(plan: Plan, out: Console) -> None:
         put("", out)
     put(_assumptions(plan, terminal), out)
     put("", out)
-    for line in _summary(plan):
+    for line in summary(plan):
         put(line, out)
 
 
@@ -92,7 +92,8 @@ def _assumptions(plan: Plan, terminal: bool) -> Table:
     return made
 
 
-def _summary(plan: Plan) -> list[str]:
+def summary(plan: Plan) -> list[str]:
+    """The plan in a few lines; the first one has the hours."""
     works = plan.works
     lines = [
         f"In all: {_hours(sum(w.seconds for w in works))} hours, {_hours(sum(w.left for w in works))} left; {_large(sum(w.tokens for w in works))} tokens, "

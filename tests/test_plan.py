@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from fdcore.plan import ABLATIONS, PAPER_SECONDS, STAGES, make_plan, memory_plan
-from fdcore.plantables import _summary, show
+from fdcore.plantables import summary, show
 from fdcore.profile import Hardware, Profile, load_profile
 from fdcore.shapes import read_shape, shape_of
 
@@ -69,9 +69,9 @@ def test_what_feedback_would_cost_over_the_budget_is_said_and_batches_halve_it(t
     paper = load_profile("paper")
     dear, cheap = (sum(w.dollars for w in make_plan(changed(paper, feedback__batches=batches), tmp_path, NOTEBOOKS).works) for batches in (False, True))
     assert cheap == pytest.approx(dear / 2) and dear < paper.feedback.budget_dollars
-    (told,) = [line for line in _summary(make_plan(changed(paper, feedback__budget_dollars=1000.0), tmp_path, NOTEBOOKS)) if line.startswith("Over the budget")]
+    (told,) = [line for line in summary(make_plan(changed(paper, feedback__budget_dollars=1000.0), tmp_path, NOTEBOOKS)) if line.startswith("Over the budget")]
     assert f"for {dear:,.0f} dollars where feedback.budget_dollars allows 1,000" in told
-    assert not any("budget" in line for line in _summary(make_plan(paper, tmp_path, NOTEBOOKS)) + _summary(make_plan(load_profile("tiny"), tmp_path, NOTEBOOKS)))
+    assert not any("budget" in line for line in summary(make_plan(paper, tmp_path, NOTEBOOKS)) + summary(make_plan(load_profile("tiny"), tmp_path, NOTEBOOKS)))
 
 
 def test_what_is_done_is_read_off_the_runs_folder_and_measured_seconds_take_the_estimates_place(tmp_path):

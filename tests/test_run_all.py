@@ -274,6 +274,7 @@ def test_an_interruption_leaves_one_line_and_no_process(signal, tmp_path):
 def test_the_smoke_profile_runs_from_the_shell_to_figures_and_claims(tmp_path):
     answer = run_all("--profile", "smoke", "--out", str(tmp_path), "--seed", "0", FD_VENV=sys.prefix, timeout=1500)
     assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr[-3000:]
+    assert "In all: " in answer.stdout.partition("[1/")[0]  # what is ahead, before it begins
     for arm in ARMS:
         rows = [json.loads(line) for line in (tmp_path / f"arms/{arm}/metrics.jsonl").read_text().splitlines()]
         assert rows and [row["step"] for row in rows] == list(range(rows[0]["step"], rows[0]["step"] + len(rows)))
