@@ -66,9 +66,11 @@ def _foretell(settings: Profile, out: Path, notebooks: list[str]) -> None:
     from fdcore.plantables import summary
     from fdcore.recorded import SHIPPED
 
+    if (out / SHIPPED).exists():
+        return
     with contextlib.suppress(ValueError):
         plan = make_plan(settings, out, notebooks)
-        if not (out / SHIPPED).exists() and any(work.left > 0 for work in plan.works):
+        if any(work.left > 0 for work in plan.works):
             print(f"{summary(plan)[0]} --plan says more.", flush=True)
 
 

@@ -22,6 +22,7 @@ from fdcore.shapes import Shape, shape_of
 GB = 1e9
 LOGITS_CHUNK = 2**25  # `fdcore.policy.CHUNK`: logits in memory at once; a test compares the two
 PASSING = ("gradients", "layers gathered", "bfloat16 copy", "activations", "logits chunk")  # the trainer's memory that is free while it waits for the sampler
+TINY = 1.2e6  # parameters of the student that speeds on CPUs are told for
 KEPT_CHECKPOINTS = 2  # `fdcore.checkpoint.save_checkpoint`
 PAPER_SECONDS = {"fd": 300, "grpo": 550}  # a step on 8 H200, by the paper
 
@@ -261,7 +262,7 @@ class Clock:
         """Decoding is bound by reading weights and cache; the longest attempt sets how many tokens follow one another."""
         a, shape, tokens = self.a, self.shape, attempts * self.a["response"]
         if not self.gpus:
-            return tokens / a["sampling"] * shape.parameters / 1.2e6
+            return tokens / a["sampling"] * shape.parameters / TINY
         memory = memory_plan(self.profile, shape, "fd")
         mean = a["prompt"] + a["response"] / 2  # of a sequence's cache while it grows
         room = max(1.0, min(memory.asked, memory.cache / shape.kv_bytes(a["prompt"] + a["response"])))
@@ -280,7 +281,7 @@ class Clock:
         """Student forward and backward, once more forward with checkpointing, and the teacher's or reference's forward; 2 FLOP a weight and token each."""
         a, tokens = self.a, attempts * (self.a["prompt"] + self.a["response"])
         if not self.gpus:
-            return tokens / a["training"] * self.shape.parameters / 1.2e6
+            return tokens / a["training"] * self.shape.parameters / TINY
         passes = (3 if self.profile.model.lora is None else 2) + self.profile.training.activation_checkpointing + 1  # frozen weights need no gradient of their own
         return tokens * passes * 2 * self.shape.parameters / (self.gpus * a["compute"] * a["compute share"])
 
@@ -330,9 +331,9 @@ def make_plan(profile: Profile, folder: Path, notebooks: list[str]) -> Plan:
     shape = shape_of(profile.model)
     taken = assumptions(profile)
     runs = list(run_folders(profile.seeds, folder).values())
-    published = [] if profile.model.source else sorted((REPOSITORY / "figures" / "records").glob("seed-*"))  # the student that is built here has a run in the repository
+    published = [] if profile.model.source else sorted((REPOSITORY / "figures" / "records").glob("seed-*"))[-1:]  # the student that is built here has a run in the repository
     for run in (*published, runs[0]):
-        for name, value in _measured(profile, run, shape.parameters if run == runs[0] else 1.2e6, taken).items():
+        for name, value in _measured(profile, run, shape.parameters if run == runs[0] else TINY, taken).items():
             taken[name] = taken[name].model_copy(update={"value": value, "source": f"measured in {run.relative_to(REPOSITORY) if run in published else run}"})
     clock, stages, planned = Clock(profile, shape, taken), [], set()
     for name in notebooks:
@@ -410,7 +411,7 @@ def _warm_up(clock: Clock, folder: Path) -> Work:
     warmup = clock.profile.warmup
     steps = warmup.short_steps + warmup.full_steps
     tokens = warmup.batch * (200 * warmup.short_steps + 1000 * warmup.full_steps)
-    seconds = tokens / clock.a["training"] * clock.shape.parameters / 1.2e6 + warmup.traces * clock.a["check"] / clock.profile.lean.workers if "training" in clock.a else 0.0
+    seconds = tokens / clock.a["training"] * clock.shape.parameters / TINY + warmup.traces * clock.a["check"] / clock.profile.lean.workers if "training" in clock.a else 0.0
     done = steps if (folder / "base" / "model").exists() else 0
     return Work(kind="warm up", arm="base", unit="steps", total=steps, done=done, attempts=0, tokens=0, checks=warmup.traces, unit_seconds=seconds / steps, seconds=seconds)
 
@@ -442,7 +443,7 @@ def _measured(profile: Profile, folder: Path, parameters: float, taken: dict[str
     tokens, seconds = sum(row["tokens"] for row in timing), Counter()
     for row in timing:
         seconds.update(row["seconds"])
-    attempts, size = tokens / response, parameters / 1.2e6
+    attempts, size = tokens / response, parameters / TINY
     return {
         "response": response, "check": seconds["verify"] * profile.lean.workers / attempts / taken["checks"].value, "sampling": tokens / seconds["sample"] * size,
         "training": (tokens + attempts * taken["prompt"].value) / (seconds["teacher"] + seconds["train"]) * size,

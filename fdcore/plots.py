@@ -187,9 +187,12 @@ def figure_2(metrics: dict[str, list[dict]], starts: dict[str, int], *, x: Liter
 
 def note(rows: list[dict], keys: Sequence[str]) -> str:
     """What the reader must know of the curves of these metrics; nothing where none is smoothed."""
-    *most, last = [told for key, told in SMOOTHED.items() if key in keys] or [""]
-    seeds, smoothed = _spread(rows), f"{', '.join(most)} and {last}" if most else last
-    return f"{smoothed}: trailing mean of {WINDOW} steps" + (f"; all panels: {seeds}" if seeds else " over the raw values (faint)") if smoothed else ""
+    smoothed = [told for key, told in SMOOTHED.items() if key in keys]
+    if not smoothed:
+        return ""
+    names = " and ".join(filter(None, (", ".join(smoothed[:-1]), smoothed[-1])))
+    seeds = _spread(rows)
+    return f"{names}: trailing mean of {WINDOW} steps" + (f"; all panels: {seeds}" if seeds else " over the raw values (faint)")
 
 
 def _spread(rows: list[dict]) -> str:

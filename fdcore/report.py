@@ -91,17 +91,25 @@ def other_sizes() -> str:
     return " ".join(sentences)
 
 
+def _is_main(study: Study) -> bool:
+    """Whether it is what `figures/` shows, beside which other model sizes stand."""
+    return study.profile.publish_figures and not study.profile.second_size
+
+
+def _opening(study: Study, claims: Sequence[Claim]) -> str:
+    return " ".join(filter(None, (abstract(study, claims), other_sizes() if _is_main(study) else "")))
+
+
 def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Path:
     """report.html beside the study's figures: everything in one file, no network, no script of its own."""
     captions = CAPTIONS | (SECOND_SIZE if study.profile.second_size else {})
     figures = [(study.figures / f"{name}.png", *words) for name, words in captions.items() if (study.figures / f"{name}.png").exists()]
-    main = study.profile.publish_figures and not study.profile.second_size
-    figures += _second_sizes() if main else []
+    figures += _second_sizes() if _is_main(study) else []
     told = {path: left(path.with_suffix(".md")) or "" for path, _, _ in figures}  # what a notebook says of its figure
     shown = [{"heading": heading, "caption": f"{caption} {told[path]}".strip(), "data": base64.b64encode(path.read_bytes()).decode(), "name": path.stem} for path, heading, caption in figures]
     tokens = study.figures / "figure_1.html"
     page = environment.get_template("report.html.jinja").render(
-        abstract=" ".join(filter(None, (abstract(study, claims), other_sizes() if main else ""))), claims=claims, figures=shown, results=[RESULTS, *_results(study)],
+        abstract=_opening(study, claims), claims=claims, figures=shown, results=[RESULTS, *_results(study)],
         tokens=tokens.read_text(encoding="utf-8") if tokens.exists() else None, origins=origins(provenance), profile=study.profile,
     )
     write_text(study.figures / "report.html", page)
@@ -131,7 +139,7 @@ def update_readme(readme: Path, study: Study, claims: Sequence[Claim], provenanc
         raise ValueError(f"{readme} lacks the lines {README_MARKS[0].strip()!r} and {README_MARKS[1].strip()!r}, between which the results are written")
     where = " ".join(f"Seed {seed}: {told}." for seed, told in origins(provenance, records=False).items())
     verdicts = markdown_table(["claim", "estimate [95 % interval]", "verdict", "seeds"], [(f"**{c.id}** {c.claim}", c.number, c.verdict, str(c.runs)) for c in claims])
-    write_text(readme, f"{before}{opening}{' '.join(filter(None, (abstract(study, claims), other_sizes())))}\n\n{verdicts}\n\n{results_table(study)}\n\n{where}\n{closing}{after}")
+    write_text(readme, f"{before}{opening}{_opening(study, claims)}\n\n{verdicts}\n\n{results_table(study)}\n\n{where}\n{closing}{after}")
 
 
 def origins(provenance: dict, *, records: bool = True) -> dict[str, str]:
