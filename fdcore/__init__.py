@@ -6,5 +6,6 @@ Formulas: `distillation`, `grpo`. World: `toolchain`, `verifier`, `tools`, `prob
 import os
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+REPOSITORY = PACKAGE.parent
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch loads OpenMP: spinning threads starve each other where cores are shared

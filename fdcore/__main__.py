@@ -31,7 +31,7 @@ Folder = Annotated[Path | None, typer.Option(help="folder of the run")]
 @contextlib.contextmanager
 def _one_line_each() -> Iterator[None]:
     """Ctrl-C, wrong input and a failed notebook end the command with one line."""
-    from fdcore import runner
+    from fdcore.experiment import notebooks as runner
 
     try:
         yield
@@ -44,7 +44,7 @@ def _one_line_each() -> Iterator[None]:
 @app.command()
 def run(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
     """Run notebooks in order (run_all.sh sets up an environment, then calls this)."""
-    from fdcore import runner
+    from fdcore.experiment import notebooks as runner
     from fdcore.profile import default_folder, load_profile
 
     with _one_line_each():
@@ -62,9 +62,9 @@ def _of_seed(settings: Profile, seed: int | None) -> Profile:
 
 def _foretell(settings: Profile, out: Path, notebooks: list[str]) -> None:
     """One line on what is ahead, where something is to be made; nothing where the size of the model is not known before it is fetched."""
-    from fdcore.plan import make_plan
-    from fdcore.plantables import summary
-    from fdcore.recorded import SHIPPED
+    from fdcore.experiment.plan import make_plan
+    from fdcore.experiment.plantables import summary
+    from fdcore.experiment.recorded import SHIPPED
 
     if (out / SHIPPED).exists():
         return
@@ -79,7 +79,9 @@ def redraw() -> None:
     """Draw every figure of figures/ and its folders anew from the records that are shipped there, two notebooks at a time; nothing is trained."""
     import subprocess
 
-    from fdcore import runner, shipped
+    from fdcore.experiment import notebooks as runner
+
+    from fdcore.experiment import publish as shipped
     from fdcore.profile import load_profile
 
     with _one_line_each():
@@ -98,10 +100,10 @@ def redraw() -> None:
 @app.command()
 def plan(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
     """What a run will need and what of it is done: memory, tokens, checks, feedback calls, dollars, hours. Needs no GPU."""
-    from fdcore.plan import make_plan
-    from fdcore.plantables import console, show
+    from fdcore.experiment.plan import make_plan
+    from fdcore.experiment.plantables import console, show
     from fdcore.profile import default_folder, load_profile
-    from fdcore.runner import find_notebooks
+    from fdcore.experiment.notebooks import find_notebooks
 
     with _one_line_each():
         settings, out = load_profile(profile), (out or default_folder(profile, seed)).resolve()
@@ -111,7 +113,7 @@ def plan(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed 
 @app.command()
 def doctor(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
     """Whether this machine has what a run needs, each row with its remedy; exit code 1 when something is missing."""
-    from fdcore.doctor import examine, show
+    from fdcore.experiment.check import examine, show
     from fdcore.profile import default_folder, load_profile
 
     try:
@@ -129,7 +131,7 @@ def rehearse(
 ) -> None:
     """Run a paper profile's notebooks on a CPU, with stand-ins for model, Mathlib, data and Claude."""
     from fdcore.profile import load_profile
-    from fdcore.rehearsal import rehearse
+    from fdcore.experiment.rehearsal import rehearse
 
     with _one_line_each():
         rehearse(load_profile(profile), (out or Path("runs") / f"{Path(profile).stem}-rehearsal").resolve(), notebooks or [])
@@ -141,8 +143,8 @@ def check(
     proof: Annotated[Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")],
 ) -> None:
     """Judge one proof: the verdict as JSON, exit code 0 only when verified."""
-    from fdcore.toolchain import LeanUnavailable
-    from fdcore.verifier import check_command
+    from fdcore.lean.toolchain import LeanUnavailable
+    from fdcore.lean.verifier import check_command
 
     try:
         verdict, code = check_command(statement, proof)
@@ -155,7 +157,7 @@ def check(
 @app.command()
 def build() -> None:
     """Compile what changed of the core library."""
-    from fdcore.toolchain import LeanUnavailable, LibraryError, build_library
+    from fdcore.lean.toolchain import LeanUnavailable, LibraryError, build_library
 
     try:
         print(build_library())
@@ -166,7 +168,7 @@ def build() -> None:
 @app.command()
 def problems(seed: Annotated[int, typer.Option(min=0)] = 0) -> None:
     """Make the generated problem sets of the tiny world anew from the library (lean_project/problems)."""
-    from fdcore.generator import generate
+    from lean_project.generate.generate import generate
 
     print(generate(seed))
 
@@ -174,21 +176,21 @@ def problems(seed: Annotated[int, typer.Option(min=0)] = 0) -> None:
 @app.command()
 def library() -> None:
     """Count the tiny world's library and problems anew into figures/library.md; Lean tries every automatic tactic on every problem (minutes)."""
-    from fdcore.library import write_library_page
+    from lean_project.generate.page import write_library_page
 
     print(write_library_page())
 
 
 @app.command(hidden=True)
 def share_train(arm: str, steps: int, profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
-    """One process's share of `Experiment.train`, started by `fdcore.processes.launch`."""
+    """One process's share of `Experiment.train`, started by `fdcore.training.distributed.launch`."""
     with _joined(profile, seed, out) as run:
         run.train(arm, steps)
 
 
 @app.command(hidden=True)
 def share_evaluate(arm: str, splits: list[str], profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
-    """One process's share of `Experiment.evaluate`, started by `fdcore.processes.launch`."""
+    """One process's share of `Experiment.evaluate`, started by `fdcore.training.distributed.launch`."""
     with _joined(profile, seed, out) as run:
         for split in splits:
             run.evaluate(arm, split)
@@ -199,9 +201,9 @@ def _joined(profile: str, seed: int | None, out: Path | None) -> Iterator:
     """The experiment, in this process among its like. An error's line is left for the process that launched them."""
     import torch
 
-    from fdcore.experiment import Experiment, device_of
-    from fdcore.faults import leave
-    from fdcore.processes import joined
+    from fdcore.experiment.run import Experiment, device_of
+    from fdcore.training.faults import leave
+    from fdcore.training.distributed import joined
     from fdcore.profile import load_profile
 
     processes = joined(device_of(load_profile(profile)))

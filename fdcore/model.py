@@ -3,7 +3,7 @@
 The tiny student differs from Qwen3-8B in size only: the same architecture, byte-level BPE with Qwen's splitting pattern, the same
 special tokens and chat format, so that whatever works here works there.
 
-Left out on purpose: training (`fdcore.warmup`, `fdcore.training`).
+Left out on purpose: training (`fdcore.worlds.warmup`, `fdcore.training.loop`).
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from fdcore.checkpoint import whole
+from fdcore.training.checkpoint import whole
 
 CHAT_TEMPLATE = Path(__file__).parent / "templates" / "qwen3_chat.jinja"
 # How Qwen2 and Qwen3 cut text into words before BPE: contractions, letters with one leading sign, single digits, signs, line ends, blanks.

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fdcore import REPOSITORY
-from fdcore.tracking import TrackerName
+from fdcore.training.tracking import TrackerName
 
 PROFILES = Path(__file__).parent / "profiles"
 ADDED = {"about", "publish_figures", "second_size", "notebooks", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
@@ -144,7 +144,7 @@ class Price(Section):
 
 
 class FeedbackSettings(Section):
-    producer: Literal["scripted", "claude", "self", "environment", "ground_truth", "constant", "none"]  # see `fdcore.feedback`
+    producer: Literal["scripted", "claude", "self", "environment", "ground_truth", "constant", "none"]  # see `fdcore.feedback.sources`
     model: str | None
     max_tokens: int = Field(gt=0)
     concurrency: int = Field(gt=0)
@@ -261,7 +261,7 @@ class Hardware(Section):
 
     gpus: int = Field(gt=0)  # more than one share the weights among them (FSDP), and each has an engine of its own
     gpu_memory_gb: float = Field(gt=0)  # of each, in 10^9 bytes
-    engines: int = Field(0, ge=0)  # samplers on the Ray cluster at FD_RAY_ADDRESS, a GPU each (`fdcore.engines`); 0: in the training processes
+    engines: int = Field(0, ge=0)  # samplers on the Ray cluster at FD_RAY_ADDRESS, a GPU each (`fdcore.rollout.remote`); 0: in the training processes
     device: Literal["cuda", "cpu"] = "cuda"  # cpu: as many processes on CPU cores, over gloo, to try the same without GPUs
 
 
@@ -270,7 +270,7 @@ class Profile(Section):
     about: str
     threads: int = Field(gt=0)
     hardware: Hardware | None = None  # None: no GPU is needed
-    tracker: TrackerName | None = None  # gets a copy of every metrics row (`fdcore.tracking`)
+    tracker: TrackerName | None = None  # gets a copy of every metrics row (`fdcore.training.tracking`)
     publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
     second_size: bool = False  # another model size: beside the paper's Figures 10 and 11 in place of 2 and 6, and in a folder of its own in figures/
     notebooks: tuple[str, ...] | None = None  # what a run without --only consists of; None: all

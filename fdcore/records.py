@@ -12,7 +12,7 @@ from typing import Iterable, Iterator, Literal, Sequence, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from fdcore.lean_source import SourceError, theorem_name
+from fdcore.lean.source import SourceError, theorem_name
 
 
 class Record(BaseModel):

@@ -4,7 +4,7 @@ import contextlib
 import pytest
 import yaml
 
-from fdcore.experiment import Experiment
+from fdcore.experiment.run import Experiment
 from fdcore.profile import PROFILES, load_profile, profile_names
 
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m tests.benchmarks.distillation_loss [--tokens 4096] [--vocabulary 151936] [--hidden 1024] [--direction forward] [--top-k 25] [--rounds 3]
 
-"plain" holds student's and teacher's logits of all action tokens, as one writes the loss down; "chunked" is what `fdcore.methods` does.
+"plain" holds student's and teacher's logits of all action tokens, as one writes the loss down; "chunked" is what `fdcore.training.methods` does.
 Vocabulary and width are Qwen3-0.6B's, its layers are left out: what a model adds to both sides alike would only hide the difference.
 Each runs in a process of its own (on Linux), whose peak is that of the resident set less what it was before the forward pass; in turns, so that another
 process' load meets both. Plain needs about 2.5 MB a token at Qwen3's vocabulary, with --top-k 0 twice that: lower --tokens where that does not fit.
@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 
 from fdcore import REPOSITORY as ROOT
-from fdcore.distillation import Target, divergence, teacher_target
+from fdcore.training.distillation import Target, divergence, teacher_target
 from fdcore.model import build_student
-from fdcore.policy import CHUNK, deferred_logits, entropy
+from fdcore.training.logits import CHUNK, deferred_logits, entropy
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:

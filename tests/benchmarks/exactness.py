@@ -17,9 +17,9 @@ from typing import Iterator
 import torch
 from torch import Tensor
 
-from fdcore.distillation import token_kl
-from fdcore.grpo import policy_loss
-from tests import test_distillation, test_grpo
+from fdcore.training.distillation import token_kl
+from fdcore.training.grpo import policy_loss
+from tests.training import test_distillation; from tests.training import test_grpo
 
 
 def distillation() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
@@ -58,7 +58,7 @@ def grpo() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
 
 
 def trl() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
-    from tests import test_trl
+    from tests.training import test_trl
 
     for direction, beta, theirs in test_trl.DIRECTIONS:
         yield f"TRL: {direction}", *test_trl.divergences(direction, beta, theirs, temperature=1.0)

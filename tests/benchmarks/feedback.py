@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from fdcore.feedback_claude import Claude, Ledger
-from tests.test_feedback_claude import KEY, item, serve, settings
+from fdcore.feedback.claude import Claude, Ledger
+from tests.feedback.test_feedback_claude import KEY, item, serve, settings
 
 CONCURRENCY = 32
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

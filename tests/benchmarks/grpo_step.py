@@ -1,4 +1,4 @@
-"""Seconds of one GRPO step of the tiny student: `fdcore.training` against TRL's GRPOTrainer, side by side in one process.
+"""Seconds of one GRPO step of the tiny student: `fdcore.training.loop` against TRL's GRPOTrainer, side by side in one process.
 
     .venv/bin/python -m tests.benchmarks.grpo_step [--prompts 16] [--samples 4] [--new 128] [--rounds 5] [--threads 1]
 
@@ -21,15 +21,15 @@ from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging
 from trl import GRPOConfig, GRPOTrainer
 
-from fdcore.chat import Chat
-from fdcore.methods import GroupRelativePolicyOptimization
+from fdcore.rollout.chat import Chat
+from fdcore.training.methods import GroupRelativePolicyOptimization
 from fdcore.model import build_student, load_model, save_model, train_tokenizer
-from fdcore.problems import ROOT, read_problems
+from fdcore.worlds.problems import ROOT, read_problems
 from fdcore.profile import load_profile
 from fdcore.records import Trajectory, Verdict
-from fdcore.sampling import SamplingParams, TorchSampler
-from fdcore.tools import Tools
-from fdcore.training import Run
+from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.rollout.tools import Tools
+from fdcore.training.loop import Run
 
 
 def reward(completion_ids: list[list[int]], **_) -> list[float]:

@@ -14,7 +14,7 @@ import time
 import torch
 
 from fdcore.model import build_student
-from fdcore.sampling import SamplingParams, TorchSampler
+from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
 
 
 def prompts_of(batch: int, shared: int, own: int, vocabulary: int) -> list[list[int]]:

@@ -14,7 +14,7 @@ import time
 import psutil
 
 from fdcore.records import Problem
-from fdcore.verifier import Verifier
+from fdcore.lean.verifier import Verifier
 from tests.attacks import COMM, FALSE, FAMILIES, HEADER, HONEST
 
 SETTINGS = dict(header=HEADER, axioms=("propext", "Quot.sound", "Classical.choice"), timeout_seconds=3, memory_mb=400, heartbeats=20000, cache_dir=None)

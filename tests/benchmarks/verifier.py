@@ -22,10 +22,10 @@ from pathlib import Path
 
 import psutil
 
-from fdcore.problems import ROOT, read_problems
+from fdcore.worlds.problems import ROOT, read_problems
 from fdcore.profile import load_profile
-from fdcore.toolchain import build_library, find_toolchain
-from fdcore.verifier import Verifier
+from fdcore.lean.toolchain import build_library, find_toolchain
+from fdcore.lean.verifier import Verifier
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--proofs", type=int, default=2000)

@@ -1,0 +1,1 @@
+"""Runs: making, reading, planning, publishing."""

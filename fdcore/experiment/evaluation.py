@@ -1,0 +1,94 @@
+"""What is measured on a policy: pass@k, its bootstrap interval, and which library lemmas its proofs use.
+
+Rows are those of an evaluation file: one dict a problem with `n` samples, `c` of them verified. Left out on purpose: sampling
+(`fdcore.experiment.run`) and judgement (`fdcore.figures.claims`).
+"""
+from __future__ import annotations
+
+import re
+from typing import Callable, Collection, Sequence
+
+import numpy as np
+
+from fdcore.lean.screen import tokens
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Unbiased probability that at least one of k samples is right, from c right ones among n (Chen et al., arXiv 2107.03374, eq. 1).
+
+    1 − C(n − c, k) / C(n, k), as a product, so that no factorial overflows. ValueError unless 0 ≤ c ≤ n and 1 ≤ k ≤ n.
+
+    >>> pass_at_k(4, 1, 1), pass_at_k(4, 1, 2), pass_at_k(4, 0, 4)
+    (0.25, 0.5, 0.0)
+    """
+    if not (0 <= c <= n and 1 <= k <= n):
+        raise ValueError(f"pass_at_k needs 0 <= c <= n and 1 <= k <= n, got n={n}, c={c}, k={k}; sample at least k times")
+    if n - c < k:
+        return 1.0
+    return 1.0 - float(np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
+
+
+def per_problem(rows: Sequence[dict], ks: Sequence[int]) -> np.ndarray:
+    """pass@k of each problem, the mean over its rows where several seeds have one: (problems, len(ks))."""
+    if not rows:
+        raise ValueError("pass@k of no problems: the evaluation file is empty")
+    found: dict[str, list[list[float]]] = {}
+    for row in rows:
+        found.setdefault(row["problem_id"], []).append([pass_at_k(row["n"], row["c"], k) for k in ks])
+    return np.array([np.mean(values, 0) for values in found.values()])
+
+
+def pass_at_k_curve(rows: Sequence[dict], ks: Sequence[int]) -> dict[int, float]:
+    """Mean over problems of pass@k, for each k."""
+    return dict(zip(ks, per_problem(rows, ks).mean(0).tolist()))
+
+
+def bootstrap_pass_at_k(rows: Sequence[dict], ks: Sequence[int], *, seed: int = 0, replicates: int = 2000, level: float = 0.95) -> dict[int, tuple[float, float]]:
+    """Percentile intervals of the mean pass@k, problems drawn with replacement."""
+    low, high = bootstrap_interval(per_problem(rows, ks), lambda values: values.mean(0), seed=seed, replicates=replicates, level=level)
+    return dict(zip(ks, zip(low.tolist(), high.tolist())))
+
+
+def bootstrap_interval(
+    values: np.ndarray, statistic: Callable[[np.ndarray], float | np.ndarray] = np.mean, *, seed: int = 0, replicates: int = 2000, level: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile bootstrap interval of a statistic of exchangeable units (Efron 1979): its lower and its upper end.
+
+    values: (units, ...), drawn with replacement along the first axis. The ends have the statistic's shape. ValueError for no units.
+    """
+    values = np.asarray(values)
+    if not len(values):
+        raise ValueError("a bootstrap of no units: there is nothing to draw from")
+    rng = np.random.default_rng(seed)
+    found = [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(replicates)]
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+EPISTEMIC = re.compile(r"\b(?:wait|hmm|perhaps|maybe|actually|alternatively|seems|might|likely|check)\b", re.IGNORECASE)  # the paper's list, Figure 13
+
+
+def epistemic_words(text: str) -> int:
+    """How many words of doubt and second thought a text holds, by the paper's list of ten (names of tools do not count).
+
+    >>> epistemic_words("Wait, maybe lean_check_file; let me check.")
+    3
+    """
+    return len(EPISTEMIC.findall(text))
+
+
+def lemmas_in(source: str, theorems: Collection[str]) -> set[str]:
+    """The library theorems that an accepted proof names: every word of its code that the library knows as a theorem.
+
+    The paper's counter looks at qualified names, items in `[…]`, and names after exact, apply, refine and use; this one looks at every
+    position. A method's suffix is cut until a theorem fits: `Nat.add_comm.symm` names Nat.add_comm.
+
+    >>> sorted(lemmas_in("theorem t : p := by\\n  rw [Nat.add_comm] -- not or_comm\\n  exact And.symm h", {"Nat.add_comm", "or_comm", "And.symm"}))
+    ['And.symm', 'Nat.add_comm']
+    """
+    found = set()
+    for word in tokens(source):
+        parts = word.text.split(".")
+        prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+        found |= {next((prefix for prefix in prefixes if prefix in theorems), "")} - {""}
+    return found

@@ -1,0 +1,94 @@
+"""The runs that make up an experiment: one a seed. Notebooks ask a study; each answer joins the runs' rows, marked with their seed.
+
+`runs/PROFILE-seedN` holds a profile of one seed. A profile of several keeps run N in `runs/PROFILE/seed-N`, and what is drawn of all
+in `runs/PROFILE`; `seed` picks one of them, so that a long experiment can be made in pieces, and on several machines.
+"""
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from fdcore.experiment.arms import variants
+from fdcore.profile import default_folder, load_profile, run_folders
+from fdcore.experiment.recorded import SHIPPED, RecordedRun
+from fdcore.records import Feedback, Problem
+
+
+class Study:
+    """`Study("tiny")`: every seed of the profile; `Study("tiny", seed=1)`: that one alone. `out`: another folder than the above."""
+
+    def __init__(self, profile: str | Path, seed: int | None = None, out: str | Path | None = None):
+        self.profile = load_profile(profile)
+        self.folder = Path(out) if out else default_folder(profile, seed)
+        self.seeds = self._shipped_seeds or (self.profile.seeds if seed is None else (seed,))
+        self.figures = self.folder / "figures"
+        self.runs = [_opened(profile, each, folder) for each, folder in run_folders(self.seeds, self.folder).items()]
+
+    @property
+    def _shipped_seeds(self) -> tuple[int, ...]:
+        """The seeds of a folder of shipped records: those that have been made so far."""
+        mark = self.folder / SHIPPED
+        return tuple(json.loads(mark.read_text()).get("seeds", ())) if mark.exists() else ()
+
+    @property
+    def first(self) -> RecordedRun:
+        """The run that single examples are shown of."""
+        return self.runs[0]
+
+    @property
+    def folders(self) -> list[Path]:
+        return [run.folder for run in self.runs]
+
+    @property
+    def arms(self) -> list[str]:
+        return self.first.arms
+
+    @cached_property
+    def starts(self) -> dict[str, int]:
+        """The Feedback Distillation step that each arm starts from."""
+        return {arm: self.first.start_step(arm) for arm in self.arms}
+
+    def train(self, arm: str) -> list[dict]:
+        """Train an arm in every run; its metrics rows, which name their seed."""
+        return [row for run in self.runs for row in run.train(arm)]
+
+    def evaluate(self, arm: str, split: str) -> list[dict]:
+        """Evaluate an arm in every run: one row a seed and problem."""
+        return [{"seed": run.seed, **row} for run in self.runs for row in run.evaluate(arm, split)]
+
+    def ablation(self, *names: str) -> Ablation:
+        """The variants of those of these ablations that the profile has, side by side with the arms as the profile has them."""
+        arms = {label: arm for name in names if name in self.profile.ablations for label, arm in variants(self.profile, name).items()}
+        trained = [{label: arm for label, arm in arms.items() if run.metrics(arm)} if run.shipped else arms for run in self.runs]
+        run, there = max(zip(self.runs, trained), key=lambda each: len(each[1]))
+        return Ablation(run, there if set(there.values()) - set(self.arms) else {})
+
+
+def _opened(profile: str | Path, seed: int, folder: Path) -> RecordedRun:
+    """A run that is made where it is not yet; of shipped records one that is only read, without the seconds that importing torch takes."""
+    if (folder / SHIPPED).exists():
+        return RecordedRun(profile, seed, folder)
+    from fdcore.experiment.run import Experiment
+
+    return Experiment(profile, seed, folder)
+
+
+class Ablation(NamedTuple):
+    """Variants of an arm, all of one run: the study's first, or of shipped records the first that has most of them."""
+
+    run: RecordedRun
+    arms: dict[str, str]  # label -> arm
+
+    def train(self) -> dict[str, list[dict]]:
+        """Label -> metrics rows, with steps counted from the base."""
+        return {label: [row | {"step": row["step"] + self.run.start_step(arm)} for row in self.run.train(arm)] for label, arm in self.arms.items()}
+
+    def evaluate(self) -> dict[str, list[dict]]:
+        """Label -> the evaluation on test."""
+        return {label: self.run.evaluate(arm, "test") for label, arm in self.arms.items()}
+
+    def feedback(self) -> dict[str, list[tuple[Problem, Feedback]]]:
+        """Label -> the feedback that training has kept."""
+        return {label: self.run.given_feedback(arm) for label, arm in self.arms.items()}

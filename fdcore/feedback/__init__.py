@@ -1,0 +1,1 @@
+"""Who writes feedback on an attempt."""

@@ -1,0 +1,1 @@
+"""Lean: the toolchain, the library, the judge and its sandbox."""

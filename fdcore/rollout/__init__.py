@@ -1,0 +1,1 @@
+"""Episodes: chat format, tools, samplers."""

@@ -1,0 +1,1 @@
+"""The losses, the teacher and the training loop."""

@@ -1,0 +1,1 @@
+"""The problems, and the tiny world's student."""
