@@ -8,4 +8,6 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 REPOSITORY = PACKAGE.parent
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch loads OpenMP: spinning threads starve each other where cores are shared
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # before torch loads OpenMP: spinning threads starve each other where cores are shared

@@ -1,4 +1,5 @@
 """The command line: `python -m fdcore COMMAND`. Each command is a few lines around one function of the package."""
+
 from __future__ import annotations
 
 import contextlib
@@ -22,9 +23,17 @@ def main() -> None:
     """Feedback Distillation for Lean 4."""
 
 
-Notebooks = Annotated[list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")]
+Notebooks = Annotated[
+    list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")
+]
 ProfileName = Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")]
-Seed = Annotated[int | None, typer.Option(min=0, help="one run of the profile's, or another one; without it all of the profile's seeds")]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="one run of the profile's, or another one; without it all of the profile's seeds",
+    ),
+]
 Folder = Annotated[Path | None, typer.Option(help="folder of the run")]
 
 
@@ -42,15 +51,25 @@ def _one_line_each() -> Iterator[None]:
 
 
 @app.command()
-def run(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
+def run(
+    notebooks: Notebooks = None,
+    profile: ProfileName = "tiny",
+    seed: Seed = None,
+    out: Folder = None,
+) -> None:
     """Run notebooks in order (run_all.sh sets up an environment, then calls this)."""
     from fdcore.experiment import notebooks as runner
     from fdcore.profile import default_folder, load_profile
 
     with _one_line_each():
         out, settings = (out or default_folder(profile, seed)).resolve(), load_profile(profile)
-        if settings.feedback.producer == "claude" and not os.environ.get("ANTHROPIC_API_KEY"):  # told at once, not after a day; drawing needs none
-            print("ANTHROPIC_API_KEY is not set: the run will stop where Claude is first asked for feedback", flush=True)
+        if settings.feedback.producer == "claude" and not os.environ.get(
+            "ANTHROPIC_API_KEY"
+        ):  # told at once, not after a day; drawing needs none
+            print(
+                "ANTHROPIC_API_KEY is not set: the run will stop where Claude is first asked for feedback",
+                flush=True,
+            )
         chosen = runner.find_notebooks(notebooks or settings.notebooks or [])
         _foretell(_of_seed(settings, seed), out, [path.stem for path in chosen])
         runner.run(chosen, profile=profile, seed=seed, out=out)
@@ -89,16 +108,39 @@ def redraw() -> None:
             out = REPOSITORY / "runs" / "shipped" / source.name
             profile = shipped.unpack(out, source)
             notebooks = runner.find_notebooks(load_profile(profile).notebooks or [])
-            *drawing, last = [path for path in notebooks if not path.stem.endswith(("lean_world", "explore"))]
-            command = [sys.executable, "-m", "fdcore", "run", "--profile", profile, "--out", str(out)]
-            halves = [subprocess.Popen(command + [path.stem for path in drawing[half::2]]) for half in (0, 1)]
+            *drawing, last = [
+                path for path in notebooks if not path.stem.endswith(("lean_world", "explore"))
+            ]
+            command = [
+                sys.executable,
+                "-m",
+                "fdcore",
+                "run",
+                "--profile",
+                profile,
+                "--out",
+                str(out),
+            ]
+            halves = [
+                subprocess.Popen(command + [path.stem for path in drawing[half::2]])
+                for half in (0, 1)
+            ]
             if any([each.wait() for each in halves]):  # both, also where the first failed
-                raise runner.NotebookFailed(f"a notebook failed, see above; nothing in {source} has changed")
-            runner.run([last], profile=profile, seed=None, out=out)  # the claims, which publish what the others have drawn
+                raise runner.NotebookFailed(
+                    f"a notebook failed, see above; nothing in {source} has changed"
+                )
+            runner.run(
+                [last], profile=profile, seed=None, out=out
+            )  # the claims, which publish what the others have drawn
 
 
 @app.command()
-def plan(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
+def plan(
+    notebooks: Notebooks = None,
+    profile: ProfileName = "tiny",
+    seed: Seed = None,
+    out: Folder = None,
+) -> None:
     """What a run will need and what of it is done: memory, tokens, checks, feedback calls, dollars, hours. Needs no GPU."""
     from fdcore.experiment.plan import make_plan
     from fdcore.experiment.plantables import console, show
@@ -107,7 +149,14 @@ def plan(notebooks: Notebooks = None, profile: ProfileName = "tiny", seed: Seed 
 
     with _one_line_each():
         settings, out = load_profile(profile), (out or default_folder(profile, seed)).resolve()
-        show(make_plan(_of_seed(settings, seed), out, [path.stem for path in find_notebooks(notebooks or settings.notebooks or [])]), console())
+        show(
+            make_plan(
+                _of_seed(settings, seed),
+                out,
+                [path.stem for path in find_notebooks(notebooks or settings.notebooks or [])],
+            ),
+            console(),
+        )
 
 
 @app.command()
@@ -126,7 +175,9 @@ def doctor(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None)
 
 @app.command()
 def rehearse(
-    notebooks: Notebooks = None, profile: ProfileName = "paper", out: Folder = None,
+    notebooks: Notebooks = None,
+    profile: ProfileName = "paper",
+    out: Folder = None,
     seed: Annotated[int, typer.Option(min=0, help="not used: a rehearsal has seed 0")] = 0,
 ) -> None:
     """Run a paper profile's notebooks on a CPU, with stand-ins for model, Mathlib, data and Claude."""
@@ -134,13 +185,21 @@ def rehearse(
     from fdcore.experiment.rehearsal import rehearse
 
     with _one_line_each():
-        rehearse(load_profile(profile), (out or Path("runs") / f"{Path(profile).stem}-rehearsal").resolve(), notebooks or [])
+        rehearse(
+            load_profile(profile),
+            (out or Path("runs") / f"{Path(profile).stem}-rehearsal").resolve(),
+            notebooks or [],
+        )
 
 
 @app.command()
 def check(
-    statement: Annotated[Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")],
-    proof: Annotated[Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")],
+    statement: Annotated[
+        Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")
+    ],
+    proof: Annotated[
+        Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")
+    ],
 ) -> None:
     """Judge one proof: the verdict as JSON, exit code 0 only when verified."""
     from fdcore.lean.toolchain import LeanUnavailable
@@ -182,14 +241,18 @@ def library() -> None:
 
 
 @app.command(hidden=True)
-def share_train(arm: str, steps: int, profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
+def share_train(
+    arm: str, steps: int, profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None
+) -> None:
     """One process's share of `Experiment.train`, started by `fdcore.training.distributed.launch`."""
     with _joined(profile, seed, out) as run:
         run.train(arm, steps)
 
 
 @app.command(hidden=True)
-def share_evaluate(arm: str, splits: list[str], profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None) -> None:
+def share_evaluate(
+    arm: str, splits: list[str], profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None
+) -> None:
     """One process's share of `Experiment.evaluate`, started by `fdcore.training.distributed.launch`."""
     with _joined(profile, seed, out) as run:
         for split in splits:

@@ -5,6 +5,7 @@ special tokens and chat format, so that whatever works here works there.
 
 Left out on purpose: training (`fdcore.worlds.warmup`, `fdcore.training.loop`).
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -14,8 +15,25 @@ from pathlib import Path
 from typing import Iterable, Iterator
 
 import torch
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from fdcore.training.checkpoint import whole
 
@@ -23,7 +41,14 @@ CHAT_TEMPLATE = Path(__file__).parent / "templates" / "qwen3_chat.jinja"
 # How Qwen2 and Qwen3 cut text into words before BPE: contractions, letters with one leading sign, single digits, signs, line ends, blanks.
 WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-TAG_TOKENS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>")
+TAG_TOKENS = (
+    "<tool_call>",
+    "</tool_call>",
+    "<tool_response>",
+    "</tool_response>",
+    "<think>",
+    "</think>",
+)
 
 
 class ModelUnavailable(RuntimeError):
@@ -38,35 +63,72 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     """
     special = len(CONTROL_TOKENS) + len(TAG_TOKENS)
     if vocab_size < 256 + special:
-        raise ValueError(f"train_tokenizer: vocab_size must be at least {256 + special} (256 bytes, {special} special tokens), got {vocab_size}")
+        raise ValueError(
+            f"train_tokenizer: vocab_size must be at least {256 + special} (256 bytes, {special} special tokens), got {vocab_size}"
+        )
     tokenizer = Tokenizer(models.BPE(byte_fallback=False))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(WORDS), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocab_size - special, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - special,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS])
-    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in TAG_TOKENS])
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS]
+    )
+    tokenizer.add_tokens(
+        [AddedToken(token, special=False, normalized=False) for token in TAG_TOKENS]
+    )
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>", "<|im_end|>"],
-        chat_template=CHAT_TEMPLATE.read_text(encoding="utf-8"), clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=["<|im_start|>", "<|im_end|>"],
+        chat_template=CHAT_TEMPLATE.read_text(encoding="utf-8"),
+        clean_up_tokenization_spaces=False,
     )
 
 
 def build_student(
-    *, hidden_size: int, layers: int, heads: int, kv_heads: int, head_dim: int, intermediate_size: int, vocab_size: int, max_positions: int,
-    tie_embeddings: bool = True, seed: int = 0,
+    *,
+    hidden_size: int,
+    layers: int,
+    heads: int,
+    kv_heads: int,
+    head_dim: int,
+    intermediate_size: int,
+    vocab_size: int,
+    max_positions: int,
+    tie_embeddings: bool = True,
+    seed: int = 0,
 ) -> Qwen3ForCausalLM:
     """A randomly initialised Qwen3 model of that shape; the same seed gives the same weights, whatever was drawn before."""
     if heads % kv_heads:
-        raise ValueError(f"build_student: heads ({heads}) must be a multiple of kv_heads ({kv_heads})")
+        raise ValueError(
+            f"build_student: heads ({heads}) must be a multiple of kv_heads ({kv_heads})"
+        )
     config = Qwen3Config(
-        vocab_size=vocab_size, hidden_size=hidden_size, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
-        head_dim=head_dim, intermediate_size=intermediate_size, max_position_embeddings=max_positions, tie_word_embeddings=tie_embeddings,
+        vocab_size=vocab_size,
+        hidden_size=hidden_size,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        head_dim=head_dim,
+        intermediate_size=intermediate_size,
+        max_position_embeddings=max_positions,
+        tie_word_embeddings=tie_embeddings,
         initializer_range=0.06,  # Qwen3's 0.02 is made for widths of thousands
-        bos_token_id=None, eos_token_id=None, pad_token_id=None,  # the tokenizer knows them; `save_model` writes them for `generate`
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=None,  # the tokenizer knows them; `save_model` writes them for `generate`
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -84,7 +146,10 @@ def model_folder(source: str, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    wanted = {"revision": revision, "allow_patterns": ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]}
+    wanted = {
+        "revision": revision,
+        "allow_patterns": ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"],
+    }
     try:
         if revision:
             with contextlib.suppress(LocalEntryNotFoundError):
@@ -113,7 +178,12 @@ def add_adapters(model: PreTrainedModel, *, rank: int, alpha: float, seed: int =
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")).eval()
+        return get_peft_model(
+            model,
+            LoraConfig(
+                r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+            ),
+        ).eval()
 
 
 def checkpoint_activations(model: PreTrainedModel) -> PreTrainedModel:
@@ -135,11 +205,18 @@ def merged_weights(model) -> Iterator[tuple[str, torch.Tensor]]:
     The model stays as it is. Merging rounds to the base's dtype.
     """
     inner = unwrapped(model)
-    adapted = {f"{name}.base_layer.weight": layer for name, layer in inner.named_modules() if hasattr(layer, "lora_A")}
+    adapted = {
+        f"{name}.base_layer.weight": layer
+        for name, layer in inner.named_modules()
+        if hasattr(layer, "lora_A")
+    }
     for name, weight in inner.named_parameters():
         if "lora_" not in name:
             if layer := adapted.get(name):
-                weight = sum((layer.get_delta_weight(adapter).float() for adapter in layer.active_adapters), weight.float()).to(weight.dtype)
+                weight = sum(
+                    (layer.get_delta_weight(adapter).float() for adapter in layer.active_adapters),
+                    weight.float(),
+                ).to(weight.dtype)
             yield name.replace(".base_layer.", "."), whole(weight.detach())
 
 
@@ -157,7 +234,13 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str | Path, *, write: bool = True) -> None:
+def save_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: str | Path,
+    *,
+    write: bool = True,
+) -> None:
     """Write weights (safetensors), config, tokenizer and chat template so that the folder appears whole or not at all.
 
     A `peft` model is written with its adapters merged. A folder of that name is replaced; killed in between, the old one is still there (beside it, as NAME.old, for an instant).
@@ -167,11 +250,17 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     if not write:
         return
     folder = Path(folder)
-    partial, old = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".old")
+    partial, old = (
+        folder.with_name(folder.name + ".partial"),
+        folder.with_name(folder.name + ".old"),
+    )
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     if model.generation_config is not None:
-        model.generation_config.eos_token_id, model.generation_config.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+        model.generation_config.eos_token_id, model.generation_config.pad_token_id = (
+            tokenizer.eos_token_id,
+            tokenizer.pad_token_id,
+        )
     unwrapped(model).save_pretrained(partial, state_dict=weights)
     tokenizer.save_pretrained(partial)
     for path in partial.iterdir():
@@ -187,13 +276,23 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
 def _check_source(source: str | Path, needed: str) -> None:
     folder = Path(source)
     if folder.is_dir() and not (folder / needed).exists():
-        raise ModelUnavailable(f"{source}: the folder has no {needed}; give a folder that save_pretrained wrote, or run the step that builds the model again")
-    if not folder.exists() and (isinstance(source, Path) or str(source).count("/") != 1 or str(source).startswith((".", "/", "~"))):
-        raise ModelUnavailable(f"{source}: no such folder, and not a hub id (OWNER/NAME); run the step that writes the model first, or correct model.source")
+        raise ModelUnavailable(
+            f"{source}: the folder has no {needed}; give a folder that save_pretrained wrote, or run the step that builds the model again"
+        )
+    if not folder.exists() and (
+        isinstance(source, Path)
+        or str(source).count("/") != 1
+        or str(source).startswith((".", "/", "~"))
+    ):
+        raise ModelUnavailable(
+            f"{source}: no such folder, and not a hub id (OWNER/NAME); run the step that writes the model first, or correct model.source"
+        )
 
 
 def _unavailable(what: str, source: str | Path, error: Exception) -> ModelUnavailable:
-    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    reason = next(
+        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+    )
     return ModelUnavailable(
         f"{source}: the {what} could not be loaded ({reason[:200]}); check the spelling and the network, log in with `hf auth login` if it is gated, "
         "or download it and give the folder"

@@ -4,6 +4,7 @@
 Left out on purpose: defaults that hide a choice. A setting that shapes a result must stand in the YAML file, beside its source. The few
 that have a default are variants of a method, off unless a file asks for them.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -18,11 +19,34 @@ from fdcore import REPOSITORY
 from fdcore.training.tracking import TrackerName
 
 PROFILES = Path(__file__).parent / "profiles"
-ADDED = {"about", "publish_figures", "second_size", "notebooks", "seeds", "ablations", "tracker"}  # settings that change nothing of a run: they do not make another one
+ADDED = {
+    "about",
+    "publish_figures",
+    "second_size",
+    "notebooks",
+    "seeds",
+    "ablations",
+    "tracker",
+}  # settings that change nothing of a run: they do not make another one
 TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
-    "threads", "hardware.gpus", "hardware.gpu_memory_gb", "hardware.device", "lean.workers", "sampler.max_batch", "sampler.memory_share", "sampler.sleeps", "hardware.engines", "training.micro_batch",
-    "training.activation_checkpointing", "training.stall_seconds", "feedback.concurrency", "feedback.budget_dollars", "feedback.budget_tokens",
-    "feedback.timeout_seconds", "feedback.retries", "feedback.poll_seconds",
+    "threads",
+    "hardware.gpus",
+    "hardware.gpu_memory_gb",
+    "hardware.device",
+    "lean.workers",
+    "sampler.max_batch",
+    "sampler.memory_share",
+    "sampler.sleeps",
+    "hardware.engines",
+    "training.micro_batch",
+    "training.activation_checkpointing",
+    "training.stall_seconds",
+    "feedback.concurrency",
+    "feedback.budget_dollars",
+    "feedback.budget_tokens",
+    "feedback.timeout_seconds",
+    "feedback.retries",
+    "feedback.poll_seconds",
 }
 
 
@@ -63,7 +87,9 @@ class Warmup(Section):
     """Supervised traces that teach the protocol, the known lemmas, and how to follow feedback in context."""
 
     traces: int = Field(gt=0)
-    obedience_share: float = Field(ge=0, le=1)  # of all traces: do what feedback says, whatever it says
+    obedience_share: float = Field(
+        ge=0, le=1
+    )  # of all traces: do what feedback says, whatever it says
     feedback_share: float = Field(ge=0, le=1)  # of the others: a proof after feedback
     search_share: float = Field(ge=0, le=1)  # of what is left: search first
     retry_share: float = Field(ge=0, le=1)  # of what is left: a proof after a failed try
@@ -99,7 +125,9 @@ class MathlibProblems(Section):
     """Train and test drawn from Lean Workbook's proved theorems, MiniF2F's test split held out."""
 
     source: Literal["mathlib"]
-    lean_workbook: tuple[DataFile, ...] = Field(min_length=1)  # the first that proves a theorem gives its proof
+    lean_workbook: tuple[DataFile, ...] = Field(
+        min_length=1
+    )  # the first that proves a theorem gives its proof
     minif2f: DataFile
     train: int = Field(gt=0)  # how many
     test: int = Field(gt=0)
@@ -112,7 +140,9 @@ class Lean(Section):
     axioms: tuple[str, ...]
     timeout_seconds: float = Field(gt=0)
     memory_mb: int = Field(ge=256)
-    heartbeats: int = Field(gt=0)  # Lean's maxHeartbeats: a limit that does not depend on the machine's load
+    heartbeats: int = Field(
+        gt=0
+    )  # Lean's maxHeartbeats: a limit that does not depend on the machine's load
     workers: int = Field(gt=0)
     library: Literal["core", "mathlib"]
 
@@ -122,8 +152,12 @@ class Sampler(Section):
     temperature: float = Field(gt=0)
     top_p: float = Field(gt=0, le=1)
     max_batch: int = Field(gt=0)
-    memory_share: float = Field(0.5, gt=0, lt=1)  # of each GPU, for vLLM's weights and cache; the trainer has the rest
-    sleeps: bool = False  # vLLM's sleep mode: the trainer has that share, too, while nothing is sampled
+    memory_share: float = Field(
+        0.5, gt=0, lt=1
+    )  # of each GPU, for vLLM's weights and cache; the trainer has the rest
+    sleeps: bool = (
+        False  # vLLM's sleep mode: the trainer has that share, too, while nothing is sampled
+    )
 
 
 class Episode(Section):
@@ -144,18 +178,26 @@ class Price(Section):
 
 
 class FeedbackSettings(Section):
-    producer: Literal["scripted", "claude", "self", "environment", "ground_truth", "constant", "none"]  # see `fdcore.feedback.sources`
+    producer: Literal[
+        "scripted", "claude", "self", "environment", "ground_truth", "constant", "none"
+    ]  # see `fdcore.feedback.sources`
     model: str | None
     max_tokens: int = Field(gt=0)
     concurrency: int = Field(gt=0)
     prices: dict[str, Price] = {}  # by model; claude needs its own
-    budget_dollars: float = Field(0.0, ge=0)  # claude spends no more in a run's folder, over all its arms
+    budget_dollars: float = Field(
+        0.0, ge=0
+    )  # claude spends no more in a run's folder, over all its arms
     budget_tokens: int = Field(10**12, ge=0)  # the same in tokens, in and out
     batches: bool = False  # the Message Batches API: half the price, within a day
     timeout_seconds: float = Field(120.0, gt=0)
-    retries: int = Field(8, ge=0)  # of the SDK, on 429, 5xx, time-outs and cut connections; it honours retry-after
+    retries: int = Field(
+        8, ge=0
+    )  # of the SDK, on 429, 5xx, time-outs and cut connections; it honours retry-after
     poll_seconds: float = Field(30.0, gt=0)  # between two looks at a batch
-    formulation: Literal[1, 2, 3, 4] = 4  # how much structure is asked for: the paper's appendix C.3
+    formulation: Literal[1, 2, 3, 4] = (
+        4  # how much structure is asked for: the paper's appendix C.3
+    )
     text: str | None = None  # what `constant` says
     forbid_proofs: bool = False  # leave out lines that hold the whole reference proof
     dropout: float = Field(0.0, ge=0, le=1)  # share of attempts whose feedback is withheld
@@ -164,13 +206,21 @@ class FeedbackSettings(Section):
     def _together(self) -> FeedbackSettings:
         """ValueError for values that do not go together."""
         if (self.producer == "constant") != (self.text is not None):
-            raise ValueError(f"text is what the producer constant says: it needs one, and no other producer takes one; got producer {self.producer}, text {self.text!r}")
+            raise ValueError(
+                f"text is what the producer constant says: it needs one, and no other producer takes one; got producer {self.producer}, text {self.text!r}"
+            )
         if self.forbid_proofs and self.producer in ("environment", "ground_truth"):
-            raise ValueError(f"forbid_proofs leaves nothing of the producer {self.producer}, which shows proofs")
+            raise ValueError(
+                f"forbid_proofs leaves nothing of the producer {self.producer}, which shows proofs"
+            )
         if self.producer == "claude" and self.model not in self.prices:
-            raise ValueError(f"prices has no price for the model {self.model!r}; it has: {', '.join(self.prices) or 'none'}")
+            raise ValueError(
+                f"prices has no price for the model {self.model!r}; it has: {', '.join(self.prices) or 'none'}"
+            )
         if self.producer == "claude" and min(self.budget_dollars, self.budget_tokens) <= 0:
-            raise ValueError("budget_dollars and budget_tokens leave the producer claude nothing to spend; raise them, or use the scripted producer")
+            raise ValueError(
+                "budget_dollars and budget_tokens leave the producer claude nothing to spend; raise them, or use the scripted producer"
+            )
         return self
 
 
@@ -181,14 +231,18 @@ class Distillation(Section):
     direction: Literal["forward", "reverse", "jsd", "sampled"]
     beta: float = Field(gt=0, lt=1)
     top_k: int | None = Field(gt=0)  # not used by sampled
-    ema_alpha: float = Field(ge=0, le=1)  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
+    ema_alpha: float = Field(
+        ge=0, le=1
+    )  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
     ema_every: int = Field(gt=0)
     ema_warmup: bool = False  # the teacher's first moves keep less
     ema_on_cpu: bool = False  # keep the float32 averages of half-precision weights in the machine's memory, not on the GPU
     temperature: float = Field(1.0, gt=0)  # of both distributions
     tail: bool = False  # one more outcome for all tokens outside the top k
     clip: float | None = Field(None, gt=0)  # cap in nats on what one vocabulary entry adds
-    importance_cap: float | None = Field(None, ge=1)  # weigh tokens by trainer over sampler probability, up to this
+    importance_cap: float | None = Field(
+        None, ge=1
+    )  # weigh tokens by trainer over sampler probability, up to this
 
 
 class GRPO(Section):
@@ -203,7 +257,9 @@ class GRPO(Section):
     updates: int = Field(1, gt=0)  # optimizer steps on each batch
     skip_zero_spread: bool = False  # leave groups without spread out of loss and denominators
     mask_overlong: bool = False  # the same for attempts cut off at the token limit (DAPO)
-    overlong_cache: int = Field(0, ge=0)  # tokens before the limit over which the reward falls by 1 (DAPO); 0: it does not
+    overlong_cache: int = Field(
+        0, ge=0
+    )  # tokens before the limit over which the reward falls by 1 (DAPO); 0: it does not
     importance_cap: float | None = Field(None, ge=1)  # as in `Distillation`
 
 
@@ -218,32 +274,55 @@ class RejectionSampling(Section):
 class Training(Section):
     fd_steps: int = Field(gt=0)
     grpo_steps: int = Field(gt=0)
-    over_steps: int | None = Field(gt=0)  # GRPO steps from each Feedback Distillation checkpoint; None: what the checkpoint has left of grpo_steps
+    over_steps: int | None = Field(
+        gt=0
+    )  # GRPO steps from each Feedback Distillation checkpoint; None: what the checkpoint has left of grpo_steps
     fd_checkpoints: tuple[int, int, int]
     warmup_steps: int = Field(ge=0)
     weight_decay: float = Field(ge=0)
     max_grad_norm: float = Field(gt=0)
     micro_batch: int = Field(gt=0)  # sequences in one forward
-    micro_tokens: int | None = Field(None, gt=0)  # tokens in one forward, padding included, and sequences of like length together; takes the place of micro_batch
+    micro_tokens: int | None = Field(
+        None, gt=0
+    )  # tokens in one forward, padding included, and sequences of like length together; takes the place of micro_batch
     checkpoint_every: int = Field(gt=0)
-    schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
-    staleness: Literal[0, 1] = 0  # steps that the sampler's weights may be behind: 1 samples a batch while the one before is learnt from
-    stall_seconds: float | None = Field(None, gt=0)  # end a run whose sampling or learning in one step takes longer: something hangs; None: wait for ever
-    activation_checkpointing: bool = False  # keep only the layers' inputs and compute the rest again in the backward pass
+    schedule: Literal["constant", "linear", "cosine"] = (
+        "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
+    )
+    staleness: Literal[0, 1] = (
+        0  # steps that the sampler's weights may be behind: 1 samples a batch while the one before is learnt from
+    )
+    stall_seconds: float | None = Field(
+        None, gt=0
+    )  # end a run whose sampling or learning in one step takes longer: something hangs; None: wait for ever
+    activation_checkpointing: bool = (
+        False  # keep only the layers' inputs and compute the rest again in the backward pass
+    )
 
 
 class Evaluation(Section):
     every: int = Field(gt=0)
-    during_problems: int = Field(gt=0)  # problems of each split at every `every` steps, one sample each
+    during_problems: int = Field(
+        gt=0
+    )  # problems of each split at every `every` steps, one sample each
     samples: int = Field(gt=0)  # samples a problem for pass@k on test at the end
     base_samples: int = Field(gt=0)  # the same for the base model
-    more_samples: dict[Literal["fd", "grpo", "rft", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3"], Annotated[int, Field(gt=0)]] = {}  # the same for these arms
+    more_samples: dict[
+        Literal["fd", "grpo", "rft", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3"],
+        Annotated[int, Field(gt=0)],
+    ] = {}  # the same for these arms
     holdout_samples: int = Field(gt=0)  # the same on the hold-out
     ks: tuple[int, ...]
 
     def samples_of(self, arm: str, split: str) -> int:
         """Samples a problem of an arm's evaluation on a split."""
-        return self.holdout_samples if split == "holdout" else self.base_samples if arm == "base" else self.more_samples.get(arm, self.samples)
+        return (
+            self.holdout_samples
+            if split == "holdout"
+            else self.base_samples
+            if arm == "base"
+            else self.more_samples.get(arm, self.samples)
+        )
 
 
 class Ablation(Section):
@@ -253,16 +332,24 @@ class Ablation(Section):
     main: str
     variants: dict[str, dict[str, Any]] = Field(min_length=1)  # label -> {"section.setting": value}
     steps: int | None = Field(None, gt=0)  # None: as many as the arm has
-    after: str | None = None  # another ablation: these start from its models of the same labels (`main`: from the last FD checkpoint)
+    after: str | None = (
+        None  # another ablation: these start from its models of the same labels (`main`: from the last FD checkpoint)
+    )
 
 
 class Hardware(Section):
     """What the run is planned for; what is there is looked at by `./run_all.sh --check`."""
 
-    gpus: int = Field(gt=0)  # more than one share the weights among them (FSDP), and each has an engine of its own
+    gpus: int = Field(
+        gt=0
+    )  # more than one share the weights among them (FSDP), and each has an engine of its own
     gpu_memory_gb: float = Field(gt=0)  # of each, in 10^9 bytes
-    engines: int = Field(0, ge=0)  # samplers on the Ray cluster at FD_RAY_ADDRESS, a GPU each (`fdcore.rollout.remote`); 0: in the training processes
-    device: Literal["cuda", "cpu"] = "cuda"  # cpu: as many processes on CPU cores, over gloo, to try the same without GPUs
+    engines: int = Field(
+        0, ge=0
+    )  # samplers on the Ray cluster at FD_RAY_ADDRESS, a GPU each (`fdcore.rollout.remote`); 0: in the training processes
+    device: Literal["cuda", "cpu"] = (
+        "cuda"  # cpu: as many processes on CPU cores, over gloo, to try the same without GPUs
+    )
 
 
 class Profile(Section):
@@ -270,7 +357,9 @@ class Profile(Section):
     about: str
     threads: int = Field(gt=0)
     hardware: Hardware | None = None  # None: no GPU is needed
-    tracker: TrackerName | None = None  # gets a copy of every metrics row (`fdcore.training.tracking`)
+    tracker: TrackerName | None = (
+        None  # gets a copy of every metrics row (`fdcore.training.tracking`)
+    )
     publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
     second_size: bool = False  # another model size: beside the paper's Figures 10 and 11 in place of 2 and 6, and in a folder of its own in figures/
     notebooks: tuple[str, ...] | None = None  # what a run without --only consists of; None: all
@@ -294,7 +383,9 @@ class Profile(Section):
         """Of the settings as they stand; a variant that is off counts as not there, so that new ones leave older runs readable.
 
         What only adds to an experiment, as seeds and ablations do, does not count."""
-        return hashlib.sha256(self.model_dump_json(exclude_defaults=True, exclude=ADDED).encode()).hexdigest()[:12]
+        return hashlib.sha256(
+            self.model_dump_json(exclude_defaults=True, exclude=ADDED).encode()
+        ).hexdigest()[:12]
 
     def leaves(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
         """Every setting by its full name.
@@ -303,8 +394,14 @@ class Profile(Section):
         25
         """
         found: dict[str, Any] = {}
-        for section, content in self.model_dump(mode="json", exclude_defaults=exclude_defaults).items():
-            found |= {f"{section}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {section: content}
+        for section, content in self.model_dump(
+            mode="json", exclude_defaults=exclude_defaults
+        ).items():
+            found |= (
+                {f"{section}.{key}": value for key, value in content.items()}
+                if isinstance(content, dict)
+                else {section: content}
+            )
         return found
 
     def varied(self, settings: dict[str, Any]) -> Profile:
@@ -339,24 +436,53 @@ def load_profile(name: str | Path) -> Profile:
         first = error.errors()[0]
         where, given = ".".join(map(str, first["loc"])), first.get("input")
         what = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
-        told = what.removeprefix("Value error, ") if first["type"] == "value_error" else f"{what}, got {str(given)[:60]!r}"  # ours say what they got
+        told = (
+            what.removeprefix("Value error, ")
+            if first["type"] == "value_error"
+            else f"{what}, got {str(given)[:60]!r}"
+        )  # ours say what they got
         raise ValueError(f"{path}: {where}: {told}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     training = profile.training
-    if list(training.fd_checkpoints) != sorted(set(training.fd_checkpoints)) or training.fd_checkpoints[-1] > training.fd_steps:
-        raise ValueError(f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(training.fd_checkpoints)}")
+    if (
+        list(training.fd_checkpoints) != sorted(set(training.fd_checkpoints))
+        or training.fd_checkpoints[-1] > training.fd_steps
+    ):
+        raise ValueError(
+            f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(training.fd_checkpoints)}"
+        )
     if training.over_steps is None and training.fd_checkpoints[-1] >= training.grpo_steps:
-        raise ValueError(f"{path}: training.over_steps is null, but the checkpoint at step {training.fd_checkpoints[-1]} leaves none of the {training.grpo_steps} grpo_steps")
-    if training.staleness and None in (profile.distillation.importance_cap, profile.grpo.importance_cap):
-        raise ValueError(f"{path}: training.staleness needs the correction for older weights: set distillation.importance_cap and grpo.importance_cap (2.0 is usual)")
-    if profile.distillation.ema_on_cpu and profile.model.lora is None and profile.hardware and profile.hardware.gpus > 1:
-        raise ValueError(f"{path}: distillation.ema_on_cpu needs a teacher that is whole on its GPU; with {profile.hardware.gpus} gpus and no adapters it is cut among them: set it to false")
+        raise ValueError(
+            f"{path}: training.over_steps is null, but the checkpoint at step {training.fd_checkpoints[-1]} leaves none of the {training.grpo_steps} grpo_steps"
+        )
+    if training.staleness and None in (
+        profile.distillation.importance_cap,
+        profile.grpo.importance_cap,
+    ):
+        raise ValueError(
+            f"{path}: training.staleness needs the correction for older weights: set distillation.importance_cap and grpo.importance_cap (2.0 is usual)"
+        )
+    if (
+        profile.distillation.ema_on_cpu
+        and profile.model.lora is None
+        and profile.hardware
+        and profile.hardware.gpus > 1
+    ):
+        raise ValueError(
+            f"{path}: distillation.ema_on_cpu needs a teacher that is whole on its GPU; with {profile.hardware.gpus} gpus and no adapters it is cut among them: set it to false"
+        )
     if training.staleness and profile.sampler.sleeps:
-        raise ValueError(f"{path}: sampler.sleeps and training.staleness exclude each other: one gives the engine's memory to the trainer while it learns, the other samples then")
+        raise ValueError(
+            f"{path}: sampler.sleeps and training.staleness exclude each other: one gives the engine's memory to the trainer while it learns, the other samples then"
+        )
     if profile.hardware and profile.hardware.engines and profile.hardware.gpus > 1:
-        raise ValueError(f"{path}: hardware.engines on a cluster serve one training process: set hardware.gpus: 1, or hardware.engines: 0 for an engine in each process; got {profile.hardware.engines} and {profile.hardware.gpus} gpus")
-    if (profile.model.source is None) != (profile.model.student is not None and profile.warmup is not None):
+        raise ValueError(
+            f"{path}: hardware.engines on a cluster serve one training process: set hardware.gpus: 1, or hardware.engines: 0 for an engine in each process; got {profile.hardware.engines} and {profile.hardware.gpus} gpus"
+        )
+    if (profile.model.source is None) != (
+        profile.model.student is not None and profile.warmup is not None
+    ):
         raise ValueError(f"{path}: model.source must be given, or else model.student and warmup")
     return profile
 
@@ -371,14 +497,18 @@ def default_folder(profile: str | Path, seed: int | None) -> Path:
 
 def run_folders(seeds: Sequence[int], folder: Path) -> dict[int, Path]:
     """Where the run of each seed lies in the folder of a study: the folder itself for a seed alone, else seed-N in it."""
-    return {seeds[0]: folder} if len(seeds) == 1 else {seed: folder / f"seed-{seed}" for seed in seeds}
+    return (
+        {seeds[0]: folder} if len(seeds) == 1 else {seed: folder / f"seed-{seed}" for seed in seeds}
+    )
 
 
 def _read(name: str | Path, extended: tuple[Path, ...] = ()) -> tuple[Path, dict]:
     """A profile's file, and its settings over those of the profile that it `extends`, where it does."""
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
     if not path.exists():
-        raise ValueError(f"no profile {str(name)!r}; there are: {', '.join(profile_names())} (or give a .yaml file)")
+        raise ValueError(
+            f"no profile {str(name)!r}; there are: {', '.join(profile_names())} (or give a .yaml file)"
+        )
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -392,7 +522,11 @@ def _read(name: str | Path, extended: tuple[Path, ...] = ()) -> tuple[Path, dict
 
 def _over(below: dict, above: dict) -> dict:
     """Settings over others, section by section."""
-    both = {key: _over(below[key], above[key]) for key in below.keys() & above.keys() if isinstance(below[key], dict) and isinstance(above[key], dict)}
+    both = {
+        key: _over(below[key], above[key])
+        for key in below.keys() & above.keys()
+        if isinstance(below[key], dict) and isinstance(above[key], dict)
+    }
     return {**below, **above, **both}
 
 
@@ -402,8 +536,14 @@ def _check_ablation(profile: Profile, name: str, ablation: Ablation) -> None:
     if len({slug(label) for label in labels}) < len(labels):
         raise ValueError(f"ablations.{name}: two of its labels are the same: {', '.join(labels)}")
     before = profile.ablations.get(ablation.after) if ablation.after else None
-    if ablation.after and (before is None or before.arm != "fd" or not before.variants.keys() >= ablation.variants.keys()):
-        raise ValueError(f"ablations.{name}: after must name an ablation of fd with the same labels, got {ablation.after!r}")
+    if ablation.after and (
+        before is None
+        or before.arm != "fd"
+        or not before.variants.keys() >= ablation.variants.keys()
+    ):
+        raise ValueError(
+            f"ablations.{name}: after must name an ablation of fd with the same labels, got {ablation.after!r}"
+        )
     for settings in ablation.variants.values():
         profile.varied(settings)
 

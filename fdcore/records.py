@@ -2,6 +2,7 @@
 
 Left out on purpose: behaviour. A record holds what was seen; functions elsewhere decide what it means.
 """
+
 from __future__ import annotations
 
 import json
@@ -30,7 +31,9 @@ class Problem(Record):
     split: Literal["train", "test", "holdout"]
     tier: int = 1  # 1 (one lemma) .. 5 (several steps); Mathlib's problems are not graded: all 1
     informal: str | None = None
-    proof: str | None = None  # reference proof: what follows `:= by`, starting with a newline; None: none is known
+    proof: str | None = (
+        None  # reference proof: what follows `:= by`, starting with a newline; None: none is known
+    )
     lemmas: tuple[str, ...] = ()  # library lemmas that the reference proof names
     source: str = ""
 
@@ -135,8 +138,13 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
                 records.append(kind.model_validate_json(line))
             except ValidationError as error:
                 first = error.errors()[0]
-                where, named = ".".join(map(str, first["loc"])), re.search(r'"(?:problem_)?id": ?"([^"]*)"', line)
-                raise ValueError(f"{path}:{number}{f' ({named[1]})' if named else ''}: {where or 'line'}: {first['msg']}") from None
+                where, named = (
+                    ".".join(map(str, first["loc"])),
+                    re.search(r'"(?:problem_)?id": ?"([^"]*)"', line),
+                )
+                raise ValueError(
+                    f"{path}:{number}{f' ({named[1]})' if named else ''}: {where or 'line'}: {first['msg']}"
+                ) from None
     return records
 
 

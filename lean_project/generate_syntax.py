@@ -14,6 +14,7 @@ this script
 It registers only what has a symbol: the interpreter aborts on a missing one. Left out on purpose: syntax of parts of `Init`
 that this library does not have (arrays, ranges, bit vectors, monads, `grind`'s own language, the `mvcgen` tactics).
 """
+
 from __future__ import annotations
 
 import bisect
@@ -24,13 +25,19 @@ import struct
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-KEYWORDS = set("match show have let case at open set_option sym if then else fun do by in end section namespace from exists forall where with deriving calc first decide".split())
+KEYWORDS = set(
+    "match show have let case at open set_option sym if then else fun do by in end section namespace from exists forall where with deriving calc first decide".split()
+)
 
 # Which category a parser belongs to: (namespace, pattern for the last part of its name, category or None). The first
 # rule that matches decides; no rule means that the parser is left out. `Init` names an unnamed `syntax … : c` after its
 # category c; the named ones are listed.
 CATEGORIES = [
-    ("", r"term∎|termIfLet|termPrintln!__|termS!_|termWithout_expected_type_|term_\\_|term_~_|termMax_prec|tactic∎", None),
+    (
+        "",
+        r"term∎|termIfLet|termPrintln!__|termS!_|termWithout_expected_type_|term_\\_|term_~_|termMax_prec|tactic∎",
+        None,
+    ),
     ("", r"(term|tactic|prec|prio|stx).*", r"\1"),
     ("", r"boolIfThenElse|rawNatLit|coeNotation|coeFunNotation|coeSortNotation", "term"),
     ("Lean", r"binderPred.*", "binderPred"),
@@ -40,7 +47,11 @@ CATEGORIES = [
     ("Lean", r"deprecated", "attr"),
     ("Lean", r"guardMsgsCmd|reduceCmd", "command"),
     ("Lean.Parser.Tactic", r"(conv|match)", "tactic"),
-    ("Lean.Parser.Tactic", r"(m[a-z]+|vc|declare|config|grind|sym$|bv|dbg|inv|frame|suggest|.*Pat|normCast0|tactic_Vcg).*", None),
+    (
+        "Lean.Parser.Tactic",
+        r"(m[a-z]+|vc|declare|config|grind|sym$|bv|dbg|inv|frame|suggest|.*Pat|normCast0|tactic_Vcg).*",
+        None,
+    ),
     ("Lean.Parser.Tactic", r".*", "tactic"),
     ("Lean.Parser.Tactic.Conv", r"conv", "tactic"),
     ("Lean.Parser.Tactic.Conv", r".*", "conv"),
@@ -54,7 +65,15 @@ CATEGORIES = [
     ("Lean.Parser.Syntax", r"exact\?", "term"),
 ]
 NEW_CATEGORIES = ["conv (behavior := both)", "rcasesPat", "rintroPat", "binderPred"]
-FOREIGN_CATEGORIES = {"grind_filter", "grind", "grind_mod", "grind_ref", "json", "mcasesPat", "rawStx"}
+FOREIGN_CATEGORIES = {
+    "grind_filter",
+    "grind",
+    "grind_mod",
+    "grind_ref",
+    "json",
+    "mcasesPat",
+    "rawStx",
+}
 # Macros of one syntax are tried last registered first, so they must come in the order of Init's modules.
 MODULE_ORDER = "Notation BinderPredicates Tactics NotationExtra TacticsExtra RCases Core SimpLemmas Classical ByCases Conv Ext Coe PropLemmas MetaTypes WFTactics GetElem".split()
 # Constants of this library whose applications are printed with notation.
@@ -65,8 +84,19 @@ PRINTED = set(
 )
 # Unexpanders that Init declares by hand (`unexpandXxx`) and the constant that each prints.
 BY_HAND = {
-    "ProdMk": "Prod.mk", "Exists": "Exists", "Sigma": "Sigma", "PSigma": "PSigma", "Subtype": "Subtype", "ListNil": "List.nil", "ListCons": "List.cons",
-    "Unit": "Unit.unit", "EqNDRec": "Eq.ndrec", "EqRec": "Eq.rec", "Ite": "ite", "Dite": "dite", "SorryAx": "sorryAx",
+    "ProdMk": "Prod.mk",
+    "Exists": "Exists",
+    "Sigma": "Sigma",
+    "PSigma": "PSigma",
+    "Subtype": "Subtype",
+    "ListNil": "List.nil",
+    "ListCons": "List.cons",
+    "Unit": "Unit.unit",
+    "EqNDRec": "Eq.ndrec",
+    "EqRec": "Eq.rec",
+    "Ite": "ite",
+    "Dite": "dite",
+    "SorryAx": "sorryAx",
 }
 
 Name = tuple[str, ...]
@@ -82,7 +112,15 @@ def mangled(name: Name) -> str:
         number = ord(char)
         if char.isascii() and char.isalnum():
             return char
-        return "__" if char == "_" else f"_x{number:02x}" if number < 1 << 8 else f"_u{number:04x}" if number < 1 << 16 else f"_U{number:08x}"
+        return (
+            "__"
+            if char == "_"
+            else f"_x{number:02x}"
+            if number < 1 << 8
+            else f"_u{number:04x}"
+            if number < 1 << 16
+            else f"_U{number:08x}"
+        )
 
     return "l_" + "_".join("".join(map(code, part)) for part in name)
 
@@ -105,9 +143,11 @@ def quoted(name: Name) -> str:
 def defined_symbols(library: Path) -> set[str]:
     """Names of the dynamic symbols that a 64-bit little-endian ELF file defines (what `nm -D --defined-only` shows)."""
     data = library.read_bytes()
-    sections_at, = struct.unpack_from("<Q", data, 0x28)
+    (sections_at,) = struct.unpack_from("<Q", data, 0x28)
     size, count = struct.unpack_from("<HH", data, 0x3A)
-    sections = [struct.unpack_from("<IIQQQQIIQQ", data, sections_at + i * size) for i in range(count)]
+    sections = [
+        struct.unpack_from("<IIQQQQIIQQ", data, sections_at + i * size) for i in range(count)
+    ]
     found = set()
     for _, kind, _, _, offset, length, strings, _, _, entry in sections:
         if kind != 11:  # SHT_DYNSYM
@@ -134,7 +174,9 @@ class Memory:
         self.library.initialize_Lean.restype = ctypes.c_void_p
         self.library.initialize_Lean(1, 1)
         ranges = (line.split()[:2] for line in open("/proc/self/maps"))
-        self.readable = sorted(tuple(int(x, 16) for x in where.split("-")) for where, rights in ranges if "r" in rights)
+        self.readable = sorted(
+            tuple(int(x, 16) for x in where.split("-")) for where, rights in ranges if "r" in rights
+        )
 
     def constant(self, symbol: str) -> int:
         """The address of the object that a constant holds (0 if the symbol cannot be read)."""
@@ -164,9 +206,16 @@ class Memory:
             return None
         prefix, last = self.fields(at)[:2]
         before = self.name(prefix)
-        if before is None or (self.tag(at) == 1 and not (self.is_object(last) and self.tag(last) == 249)):
+        if before is None or (
+            self.tag(at) == 1 and not (self.is_object(last) and self.tag(last) == 249)
+        ):
             return None
-        return (*before, ctypes.string_at(last + 32, self.word(last + 8) - 1).decode() if self.tag(at) == 1 else str(last >> 1))
+        return (
+            *before,
+            ctypes.string_at(last + 32, self.word(last + 8) - 1).decode()
+            if self.tag(at) == 1
+            else str(last >> 1),
+        )
 
     def categories(self, at: int) -> set[str]:
         """The syntax categories that a parser descriptor (`Lean.ParserDescr`) mentions."""
@@ -175,7 +224,15 @@ class Memory:
         tag, fields = self.tag(at), self.fields(at)
         if tag == 7:  # .cat
             return {".".join(self.name(fields[0]) or ())}
-        inner = {1: [1], 2: [1, 2], 3: [2], 4: [3], 9: [2], 10: [0, 2], 11: [0, 2]}  # fields that hold a descriptor
+        inner = {
+            1: [1],
+            2: [1, 2],
+            3: [2],
+            4: [3],
+            9: [2],
+            10: [0, 2],
+            11: [0, 2],
+        }  # fields that hold a descriptor
         return set().union(*(self.categories(fields[i]) for i in inner.get(tag, [])))
 
 
@@ -188,8 +245,14 @@ def parsers(memory: Memory, symbols: set[str]) -> dict[Name, tuple[str, set[str]
         at = memory.constant(symbol)
         if not memory.is_object(at):
             continue
-        kind = {3: "node", 4: "trailing", 9: "part"}.get(memory.tag(at))  # node, trailingNode, nodeWithAntiquot
-        if kind and (name := memory.name(memory.fields(at)[1 if kind == "part" else 0])) and mangled(name) == symbol:
+        kind = {3: "node", 4: "trailing", 9: "part"}.get(
+            memory.tag(at)
+        )  # node, trailingNode, nodeWithAntiquot
+        if (
+            kind
+            and (name := memory.name(memory.fields(at)[1 if kind == "part" else 0]))
+            and mangled(name) == symbol
+        ):
             found[name] = (kind, memory.categories(at))
     return found
 
@@ -205,11 +268,15 @@ def category(name: Name) -> str | None:
     return None
 
 
-def macros(symbols: set[str], registered: set[Name], described: set[Name]) -> list[tuple[Name, Name]]:
+def macros(
+    symbols: set[str], registered: set[Name], described: set[Name]
+) -> list[tuple[Name, Name]]:
     """(macro, the syntax kind that it expands), in the order of Init's modules."""
     kinds = {"_".join(name): name for name in registered}
     for symbol in symbols:  # syntax that is built in and whose macros are in Init
-        if (m := re.fullmatch(r"l_Lean_Parser_(Term|Tactic|Command)_(\w+)", symbol)) and not re.search("boxed|formatter|parenthesizer|closed|_init_|docString", symbol):
+        if (
+            m := re.fullmatch(r"l_Lean_Parser_(Term|Tactic|Command)_(\w+)", symbol)
+        ) and not re.search("boxed|formatter|parenthesizer|closed|_init_|docString", symbol):
             name = ("Lean", "Parser", m[1], m[2].replace("__", "_"))
             if name not in described and mangled(name) == symbol:
                 kinds.setdefault("_".join(name), name)
@@ -251,20 +318,39 @@ def main() -> None:
         if kind == "part" or inside & FOREIGN_CATEGORIES or not (where := category(name)):
             continue
         registered.add(name)
-        lines += [f'@[extern "n"] axiom {quoted(name)} : Lean.{"Trailing" if kind == "trailing" else ""}ParserDescr', f"attribute [{where}_parser] {quoted(name)}"]
-    for name, (kind, _) in found.items():  # named parts of a tactic's syntax; Lean's printer looks them up
+        lines += [
+            f'@[extern "n"] axiom {quoted(name)} : Lean.{"Trailing" if kind == "trailing" else ""}ParserDescr',
+            f"attribute [{where}_parser] {quoted(name)}",
+        ]
+    for name, (
+        kind,
+        _,
+    ) in found.items():  # named parts of a tactic's syntax; Lean's printer looks them up
         if kind == "part" and name[:3] == ("Lean", "Parser", "Tactic"):
             lines.append(f'@[extern "n"] axiom {quoted(name)} : Lean.ParserDescr')
     expansions = macros(symbols, registered, set(found))
     for name, kind in expansions:
-        lines += [f'@[extern "n"] axiom {quoted(name)} : Lean.Macro', f"attribute [macro {quoted(kind)}] {quoted(name)}"]
+        lines += [
+            f'@[extern "n"] axiom {quoted(name)} : Lean.Macro',
+            f"attribute [macro {quoted(kind)}] {quoted(name)}",
+        ]
     note = "/-! Generated by generate_syntax.py from the official Lean's shared library; see README.md. Do not edit. -/"
-    (HERE / "Fd" / "Syntax.lean").write_text("\n".join(["prelude", "import Fd.Basis", note, *lines]) + "\n", encoding="utf-8")
+    (HERE / "Fd" / "Syntax.lean").write_text(
+        "\n".join(["prelude", "import Fd.Basis", note, *lines]) + "\n", encoding="utf-8"
+    )
     printers = unexpanders(symbols)
-    lines = ["prelude", "import Fd.Data", note, "axiom Lean.PrettyPrinter.UnexpandResult : Type",
-             "def Lean.PrettyPrinter.Unexpander : Type := Lean.Syntax → Lean.Syntax → Unit → Lean.PrettyPrinter.UnexpandResult"]
+    lines = [
+        "prelude",
+        "import Fd.Data",
+        note,
+        "axiom Lean.PrettyPrinter.UnexpandResult : Type",
+        "def Lean.PrettyPrinter.Unexpander : Type := Lean.Syntax → Lean.Syntax → Unit → Lean.PrettyPrinter.UnexpandResult",
+    ]
     for name, constant in printers:
-        lines += [f'@[extern "n"] axiom {quoted(name)} : Lean.PrettyPrinter.Unexpander', f"attribute [app_unexpander {constant}] {quoted(name)}"]
+        lines += [
+            f'@[extern "n"] axiom {quoted(name)} : Lean.PrettyPrinter.Unexpander',
+            f"attribute [app_unexpander {constant}] {quoted(name)}",
+        ]
     (HERE / "Fd" / "Unexpand.lean").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(registered)} parsers, {len(expansions)} macros, {len(printers)} unexpanders")
 

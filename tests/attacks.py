@@ -2,6 +2,7 @@
 
 `comparator` and `safeverify` quote the README of leanprover/comparator and of GasStationManager/SafeVerify, or say "not stated".
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -26,8 +27,14 @@ FAMILIES = {
         "refused: only the three standard axioms; each target declaration must be there",
         {
             "sorry": ("sorry", FALSE + " sorry"),
-            "sorry in a lemma": ("sorry", "theorem aux (a b : Nat) : a + b = a := sorry\n" + FALSE + "\n  exact aux a b"),
-            "sorry in a lemma that is not used": ("sorry", "theorem aux : 1 = 2 := sorry\n" + HONEST),
+            "sorry in a lemma": (
+                "sorry",
+                "theorem aux (a b : Nat) : a + b = a := sorry\n" + FALSE + "\n  exact aux a b",
+            ),
+            "sorry in a lemma that is not used": (
+                "sorry",
+                "theorem aux : 1 = 2 := sorry\n" + HONEST,
+            ),
             "admit": ("sorry", FALSE + "\n  admit"),
             "stop": ("sorry", FALSE + "\n  stop\n  rfl"),
             "sorryAx by name": ("forbidden", FALSE + "\n  exact sorryAx _ false"),
@@ -37,114 +44,263 @@ FAMILIES = {
             "the theorem in a comment": ("failed", "/- " + HONEST + " -/"),
             "an example": ("failed", "example (a b : Nat) : a + b = b + a := Nat.add_comm a b"),
             "a sorry inside a term": ("sorry", FALSE + "\n  exact (show a + b = a from sorry)"),
-            "a sorry as a default value": ("sorry", "theorem aux (a b : Nat) (h : a + b = a := sorry) : a + b = a := h\n" + FALSE + "\n  exact aux a b"),
+            "a sorry as a default value": (
+                "sorry",
+                "theorem aux (a b : Nat) (h : a + b = a := sorry) : a + b = a := h\n"
+                + FALSE
+                + "\n  exact aux a b",
+            ),
             "a proof that uses itself": ("failed", FALSE + "\n  exact t a b"),
-            "only half of an induction": ("failed", COMM + "\n  induction a with\n  | zero => simp"),
+            "only half of an induction": (
+                "failed",
+                COMM + "\n  induction a with\n  | zero => simp",
+            ),
         },
     ),
     "another statement": Family(
-        HONEST.replace('(a b : Nat)', '(x y : Nat)').replace('a + b = b + a', 'x + y = y + x'),
+        HONEST.replace("(a b : Nat)", "(x y : Nat)").replace("a + b = b + a", "x + y = y + x"),
         "refused: it must be the same statement as in the challenge",
         "refused: name, kind and type must agree with the target",
         {
             "a weaker statement": ("failed", "theorem t : True := by\n  trivial"),
-            "one more hypothesis": ("failed", "theorem t (a b : Nat) (h : a + b = a) : a + b = a := by\n  exact h"),
-            "a hypothesis that is never true": ("failed", "theorem t (a b : Nat) (h : False) : a + b = a := by\n  exact h.elim"),
+            "one more hypothesis": (
+                "failed",
+                "theorem t (a b : Nat) (h : a + b = a) : a + b = a := by\n  exact h",
+            ),
+            "a hypothesis that is never true": (
+                "failed",
+                "theorem t (a b : Nat) (h : False) : a + b = a := by\n  exact h.elim",
+            ),
             "other types": ("failed", "theorem t (a b : Prop) : (a ∧ b) = (a ∧ b) := by\n  rfl"),
             "the theorem as a definition of data": ("failed", "def t (a b : Nat) : Nat := a\n"),
-            "the given statement as a hypothesis": ("failed", "theorem t (h : ∀ a b : Nat, a + b = a) (a b : Nat) : a + b = a := h a b"),
-            "a type that shadows Nat": ("failed", "theorem t {Nat : Type} [Add Nat] (a b : Nat) (h : a + b = a) : a + b = a := h"),
-            "an operator as a variable": ("failed", "theorem t (a b : Nat) [HAdd Nat Nat Nat] (h : a + b = a) : a + b = a := h"),
+            "the given statement as a hypothesis": (
+                "failed",
+                "theorem t (h : ∀ a b : Nat, a + b = a) (a b : Nat) : a + b = a := h a b",
+            ),
+            "a type that shadows Nat": (
+                "failed",
+                "theorem t {Nat : Type} [Add Nat] (a b : Nat) (h : a + b = a) : a + b = a := h",
+            ),
+            "an operator as a variable": (
+                "failed",
+                "theorem t (a b : Nat) [HAdd Nat Nat Nat] (h : a + b = a) : a + b = a := h",
+            ),
             "numbers of another type": ("failed", "theorem t (a b : Unit) : a = a := rfl"),
-            "a let that binds the variables anew": ("failed", "theorem t (a b : Nat) : (let b := 0; a + b) = a := rfl"),
-            "one variable where there were two": ("failed", "theorem t (a : Nat) : a + 0 = a := rfl"),
-            "an implication to the statement": ("failed", "theorem t (a b : Nat) : False → a + b = a := fun h => h.elim"),
-            "the statement with its sides exchanged": ("failed", "theorem t (a b : Nat) : a = a + b := by\n  rfl"),
+            "a let that binds the variables anew": (
+                "failed",
+                "theorem t (a b : Nat) : (let b := 0; a + b) = a := rfl",
+            ),
+            "one variable where there were two": (
+                "failed",
+                "theorem t (a : Nat) : a + 0 = a := rfl",
+            ),
+            "an implication to the statement": (
+                "failed",
+                "theorem t (a b : Nat) : False → a + b = a := fun h => h.elim",
+            ),
+            "the statement with its sides exchanged": (
+                "failed",
+                "theorem t (a b : Nat) : a = a + b := by\n  rfl",
+            ),
             "a statement with a hole": ("failed", "theorem t (a b : Nat) : _ := by\n  trivial"),
-            "a statement by tactic": ("failed", "theorem t (a b : Nat) : (by exact True) := by\n  trivial"),
-            "the theorem stated twice": ("failed", "theorem t : True := trivial\n" + FALSE + "\n  trivial"),
-            "the given name in where": ("failed", "theorem s : True := t\nwhere t : True := trivial"),
+            "a statement by tactic": (
+                "failed",
+                "theorem t (a b : Nat) : (by exact True) := by\n  trivial",
+            ),
+            "the theorem stated twice": (
+                "failed",
+                "theorem t : True := trivial\n" + FALSE + "\n  trivial",
+            ),
+            "the given name in where": (
+                "failed",
+                "theorem s : True := t\nwhere t : True := trivial",
+            ),
         },
     ),
     "local meaning": Family(
-        'theorem aux (a b : Nat) : a + b = b + a := Nat.add_comm a b\n\n' + COMM + '\n  exact aux a b\n',
+        "theorem aux (a b : Nat) : a + b = b + a := Nat.add_comm a b\n\n"
+        + COMM
+        + "\n  exact aux a b\n",
         "the declarations that a statement uses are compared, so a changed meaning is refused; the text is not restricted",
         "the type is compared, so a changed meaning is refused; the text is not restricted",
         {
             "the name in a namespace of its own": ("forbidden", "namespace X\n" + HONEST + "end X"),
-            "the statement shadowed by a variable": ("forbidden", "variable (h : False)\ntheorem t (a b : Nat) : a + b = a := by exact h.elim"),
-            "a local instance of addition": ("forbidden", "local instance : Add Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl"),
-            "a definition that takes the place of equality": ("forbidden", "def Eq (a b : Nat) : Prop := True\n" + FALSE + "\n  trivial"),
-            "a definition in the library's namespace": ("forbidden", "def Nat.gcd (a b : Nat) : Nat := 0\n" + FALSE + "\n  rfl"),
-            "a lemma in the root namespace": ("forbidden", "theorem _root_.Nat.bad : 1 = 1 := rfl\n" + HONEST),
-            "notation for a false equality": ("forbidden", 'notation a " = " b => True\n' + FALSE + "\n  trivial"),
-            "infix notation": ("forbidden", 'local infixl:65 " + " => fun a b => a\n' + FALSE + "\n  rfl"),
-            "a macro for the statement's terms": ("forbidden", "macro_rules | `($a = $b) => `(True)\n" + FALSE + "\n  trivial"),
-            "a macro tactic": ("forbidden", 'macro "win" : tactic => `(tactic| sorry)\n' + FALSE + "\n  win"),
+            "the statement shadowed by a variable": (
+                "forbidden",
+                "variable (h : False)\ntheorem t (a b : Nat) : a + b = a := by exact h.elim",
+            ),
+            "a local instance of addition": (
+                "forbidden",
+                "local instance : Add Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl",
+            ),
+            "a definition that takes the place of equality": (
+                "forbidden",
+                "def Eq (a b : Nat) : Prop := True\n" + FALSE + "\n  trivial",
+            ),
+            "a definition in the library's namespace": (
+                "forbidden",
+                "def Nat.gcd (a b : Nat) : Nat := 0\n" + FALSE + "\n  rfl",
+            ),
+            "a lemma in the root namespace": (
+                "forbidden",
+                "theorem _root_.Nat.bad : 1 = 1 := rfl\n" + HONEST,
+            ),
+            "notation for a false equality": (
+                "forbidden",
+                'notation a " = " b => True\n' + FALSE + "\n  trivial",
+            ),
+            "infix notation": (
+                "forbidden",
+                'local infixl:65 " + " => fun a b => a\n' + FALSE + "\n  rfl",
+            ),
+            "a macro for the statement's terms": (
+                "forbidden",
+                "macro_rules | `($a = $b) => `(True)\n" + FALSE + "\n  trivial",
+            ),
+            "a macro tactic": (
+                "forbidden",
+                'macro "win" : tactic => `(tactic| sorry)\n' + FALSE + "\n  win",
+            ),
             "syntax": ("forbidden", 'syntax "win" : tactic\n' + HONEST),
             "an elaborator": ("forbidden", 'elab "win" : tactic => pure ()\n' + HONEST),
             "an open namespace": ("forbidden", "open Nat in\n" + HONEST),
             "a section": ("forbidden", "section\n" + HONEST + "end"),
-            "auto-bound names taken by a definition": ("failed", "def n : Nat := 0\ntheorem t : n + n = n := rfl"),
+            "auto-bound names taken by a definition": (
+                "failed",
+                "def n : Nat := 0\ntheorem t : n + n = n := rfl",
+            ),
             "scoped notation": ("forbidden", 'scoped notation "zero" => 1\n' + HONEST),
             "notation3": ("forbidden", 'notation3 "zero" => 1\n' + HONEST),
             "a prefix": ("forbidden", 'prefix:max "~" => Nat.succ\n' + HONEST),
             "a macro over rw": ("forbidden", 'macro "rw" : tactic => `(tactic| rfl)\n' + HONEST),
-            "an elaborator's rule": ("forbidden", "elab_rules : tactic | `(tactic| rfl) => pure ()\n" + HONEST),
-            "a unification hint": ("forbidden", "unif_hint (a b : Nat) where a ≟ b ⊢ a ≟ b\n" + HONEST),
-            "an instance of high priority": ("forbidden", "instance (priority := 10000) : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl"),
-            "an instance as a definition": ("failed", "def odd : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl"),
-            "an instance as a local fact": ("failed", FALSE + "\n  have : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n  rfl"),
+            "an elaborator's rule": (
+                "forbidden",
+                "elab_rules : tactic | `(tactic| rfl) => pure ()\n" + HONEST,
+            ),
+            "a unification hint": (
+                "forbidden",
+                "unif_hint (a b : Nat) where a ≟ b ⊢ a ≟ b\n" + HONEST,
+            ),
+            "an instance of high priority": (
+                "forbidden",
+                "instance (priority := 10000) : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n"
+                + FALSE
+                + "\n  rfl",
+            ),
+            "an instance as a definition": (
+                "failed",
+                "def odd : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl",
+            ),
+            "an instance as a local fact": (
+                "failed",
+                FALSE + "\n  have : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n  rfl",
+            ),
             "an alias": ("forbidden", "alias Nat.add_zero := Nat.add_comm\n" + HONEST),
             "an exported name": ("forbidden", "export Nat (add_comm)\n" + HONEST),
             "open scoped": ("forbidden", "open scoped Classical in\n" + HONEST),
             "universe": ("forbidden", "universe u\n" + HONEST),
-            "a library theorem stated anew": ("forbidden", "theorem Nat.add_comm (a b : Nat) : a + b = a := sorry\n" + HONEST),
-            "a library type stated anew": ("forbidden", "inductive Nat where | zero\n" + FALSE + "\n  rfl"),
+            "a library theorem stated anew": (
+                "forbidden",
+                "theorem Nat.add_comm (a b : Nat) : a + b = a := sorry\n" + HONEST,
+            ),
+            "a library type stated anew": (
+                "forbidden",
+                "inductive Nat where | zero\n" + FALSE + "\n  rfl",
+            ),
         },
     ),
     "new ground": Family(
-        'def twice (n : Nat) : Nat := n + n\n\n' + HONEST,
+        "def twice (n : Nat) : Nat := n + n\n\n" + HONEST,
         "axioms outside the list are refused, every declaration is checked by the kernel again; words like `extern`: not stated",
         "axioms outside the list, `partial` and `unsafe` are refused, every declaration is checked by the kernel again; `implemented_by` and `extern`: not checked, says its README",
         {
-            "an axiom": ("forbidden", "axiom cheat (a b : Nat) : a + b = a\n" + FALSE + "\n  exact cheat a b"),
-            "an axiom behind a doc comment": ("forbidden", "/-- fine -/ axiom cheat : False\n" + FALSE + "\n  exact cheat.elim"),
+            "an axiom": (
+                "forbidden",
+                "axiom cheat (a b : Nat) : a + b = a\n" + FALSE + "\n  exact cheat a b",
+            ),
+            "an axiom behind a doc comment": (
+                "forbidden",
+                "/-- fine -/ axiom cheat : False\n" + FALSE + "\n  exact cheat.elim",
+            ),
             "an opaque constant": ("forbidden", "opaque cheat : 1 = 2\n" + HONEST),
             "a constant as in Lean 3": ("forbidden", "constant cheat : False\n" + HONEST),
             "an unsafe definition": ("forbidden", "unsafe def cheat : False := cheat\n" + HONEST),
-            "a partial definition": ("forbidden", "partial def cheat (n : Nat) : n = 0 := cheat n\n" + HONEST),
-            "extern": ("forbidden", '@[extern "lean_nat_add"] def cheat (a b : Nat) : Nat := a\n' + HONEST),
-            "implemented_by": ("forbidden", "@[implemented_by Nat.add] def cheat (a b : Nat) : Nat := a\n" + HONEST),
-            "attribute on a library theorem": ("forbidden", "attribute [-simp] Nat.add_zero\n" + HONEST),
+            "a partial definition": (
+                "forbidden",
+                "partial def cheat (n : Nat) : n = 0 := cheat n\n" + HONEST,
+            ),
+            "extern": (
+                "forbidden",
+                '@[extern "lean_nat_add"] def cheat (a b : Nat) : Nat := a\n' + HONEST,
+            ),
+            "implemented_by": (
+                "forbidden",
+                "@[implemented_by Nat.add] def cheat (a b : Nat) : Nat := a\n" + HONEST,
+            ),
+            "attribute on a library theorem": (
+                "forbidden",
+                "attribute [-simp] Nat.add_zero\n" + HONEST,
+            ),
             "a simp attribute": ("forbidden", "@[simp] theorem aux : 1 = 1 := rfl\n" + HONEST),
             "an instance": ("forbidden", "instance : Add Prop := ⟨And⟩\n" + HONEST),
             "an inductive type": ("forbidden", "inductive Bad where | mk : Bad\n" + HONEST),
             "deriving": ("forbidden", "structure S where\n  x : Nat\nderiving Repr\n" + HONEST),
-            "native_decide": ("forbidden", "theorem t (a b : Nat) : a + b = a := by\n  native_decide"),
-            "an attribute for the compiler": ("forbidden", "@[csimp] theorem aux : @Nat.add = @Nat.add := rfl\n" + HONEST),
-            "export": ("forbidden", '@[export lean_nat_add] def cheat (a b : Nat) : Nat := a\n' + HONEST),
+            "native_decide": (
+                "forbidden",
+                "theorem t (a b : Nat) : a + b = a := by\n  native_decide",
+            ),
+            "an attribute for the compiler": (
+                "forbidden",
+                "@[csimp] theorem aux : @Nat.add = @Nat.add := rfl\n" + HONEST,
+            ),
+            "export": (
+                "forbidden",
+                "@[export lean_nat_add] def cheat (a b : Nat) : Nat := a\n" + HONEST,
+            ),
             "a structure": ("forbidden", "structure S where\n  x : False\n" + HONEST),
             "a class": ("forbidden", "class C (p : Prop) where\n  proof : p\n" + HONEST),
             "an abbreviation": ("forbidden", "abbrev Two : Nat := 1\n" + HONEST),
-            "mutual definitions": ("forbidden", "mutual\ndef f (n : Nat) : Nat := n\nend\n" + HONEST),
-            "a definition that calls itself for ever": ("failed", "def f (n : Nat) : False := f n\n" + FALSE + "\n  exact (f a).elim"),
-            "a theorem that calls itself for ever": ("failed", "theorem aux (n : Nat) : False := aux (n + 1)\n" + FALSE + "\n  exact (aux a).elim"),
+            "mutual definitions": (
+                "forbidden",
+                "mutual\ndef f (n : Nat) : Nat := n\nend\n" + HONEST,
+            ),
+            "a definition that calls itself for ever": (
+                "failed",
+                "def f (n : Nat) : False := f n\n" + FALSE + "\n  exact (f a).elim",
+            ),
+            "a theorem that calls itself for ever": (
+                "failed",
+                "theorem aux (n : Nat) : False := aux (n + 1)\n" + FALSE + "\n  exact (aux a).elim",
+            ),
             "ofReduceBool": ("forbidden", FALSE + "\n  exact Lean.ofReduceBool _ _ rfl"),
             "trustCompiler": ("forbidden", FALSE + "\n  exact Lean.trustCompiler.elim"),
-            "a parser's axiom in a proof": ("forbidden", COMM + "\n  have h : Lean.calc = Lean.calc := rfl\n  exact Nat.add_comm a b"),
-            "a parser's axiom in a lemma": ("forbidden", "theorem aux : Lean.calc = Lean.calc := rfl\ntheorem aux2 (a b : Nat) : Lean.calc = Lean.calc → a + b = b + a := fun _ => Nat.add_comm a b\n" + COMM + "\n  exact aux2 a b aux"),
+            "a parser's axiom in a proof": (
+                "forbidden",
+                COMM + "\n  have h : Lean.calc = Lean.calc := rfl\n  exact Nat.add_comm a b",
+            ),
+            "a parser's axiom in a lemma": (
+                "forbidden",
+                "theorem aux : Lean.calc = Lean.calc := rfl\ntheorem aux2 (a b : Nat) : Lean.calc = Lean.calc → a + b = b + a := fun _ => Nat.add_comm a b\n"
+                + COMM
+                + "\n  exact aux2 a b aux",
+            ),
             "a false decision": ("failed", "theorem t (a b : Nat) : a + b = a := by\n  decide"),
-            "a false decision by the kernel": ("failed", "theorem aux : 1 + 1 = 3 := by\n  decide +kernel\n" + HONEST),
+            "a false decision by the kernel": (
+                "failed",
+                "theorem aux : 1 + 1 = 3 := by\n  decide +kernel\n" + HONEST,
+            ),
         },
     ),
     "checks and code": Family(
-        COMM + '\n  have h : a + b = b + a := Nat.add_comm a b\n  exact h\n',
+        COMM + "\n  have h : a + b = b + a := Nat.add_comm a b\n  exact h\n",
         "built in a sandbox (landrun), then checked by the kernel again; object files are not loaded",
         "checked by the kernel again (`Environment.replay`); a sandbox: not stated",
         {
             "set_option": ("forbidden", "set_option debug.skipKernelTC true in\n" + HONEST),
-            "set_option in a tactic block": ("forbidden", COMM + "\n  set_option maxHeartbeats 0 in\n  rw [Nat.add_comm]"),
+            "set_option in a tactic block": (
+                "forbidden",
+                COMM + "\n  set_option maxHeartbeats 0 in\n  rw [Nat.add_comm]",
+            ),
             "#exit before the theorem": ("forbidden", "#exit\n" + HONEST),
             "#eval": ("forbidden", "#eval 1\n" + HONEST),
             "run_cmd": ("forbidden", "run_cmd pure ()\n" + HONEST),
@@ -154,40 +310,76 @@ FAMILIES = {
             "include_str": ("forbidden", 'def s := include_str "/etc/passwd"\n' + HONEST),
             "another import": ("forbidden", "import Lean\n" + HONEST),
             "an import after the header": ("forbidden", HEADER + "import Evil\n" + HONEST),
-            "a heartbeat limit of its own": ("forbidden", "set_option maxHeartbeats 0 in\n" + HONEST),
-            "a recursion limit of its own": ("forbidden", "set_option maxRecDepth 1000000\n" + HONEST),
+            "a heartbeat limit of its own": (
+                "forbidden",
+                "set_option maxHeartbeats 0 in\n" + HONEST,
+            ),
+            "a recursion limit of its own": (
+                "forbidden",
+                "set_option maxRecDepth 1000000\n" + HONEST,
+            ),
             "#reduce": ("forbidden", "#reduce 10 ^ 10\n" + HONEST),
             "#print axioms": ("forbidden", HONEST + "#print axioms t\n"),
             "run_elab": ("forbidden", "run_elab pure ()\n" + HONEST),
             "builtin_initialize": ("forbidden", "builtin_initialize pure ()\n" + HONEST),
             "include_bytes": ("forbidden", 'def s := include_bytes "/etc/passwd"\n' + HONEST),
-            "an attribute at run time": ("forbidden", "attribute [local instance] Classical.propDecidable\n" + HONEST),
-            "a simproc": ("forbidden", "simproc cheat (_ + _) := fun _ => pure .continue\n" + HONEST),
+            "an attribute at run time": (
+                "forbidden",
+                "attribute [local instance] Classical.propDecidable\n" + HONEST,
+            ),
+            "a simproc": (
+                "forbidden",
+                "simproc cheat (_ + _) := fun _ => pure .continue\n" + HONEST,
+            ),
             "end of the file by a foreign end": ("forbidden", "end\n" + HONEST),
         },
     ),
     "two readings": Family(
-        '/- a proof /- nested -/ -/\n/-- doc: sorry -/\n' + HONEST + '-- sorry',
+        "/- a proof /- nested -/ -/\n/-- doc: sorry -/\n" + HONEST + "-- sorry",
         "not stated (works on compiled declarations, not on text)",
         "not stated (works on object files, not on text)",
         {
             "a comment that is never closed": ("forbidden", HONEST + "/- "),
-            "a doc comment opened as a closed one": ("forbidden", "/--/ axiom cheat : False -/ axiom more : False\n" + HONEST),
-            "an operator that looks like a comment": ("forbidden", "theorem aux : 4 //- 2 = 2 := by axiom -/ rfl\n" + HONEST),
-            "a string that hides code": ("forbidden", 'def s := "\n' + "axiom cheat : False\n" + 'def r := "\n' + HONEST),
+            "a doc comment opened as a closed one": (
+                "forbidden",
+                "/--/ axiom cheat : False -/ axiom more : False\n" + HONEST,
+            ),
+            "an operator that looks like a comment": (
+                "forbidden",
+                "theorem aux : 4 //- 2 = 2 := by axiom -/ rfl\n" + HONEST,
+            ),
+            "a string that hides code": (
+                "forbidden",
+                'def s := "\n' + "axiom cheat : False\n" + 'def r := "\n' + HONEST,
+            ),
             "a quotation": ("forbidden", "def q := `(axiom cheat : False)\n" + HONEST),
             "a word after a number": ("forbidden", "def n := 0b1axiom cheat : False\n" + HONEST),
-            "a quoted name": ("forbidden", "theorem «t» (a b : Nat) : a + b = a := by rfl\n" + HONEST),
-            "a right-to-left override": ("forbidden", "theorem t (a b : Nat) : a + b = \u202ea := by rfl"),
+            "a quoted name": (
+                "forbidden",
+                "theorem «t» (a b : Nat) : a + b = a := by rfl\n" + HONEST,
+            ),
+            "a right-to-left override": (
+                "forbidden",
+                "theorem t (a b : Nat) : a + b = \u202ea := by rfl",
+            ),
             "a zero-width space": ("forbidden", "ax\u200biom cheat : False\n" + HONEST),
             "a no-break space": ("forbidden", HONEST.replace(" ", "\u00a0")),
             "a null character": ("forbidden", HONEST + "\0"),
             "half a surrogate pair": ("forbidden", HONEST + "\ud800"),
-            "a Cyrillic look-alike": ("failed", "theorem t (а b : Nat) : а + b = b + а := by\n  rw [Nat.add_comm]"),
+            "a Cyrillic look-alike": (
+                "failed",
+                "theorem t (а b : Nat) : а + b = b + а := by\n  rw [Nat.add_comm]",
+            ),
             "a byte order mark": ("forbidden", "\ufeff" + HONEST),
             "a soft hyphen": ("forbidden", "theorem t\u00ad (a b : Nat) : a + b = a := by rfl"),
-            "a letter of full width": ("forbidden", "theorem ｔ (a b : Nat) : a + b = b + a := Nat.add_comm a b"),
-            "a left-to-right mark": ("forbidden", "theorem t\u200e (a b : Nat) : a + b = a := by rfl"),
+            "a letter of full width": (
+                "forbidden",
+                "theorem ｔ (a b : Nat) : a + b = b + a := Nat.add_comm a b",
+            ),
+            "a left-to-right mark": (
+                "forbidden",
+                "theorem t\u200e (a b : Nat) : a + b = a := by rfl",
+            ),
             "a line separator": ("forbidden", "-- note\u2028axiom cheat : False\n" + HONEST),
             "a vertical tab": ("forbidden", "-- note\x0baxiom cheat : False\n" + HONEST),
             "a carriage return alone": ("forbidden", "-- note\raxiom cheat : False\n" + HONEST),
@@ -198,29 +390,52 @@ FAMILIES = {
             "a comment closed too often": ("failed", "/- a -/ -/\n" + HONEST),
             "a comment that swallows the theorem": ("failed", "/- note -- -/ /- " + HONEST + "-/"),
             "a module comment left open": ("forbidden", "/-! note\n" + HONEST),
-            "a name that runs into a dot": ("forbidden", "theorem t.«axiom» : True := trivial\n" + HONEST),
+            "a name that runs into a dot": (
+                "forbidden",
+                "theorem t.«axiom» : True := trivial\n" + HONEST,
+            ),
         },
     ),
     "size": Family(
-        COMM + '\n  exact ' + '(' * 50 + 'Nat.add_comm a b' + ')' * 50,
+        COMM + "\n  exact " + "(" * 50 + "Nat.add_comm a b" + ")" * 50,
         "not stated",
         "not stated",
         {
             "a file of a megabyte": ("forbidden", HONEST + "-" * 1_000_000),
-            "ten thousand brackets": ("failed", COMM + "\n  exact " + "(" * 10_000 + "rfl" + ")" * 10_000),
-            "a term ten thousand deep": ("failed", COMM + "\n  exact " + "Nat.succ (" * 3_000 + "0" + ")" * 3_000),
-            "two thousand lemmas and no proof": ("failed", "".join(f"theorem a{i} : 1 = 1 := rfl\n" for i in range(1000)) + FALSE + "\n  rfl"),
+            "ten thousand brackets": (
+                "failed",
+                COMM + "\n  exact " + "(" * 10_000 + "rfl" + ")" * 10_000,
+            ),
+            "a term ten thousand deep": (
+                "failed",
+                COMM + "\n  exact " + "Nat.succ (" * 3_000 + "0" + ")" * 3_000,
+            ),
+            "two thousand lemmas and no proof": (
+                "failed",
+                "".join(f"theorem a{i} : 1 = 1 := rfl\n" for i in range(1000)) + FALSE + "\n  rfl",
+            ),
             "a number of thirty thousand digits": ("failed", COMM + "\n  exact " + "9" * 30_000),
-            "a power that no memory holds": ("failed", "theorem t (a b : Nat) : a + b = a := by\n  have h : 2 ^ (2 ^ 40) = 0 := by decide\n  simp at h"),
-            "a message that doubles at each line": ("failed", "theorem t (a b : Nat) : a + b = a := by\n  have p0 : Nat × Nat := (a, b)\n" + "".join(f"  let p{i + 1} := (p{i}, p{i})\n" for i in range(12)) + "  simp\n"),
+            "a power that no memory holds": (
+                "failed",
+                "theorem t (a b : Nat) : a + b = a := by\n  have h : 2 ^ (2 ^ 40) = 0 := by decide\n  simp at h",
+            ),
+            "a message that doubles at each line": (
+                "failed",
+                "theorem t (a b : Nat) : a + b = a := by\n  have p0 : Nat × Nat := (a, b)\n"
+                + "".join(f"  let p{i + 1} := (p{i}, p{i})\n" for i in range(12))
+                + "  simp\n",
+            ),
         },
     ),
     "the judge's names": Family(
-        'theorem accept : 1 = 1 := rfl\n' + HONEST,
+        "theorem accept : 1 = 1 := rfl\n" + HONEST,
         "not stated",
         "not stated",
         {
-            "the judge's name for the statement": ("forbidden", "theorem fdPristine : False := sorry\n" + HONEST),
+            "the judge's name for the statement": (
+                "forbidden",
+                "theorem fdPristine : False := sorry\n" + HONEST,
+            ),
             "the judge's theorem": ("forbidden", "theorem fdAccept : 1 = 1 := rfl\n" + HONEST),
         },
     ),
@@ -230,7 +445,14 @@ FAMILIES = {
 def table() -> str:
     """The attacks as Markdown: what lean_project/VERIFIER.md holds between its two marks."""
     lines = ["| family | attack | verdict |", "| --- | --- | --- |"]
-    lines += [f"| {family} | {attack} | {verdict} |" for family, found in FAMILIES.items() for attack, (verdict, _) in found.attacks.items()]
+    lines += [
+        f"| {family} | {attack} | {verdict} |"
+        for family, found in FAMILIES.items()
+        for attack, (verdict, _) in found.attacks.items()
+    ]
     lines += ["", "| family | attacks | comparator | SafeVerify |", "| --- | --- | --- | --- |"]
-    lines += [f"| {family} | {len(found.attacks)} | {found.comparator} | {found.safeverify} |" for family, found in FAMILIES.items()]
+    lines += [
+        f"| {family} | {len(found.attacks)} | {found.comparator} | {found.safeverify} |"
+        for family, found in FAMILIES.items()
+    ]
     return "\n".join(lines)

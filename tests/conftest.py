@@ -1,4 +1,5 @@
 """What the tests share: the real Lean library, built once, and the order in which two workers finish soonest."""
+
 from __future__ import annotations
 
 import os
@@ -9,7 +10,9 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no failure
 settings.load_profile("unhurried")
 
 if os.environ.get("PYTEST_XDIST_WORKER"):
@@ -26,7 +29,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not any(item.get_closest_marker(mark) for mark in ("smoke", "rehearsal")))  # the longest first; the sort is stable
+    items.sort(
+        key=lambda item: not any(item.get_closest_marker(mark) for mark in ("smoke", "rehearsal"))
+    )  # the longest first; the sort is stable
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +39,13 @@ def cluster():
     """A Ray cluster of two nodes with two CPUs each, `workers`, beside a head without any."""
     from ray.cluster_utils import Cluster
 
-    before, os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH"), os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)])
-    one = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 << 20})
+    before, os.environ["PYTHONPATH"] = (
+        os.environ.get("PYTHONPATH"),
+        os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)]),
+    )
+    one = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 100 << 20}
+    )
     one.workers = [one.add_node(num_cpus=2, object_store_memory=100 << 20) for _ in range(2)]
     one.wait_for_nodes(timeout=120)
     yield one

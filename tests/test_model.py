@@ -1,4 +1,5 @@
 """The tiny student and its tokenizer, and how models are loaded and saved."""
+
 import subprocess
 import sys
 
@@ -7,10 +8,30 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdcore.model import ModelUnavailable, build_student, load_model, load_tokenizer, save_model, train_tokenizer
+from fdcore.model import (
+    ModelUnavailable,
+    build_student,
+    load_model,
+    load_tokenizer,
+    save_model,
+    train_tokenizer,
+)
 
-SHAPE = dict(hidden_size=128, layers=4, heads=4, kv_heads=2, head_dim=32, intermediate_size=384, vocab_size=1500, max_positions=2048)
-TEXTS = ["theorem add_comm (a b : Nat) : a + b = b + a := by", "∀ x ∈ xs, f x ≤ ⟨y, hy⟩", "lean_check_file lean_write_file"] * 5
+SHAPE = dict(
+    hidden_size=128,
+    layers=4,
+    heads=4,
+    kv_heads=2,
+    head_dim=32,
+    intermediate_size=384,
+    vocab_size=1500,
+    max_positions=2048,
+)
+TEXTS = [
+    "theorem add_comm (a b : Nat) : a + b = b + a := by",
+    "∀ x ∈ xs, f x ≤ ⟨y, hy⟩",
+    "lean_check_file lean_write_file",
+] * 5
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +69,23 @@ def test_heads_must_be_a_multiple_of_kv_heads():
 def test_any_text_comes_back_normalised(tokenizer, text):
     import unicodedata
 
-    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == unicodedata.normalize("NFC", text)
+    assert tokenizer.decode(
+        tokenizer.encode(text, add_special_tokens=False)
+    ) == unicodedata.normalize("NFC", text)
 
 
 def test_special_tokens_are_single_tokens_and_tags_are_text(tokenizer):
-    for token in ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>"):
+    for token in (
+        "<|endoftext|>",
+        "<|im_start|>",
+        "<|im_end|>",
+        "<tool_call>",
+        "</tool_call>",
+        "<tool_response>",
+        "</tool_response>",
+        "<think>",
+        "</think>",
+    ):
         assert len(tokenizer.encode(token, add_special_tokens=False)) == 1
     assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|endoftext|>")
     ids = tokenizer.encode("<|im_start|>a<tool_call>b<|im_end|>", add_special_tokens=False)
@@ -61,7 +94,9 @@ def test_special_tokens_are_single_tokens_and_tags_are_text(tokenizer):
 
 def test_training_a_tokenizer_gives_the_same_one_in_another_process(tokenizer):
     code = f"from fdcore.model import train_tokenizer; print(sorted(train_tokenizer({TEXTS!r}, 400).get_vocab().items()))"
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
     assert other == str(sorted(tokenizer.get_vocab().items()))
 
 
@@ -75,21 +110,44 @@ def test_a_vocabulary_below_the_bytes_is_refused():
         train_tokenizer(TEXTS, 200)
 
 
-TOOL = {"type": "function", "function": {"name": "check", "description": "Compile.", "parameters": {"type": "object", "properties": {}}}}
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "check",
+        "description": "Compile.",
+        "parameters": {"type": "object", "properties": {}},
+    },
+}
 SYSTEM, USER = {"role": "system", "content": "S"}, {"role": "user", "content": "Q"}
-CALL = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "check", "arguments": {"path": "é"}}}]}
+CALL = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [{"type": "function", "function": {"name": "check", "arguments": {"path": "é"}}}],
+}
 ANSWER = {"role": "tool", "content": "ok"}
 # Written down from Qwen3's official template (Qwen/Qwen3-8B).
 HEAD = (
     "<|im_start|>system\nS\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with function signatures within "
     '<tools></tools> XML tags:\n<tools>\n{"type": "function", "function": {"name": "check", "description": "Compile.", "parameters": {"type": "object", "properties": {}}}}\n'
-    '</tools>\n\nFor each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:\n<tool_call>\n'
+    "</tools>\n\nFor each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:\n<tool_call>\n"
     '{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call><|im_end|>\n'
 )
 CASES = {
-    "thinking": ([SYSTEM, USER], {}, "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n"),
-    "not thinking": ([USER], dict(enable_thinking=False), "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"),
-    "tools": ([SYSTEM, USER], dict(tools=[TOOL]), HEAD + "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n"),
+    "thinking": (
+        [SYSTEM, USER],
+        {},
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n",
+    ),
+    "not thinking": (
+        [USER],
+        dict(enable_thinking=False),
+        "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+    ),
+    "tools": (
+        [SYSTEM, USER],
+        dict(tools=[TOOL]),
+        HEAD + "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n",
+    ),
     "tool answer": (
         [USER, CALL, ANSWER],
         {},
@@ -113,16 +171,30 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_the_chat_template_renders_as_qwen3_does(tokenizer, name):
     messages, options, expected = CASES[name]
-    assert tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **options) == expected
+    assert (
+        tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, **options
+        )
+        == expected
+    )
 
 
 def test_a_saved_model_comes_back_whole(tokenizer, tmp_path):
     model = build_student(**SHAPE)
     for _ in range(2):  # the second time replaces the folder
         save_model(model, tokenizer, tmp_path / "run" / "model")
-    again, words = load_model(tmp_path / "run" / "model"), load_tokenizer(str(tmp_path / "run" / "model"))
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters())) and not again.training
-    assert words.get_vocab() == tokenizer.get_vocab() and words.chat_template == tokenizer.chat_template
+    again, words = (
+        load_model(tmp_path / "run" / "model"),
+        load_tokenizer(str(tmp_path / "run" / "model")),
+    )
+    assert (
+        all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+        and not again.training
+    )
+    assert (
+        words.get_vocab() == tokenizer.get_vocab()
+        and words.chat_template == tokenizer.chat_template
+    )
     assert again.generation_config.eos_token_id == tokenizer.eos_token_id
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["model"]
     assert load_model(tmp_path / "run" / "model", "bfloat16").dtype == torch.bfloat16
@@ -130,10 +202,16 @@ def test_a_saved_model_comes_back_whole(tokenizer, tmp_path):
 
 def test_a_failed_save_leaves_the_old_folder(tokenizer, tmp_path, monkeypatch):
     save_model(build_student(**SHAPE), tokenizer, tmp_path / "model")
-    monkeypatch.setattr(tokenizer, "save_pretrained", lambda folder: (_ for _ in ()).throw(OSError("No space left on device")))
+    monkeypatch.setattr(
+        tokenizer,
+        "save_pretrained",
+        lambda folder: (_ for _ in ()).throw(OSError("No space left on device")),
+    )
     with pytest.raises(OSError, match="No space"):
         save_model(build_student(**SHAPE, seed=1), tokenizer, tmp_path / "model")
-    assert torch.equal(load_model(tmp_path / "model").lm_head.weight, build_student(**SHAPE).lm_head.weight)
+    assert torch.equal(
+        load_model(tmp_path / "model").lm_head.weight, build_student(**SHAPE).lm_head.weight
+    )
 
 
 def test_a_missing_folder_is_one_clear_line(tmp_path):

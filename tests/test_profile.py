@@ -1,4 +1,5 @@
 """Profiles: those that are shipped are valid; a wrong setting is one line with file, setting and remedy."""
+
 import contextlib
 
 import pytest
@@ -9,7 +10,15 @@ from fdcore.profile import PROFILES, load_profile, profile_names
 
 
 def test_the_shipped_profiles_are_valid():
-    assert profile_names() == ["paper", "paper-8b", "paper-lora", "smoke", "tiny", "tiny-full", "tiny-half"]
+    assert profile_names() == [
+        "paper",
+        "paper-8b",
+        "paper-lora",
+        "smoke",
+        "tiny",
+        "tiny-full",
+        "tiny-half",
+    ]
     for name in profile_names():
         assert load_profile(name).name == name
 
@@ -23,9 +32,25 @@ def test_no_code_branches_on_a_profile_name():
 def test_table_1_of_the_paper_stands_in_the_paper_profile():
     paper = load_profile("paper")
     fd, grpo = paper.distillation, paper.grpo
-    assert (fd.learning_rate, fd.prompts, fd.samples, fd.ema_alpha, fd.ema_every, fd.top_k) == (1e-5, 128, 1, 0.9, 5, 25)
-    assert (grpo.learning_rate, grpo.prompts, grpo.samples, grpo.kl_coefficient) == (1e-7, 128, 5, 0.001)
-    assert (paper.episode.max_response_tokens, paper.episode.max_prompt_tokens, paper.training.warmup_steps) == (8192, 2048, 50)
+    assert (fd.learning_rate, fd.prompts, fd.samples, fd.ema_alpha, fd.ema_every, fd.top_k) == (
+        1e-5,
+        128,
+        1,
+        0.9,
+        5,
+        25,
+    )
+    assert (grpo.learning_rate, grpo.prompts, grpo.samples, grpo.kl_coefficient) == (
+        1e-7,
+        128,
+        5,
+        0.001,
+    )
+    assert (
+        paper.episode.max_response_tokens,
+        paper.episode.max_prompt_tokens,
+        paper.training.warmup_steps,
+    ) == (8192, 2048, 50)
 
 
 CLAUDE = load_profile("paper").feedback.model_dump()
@@ -41,24 +66,96 @@ def changed(tmp_path, **changes):
     return file
 
 
-@pytest.mark.parametrize("change, words", [
-    ({"sampler__temperature": -1}, ["mine.yaml", "sampler.temperature", "greater than 0", "-1"]),
-    ({"sampler__heat": 1.0}, ["mine.yaml", "sampler.heat", "unknown setting"]),
-    ({"training__fd_steps": "many"}, ["training.fd_steps", "integer", "many"]),
-    ({"training__fd_checkpoints": [2, 1, 6]}, ["training.fd_checkpoints", "rising", "[2, 1, 6]"]),
-    ({"warmup": None}, ["model.source"]),
-    ({"feedback": CLAUDE | {"model": "claude-9"}}, ["mine.yaml: feedback: prices has no price for the model 'claude-9'; it has: claude-opus-4-6"]),
-    ({"feedback": CLAUDE | {"budget_dollars": 0}}, ["mine.yaml: feedback: budget_dollars", "nothing to spend; raise them"]),
-    ({"feedback": CLAUDE | {"budget_tokens": 0}}, ["nothing to spend; raise them"]),
-    ({"feedback__producer": "constant"}, ["feedback: text is what the producer constant says", "got producer constant, text None"]),
-    ({"feedback": CLAUDE | {"producer": "ground_truth", "forbid_proofs": True}}, ["forbid_proofs leaves nothing of the producer ground_truth"]),
-    ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"x": {"feedback.producer": "constant"}}}}}, ["text is what the producer constant says"]),
-    ({"training__over_steps": None, "training__grpo_steps": 3}, ["over_steps is null", "leaves none of the 3"]),
-    ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"x": {"distillation.alpha": 0.5}}}}}, ["no setting 'distillation.alpha'"]),
-    ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"x": {"distillation.ema_alpha": 5}}}}}, ["distillation.ema_alpha", "less than or equal to 1"]),
-    ({"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"0 9": {}, "0/9": {}}}}}, ["ablations.a", "the same"]),
-    ({"ablations": {"a": {"arm": "grpo", "main": "0.9", "variants": {"x": {}}, "after": "b"}}}, ["ablations.a", "after", "'b'"]),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (
+            {"sampler__temperature": -1},
+            ["mine.yaml", "sampler.temperature", "greater than 0", "-1"],
+        ),
+        ({"sampler__heat": 1.0}, ["mine.yaml", "sampler.heat", "unknown setting"]),
+        ({"training__fd_steps": "many"}, ["training.fd_steps", "integer", "many"]),
+        (
+            {"training__fd_checkpoints": [2, 1, 6]},
+            ["training.fd_checkpoints", "rising", "[2, 1, 6]"],
+        ),
+        ({"warmup": None}, ["model.source"]),
+        (
+            {"feedback": CLAUDE | {"model": "claude-9"}},
+            [
+                "mine.yaml: feedback: prices has no price for the model 'claude-9'; it has: claude-opus-4-6"
+            ],
+        ),
+        (
+            {"feedback": CLAUDE | {"budget_dollars": 0}},
+            ["mine.yaml: feedback: budget_dollars", "nothing to spend; raise them"],
+        ),
+        ({"feedback": CLAUDE | {"budget_tokens": 0}}, ["nothing to spend; raise them"]),
+        (
+            {"feedback__producer": "constant"},
+            [
+                "feedback: text is what the producer constant says",
+                "got producer constant, text None",
+            ],
+        ),
+        (
+            {"feedback": CLAUDE | {"producer": "ground_truth", "forbid_proofs": True}},
+            ["forbid_proofs leaves nothing of the producer ground_truth"],
+        ),
+        (
+            {
+                "ablations": {
+                    "a": {
+                        "arm": "fd",
+                        "main": "0.9",
+                        "variants": {"x": {"feedback.producer": "constant"}},
+                    }
+                }
+            },
+            ["text is what the producer constant says"],
+        ),
+        (
+            {"training__over_steps": None, "training__grpo_steps": 3},
+            ["over_steps is null", "leaves none of the 3"],
+        ),
+        (
+            {
+                "ablations": {
+                    "a": {
+                        "arm": "fd",
+                        "main": "0.9",
+                        "variants": {"x": {"distillation.alpha": 0.5}},
+                    }
+                }
+            },
+            ["no setting 'distillation.alpha'"],
+        ),
+        (
+            {
+                "ablations": {
+                    "a": {
+                        "arm": "fd",
+                        "main": "0.9",
+                        "variants": {"x": {"distillation.ema_alpha": 5}},
+                    }
+                }
+            },
+            ["distillation.ema_alpha", "less than or equal to 1"],
+        ),
+        (
+            {"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"0 9": {}, "0/9": {}}}}},
+            ["ablations.a", "the same"],
+        ),
+        (
+            {
+                "ablations": {
+                    "a": {"arm": "grpo", "main": "0.9", "variants": {"x": {}}, "after": "b"}
+                }
+            },
+            ["ablations.a", "after", "'b'"],
+        ),
+    ],
+)
 def test_a_wrong_setting_is_one_line_that_names_it(tmp_path, change, words):
     with pytest.raises(ValueError) as error:
         load_profile(changed(tmp_path, **change))
@@ -67,7 +164,10 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path, change, words):
 
 
 def test_an_unknown_profile_says_which_exist():
-    with pytest.raises(ValueError, match="no profile 'huge'; there are: paper, paper-8b, paper-lora, smoke, tiny, tiny-full, tiny-half"):
+    with pytest.raises(
+        ValueError,
+        match="no profile 'huge'; there are: paper, paper-8b, paper-lora, smoke, tiny, tiny-full, tiny-half",
+    ):
         load_profile("huge")
 
 
@@ -81,12 +181,20 @@ def test_a_file_that_is_not_yaml_is_one_line(tmp_path):
 def test_a_variant_is_the_profile_with_other_values_and_changes_nothing_of_it():
     profile = load_profile("smoke")
     other = profile.varied({"distillation.ema_alpha": 1.0, "episode.max_turns": 1})
-    assert (other.distillation.ema_alpha, other.episode.max_turns) == (1.0, 1) and other.grpo == profile.grpo
+    assert (other.distillation.ema_alpha, other.episode.max_turns) == (
+        1.0,
+        1,
+    ) and other.grpo == profile.grpo
     assert profile.distillation.ema_alpha != 1.0
 
 
 def test_seeds_and_ablations_add_to_an_experiment_without_making_another_of_it(tmp_path):
-    more = {"seeds": [0, 1], "ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"1": {"distillation.ema_alpha": 1.0}}}}}
+    more = {
+        "seeds": [0, 1],
+        "ablations": {
+            "a": {"arm": "fd", "main": "0.9", "variants": {"1": {"distillation.ema_alpha": 1.0}}}
+        },
+    }
     assert load_profile(changed(tmp_path, **more)).hash == load_profile("smoke").hash
     assert load_profile(changed(tmp_path, training__fd_steps=7)).hash != load_profile("smoke").hash
 
@@ -95,17 +203,35 @@ def test_a_profile_that_extends_another_holds_what_differs(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("extends: smoke\nname: mine\ntraining: {fd_steps: 7}\n")
     mine, smoke = load_profile(file), load_profile("smoke")
-    assert mine.training.fd_steps == 7 and mine.training.grpo_steps == smoke.training.grpo_steps and mine.warmup == smoke.warmup
+    assert (
+        mine.training.fd_steps == 7
+        and mine.training.grpo_steps == smoke.training.grpo_steps
+        and mine.warmup == smoke.warmup
+    )
     file.write_text(f"extends: {file}\n")
     with pytest.raises(ValueError, match="extends itself"):
         load_profile(file)
 
 
-@pytest.mark.parametrize("changed, goes_on", [
-    ("budget_dollars: 9000.0", True), ("budget_tokens: 10", True), ("retries: 0", True), ("concurrency: 3", True), ("formulation: 3", False), ("dropout: 0.1", False),
-])
-def test_what_is_paid_for_feedback_and_how_it_is_fetched_can_change_under_way(tmp_path, changed, goes_on):
+@pytest.mark.parametrize(
+    "changed, goes_on",
+    [
+        ("budget_dollars: 9000.0", True),
+        ("budget_tokens: 10", True),
+        ("retries: 0", True),
+        ("concurrency: 3", True),
+        ("formulation: 3", False),
+        ("dropout: 0.1", False),
+    ],
+)
+def test_what_is_paid_for_feedback_and_how_it_is_fetched_can_change_under_way(
+    tmp_path, changed, goes_on
+):
     Experiment("smoke", 0, tmp_path / "run")
     (tmp_path / "later.yaml").write_text(f"extends: smoke\nname: smoke\nfeedback: {{{changed}}}\n")
-    with contextlib.nullcontext() if goes_on else pytest.raises(ValueError, match=f"feedback.{changed.partition(':')[0]}"):
+    with (
+        contextlib.nullcontext()
+        if goes_on
+        else pytest.raises(ValueError, match=f"feedback.{changed.partition(':')[0]}")
+    ):
         Experiment(tmp_path / "later.yaml", 0, tmp_path / "run")

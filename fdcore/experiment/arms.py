@@ -1,4 +1,5 @@
 """What there is to train in an experiment: its arms, and the variants of an arm that its ablations ask for. Read off the profile alone."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -11,11 +12,18 @@ class Arm(NamedTuple):
     method: str  # fd, grpo or rft
     steps: int
     start: int = 0  # the Feedback Distillation step that it starts from; 0: the base
-    after: str | None = None  # the Feedback Distillation arm whose checkpoint of that step it starts from
+    after: str | None = (
+        None  # the Feedback Distillation arm whose checkpoint of that step it starts from
+    )
 
 
 def main_arms(profile: Profile) -> list[str]:
-    return ["fd", "grpo", *(["rft"] if profile.rft else []), *(f"grpo_from_fd_{i}" for i in (1, 2, 3))]
+    return [
+        "fd",
+        "grpo",
+        *(["rft"] if profile.rft else []),
+        *(f"grpo_from_fd_{i}" for i in (1, 2, 3)),
+    ]
 
 
 def variants(profile: Profile, ablation: str) -> dict[str, str]:
@@ -23,7 +31,9 @@ def variants(profile: Profile, ablation: str) -> dict[str, str]:
     try:
         found = profile.ablations[ablation]
     except KeyError:
-        raise ValueError(f"profile {profile.name} has no ablation {ablation!r}; there are: {', '.join(profile.ablations) or 'none'}") from None
+        raise ValueError(
+            f"profile {profile.name} has no ablation {ablation!r}; there are: {', '.join(profile.ablations) or 'none'}"
+        ) from None
     main = {"fd": "fd", "grpo": "grpo_from_fd_3" if found.after else "grpo"}[found.arm]
     arms = {found.main: main} | {label: f"{ablation}/{slug(label)}" for label in found.variants}
     return {f"GRPO over {label}": arm for label, arm in arms.items()} if found.after else arms
@@ -37,8 +47,18 @@ def arm_of(profile: Profile, name: str) -> Arm:
         start = training.fd_checkpoints[int(number) - 1] if number.isdigit() else 0
         over = training.grpo_steps - start if training.over_steps is None else training.over_steps
         method = "grpo" if start else name
-        return Arm(profile, method, over if start else training.fd_steps if name == "fd" else training.grpo_steps, start, "fd" if start else None)
-    known = {f"{ablation}/{slug(label)}": (found, label) for ablation, found in profile.ablations.items() for label in found.variants}
+        return Arm(
+            profile,
+            method,
+            over if start else training.fd_steps if name == "fd" else training.grpo_steps,
+            start,
+            "fd" if start else None,
+        )
+    known = {
+        f"{ablation}/{slug(label)}": (found, label)
+        for ablation, found in profile.ablations.items()
+        for label in found.variants
+    }
     if name not in known:
         raise ValueError(f"no arm {name!r}; there are: {', '.join([*main_arms(profile), *known])}")
     ablation, label = known[name]
@@ -48,4 +68,10 @@ def arm_of(profile: Profile, name: str) -> Arm:
         return Arm(varied, ablation.arm, steps)
     before = f"{ablation.after}/{slug(label)}"
     length = arm_of(profile, before).steps
-    return Arm(varied, ablation.arm, steps, max((step for step in training.fd_checkpoints if step <= length), default=length), before)
+    return Arm(
+        varied,
+        ablation.arm,
+        steps,
+        max((step for step in training.fd_checkpoints if step <= length), default=length),
+        before,
+    )

@@ -3,6 +3,7 @@
 Everything is tried for real: Lean judges a theorem, the tokenizer is loaded, the API is asked for the model (which costs nothing).
 Left out on purpose: whether the settings fit the GPUs' size is `fdcore.experiment.plan`'s answer, repeated here in one row.
 """
+
 from __future__ import annotations
 
 import os
@@ -24,7 +25,9 @@ from fdcore.experiment.shapes import shape_of
 
 GB = 1e9
 NETWORK_SECONDS = 10
-MATHLIB_THEOREM = "theorem mathd_algebra_462 : ((1 : ℚ) / 2 + 1 / 3) * (1 / 2 - 1 / 3) = 5 / 36 := by"  # MiniF2F
+MATHLIB_THEOREM = (
+    "theorem mathd_algebra_462 : ((1 : ℚ) / 2 + 1 / 3) * (1 / 2 - 1 / 3) = 5 / 36 := by"  # MiniF2F
+)
 CORE_THEOREM = "theorem doctor (a b : Nat) : a + b = b + a := by"
 
 
@@ -53,38 +56,72 @@ def examine(profile: Profile, folder: Path) -> Iterator[Row]:
         try:
             yield Row(check=name, state="ok", found=check())
         except Missing as missing:
-            yield Row(check=name, state="warning" if isinstance(missing, Warn) else "missing", found=missing.found, remedy=missing.remedy)
+            yield Row(
+                check=name,
+                state="warning" if isinstance(missing, Warn) else "missing",
+                found=missing.found,
+                remedy=missing.remedy,
+            )
         except Exception as error:  # noqa: BLE001 - one row that cannot be looked at must not hide the others
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             found, _, remedy = text.partition("; ")  # this package's errors end in what to do
-            yield Row(check=name, state="missing", found=found, remedy=remedy or "mend what it says; ./run_all.sh --test tries the installation itself")
+            yield Row(
+                check=name,
+                state="missing",
+                found=found,
+                remedy=remedy
+                or "mend what it says; ./run_all.sh --test tries the installation itself",
+            )
 
 
 def show(rows: Iterator[Row], title: str) -> bool:
     """Print the table; whether nothing is missing."""
     out, rows = plantables.console(), list(rows)
-    made = plantables.table(title, "check", "state", "found", "what to do", terminal=out.is_terminal)
+    made = plantables.table(
+        title, "check", "state", "found", "what to do", terminal=out.is_terminal
+    )
     for row in rows:
         made.add_row(row.check, row.state, row.found, row.remedy)
     plantables.put(made, out)
-    missing, warnings = (sum(row.state == state for row in rows) for state in ("missing", "warning"))
-    plantables.put(f"\n{len(rows)} checks, {missing} missing, {warnings} warnings: {'a run would stop' if missing else 'ready'}", out)
+    missing, warnings = (
+        sum(row.state == state for row in rows) for state in ("missing", "warning")
+    )
+    plantables.put(
+        f"\n{len(rows)} checks, {missing} missing, {warnings} warnings: {'a run would stop' if missing else 'ready'}",
+        out,
+    )
     return not missing
 
 
 def _checks(profile: Profile, folder: Path) -> list[tuple[str, Callable[[], str]]]:
     found: list[tuple[str, Callable[[], str]]] = []
     if profile.hardware is not None and profile.hardware.device == "cuda":
-        found += [("GPUs", lambda: gpus(profile)), ("GPU memory", lambda: gpu_memory(profile)), ("driver, CUDA and torch", cuda), ("settings fit the GPUs", lambda: fits(profile))]
+        found += [
+            ("GPUs", lambda: gpus(profile)),
+            ("GPU memory", lambda: gpu_memory(profile)),
+            ("driver, CUDA and torch", cuda),
+            ("settings fit the GPUs", lambda: fits(profile)),
+        ]
     if profile.sampler.backend == "vllm":
         found.append(("vLLM", vllm))
     if (profile.hardware and profile.hardware.engines) or os.environ.get("FD_RAY_ADDRESS"):
         found.append(("Ray cluster", lambda: ray_cluster(profile)))
-    found += [("CPU cores", lambda: cores(profile)), ("disk", lambda: disk(profile, folder)), ("sandbox", lambda: sandbox(profile))]
+    found += [
+        ("CPU cores", lambda: cores(profile)),
+        ("disk", lambda: disk(profile, folder)),
+        ("sandbox", lambda: sandbox(profile)),
+    ]
     if profile.lean.library == "mathlib":
-        found += [("elan and Lake", elan), ("Mathlib", lambda: f"{lake.check_mathlib().release}, compiled")]
+        found += [
+            ("elan and Lake", elan),
+            ("Mathlib", lambda: f"{lake.check_mathlib().release}, compiled"),
+        ]
     found.append(("Lean judges a theorem", lambda: judge(profile)))
-    found += [("problems", lambda: problems(profile)), ("model", lambda: model(profile)), ("chat template", lambda: chat_template(profile))]
+    found += [
+        ("problems", lambda: problems(profile)),
+        ("model", lambda: model(profile)),
+        ("chat template", lambda: chat_template(profile)),
+    ]
     if profile.feedback.producer == "claude":
         found.append(("Claude", lambda: claude(profile)))
     return found
@@ -101,27 +138,52 @@ class GPU(Record):
 
 def _nvidia_smi(*arguments: str) -> str:
     try:
-        done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            ["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60
+        )
     except (OSError, subprocess.TimeoutExpired):
         done = None
     if done is None or done.returncode:
         reason = (done.stdout + done.stderr).strip().splitlines()[:1] if done else []
-        raise Missing(f"nvidia-smi does not answer{': ' + reason[0] if reason else ''}", "install NVIDIA's driver, or take a profile for this machine: ./run_all.sh --profile tiny")
+        raise Missing(
+            f"nvidia-smi does not answer{': ' + reason[0] if reason else ''}",
+            "install NVIDIA's driver, or take a profile for this machine: ./run_all.sh --profile tiny",
+        )
     return done.stdout
 
 
 def visible_gpus() -> list[GPU]:
     """The GPUs that this process may use (CUDA_VISIBLE_DEVICES by number)."""
-    rows = [line.split(",") for line in _nvidia_smi("--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits").splitlines() if line.strip()]
-    found = [GPU(name=name.strip(), total=float(total) * 2**20, free=float(free) * 2**20) for name, total, free in rows]
+    rows = [
+        line.split(",")
+        for line in _nvidia_smi(
+            "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"
+        ).splitlines()
+        if line.strip()
+    ]
+    found = [
+        GPU(name=name.strip(), total=float(total) * 2**20, free=float(free) * 2**20)
+        for name, total, free in rows
+    ]
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return found if chosen is None else [found[int(number)] for number in chosen.split(",") if number.strip().isdigit() and int(number) < len(found)]
+    return (
+        found
+        if chosen is None
+        else [
+            found[int(number)]
+            for number in chosen.split(",")
+            if number.strip().isdigit() and int(number) < len(found)
+        ]
+    )
 
 
 def gpus(profile: Profile) -> str:
     found, asked = visible_gpus(), profile.hardware.gpus
     if len(found) < asked:
-        raise Missing(f"{len(found)}, the profile asks for {asked}", f"use a machine with {asked}, or set hardware.gpus: {len(found)} in a copy of the profile and see ./run_all.sh --plan; one GPU: --profile paper-lora")
+        raise Missing(
+            f"{len(found)}, the profile asks for {asked}",
+            f"use a machine with {asked}, or set hardware.gpus: {len(found)} in a copy of the profile and see ./run_all.sh --plan; one GPU: --profile paper-lora",
+        )
     return f"{len(found)} x {found[0].name}"
 
 
@@ -131,9 +193,15 @@ def gpu_memory(profile: Profile) -> str:
         raise Missing("no GPU", "see the row above")
     total, free = min(gpu.total for gpu in found), min(gpu.free for gpu in found)
     if total < 0.97 * asked:  # an 80 GB card shows a little less than its name says, or more
-        raise Missing(f"{total / GB:.0f} GB, the profile counts on {asked / GB:.0f}", f"set hardware.gpu_memory_gb: {total / GB:.0f} in a copy of the profile and see ./run_all.sh --plan")
+        raise Missing(
+            f"{total / GB:.0f} GB, the profile counts on {asked / GB:.0f}",
+            f"set hardware.gpu_memory_gb: {total / GB:.0f} in a copy of the profile and see ./run_all.sh --plan",
+        )
     if free < 0.9 * asked:
-        raise Missing(f"{free / GB:.0f} of {total / GB:.0f} GB free", "another process holds the rest: `nvidia-smi` names it")
+        raise Missing(
+            f"{free / GB:.0f} of {total / GB:.0f} GB free",
+            "another process holds the rest: `nvidia-smi` names it",
+        )
     return f"{free / GB:.0f} of {total / GB:.0f} GB free on each"
 
 
@@ -142,44 +210,83 @@ def cuda() -> str:
 
     driver = re.search(r"CUDA (?:UMD )?Version:\s*(\d+)\.(\d+)", _nvidia_smi())
     if torch.version.cuda is None:
-        raise Missing(f"torch {torch.__version__} is a build without CUDA", "remove .venv and run ./run_all.sh again on this machine, or use environment.yml")
+        raise Missing(
+            f"torch {torch.__version__} is a build without CUDA",
+            "remove .venv and run ./run_all.sh again on this machine, or use environment.yml",
+        )
     built = tuple(map(int, torch.version.cuda.split(".")[:2]))
     if driver and (int(driver[1]), int(driver[2])) < built and int(driver[1]) < built[0]:
-        raise Missing(f"the driver knows CUDA {driver[1]}.{driver[2]}, torch {torch.__version__} is built for {torch.version.cuda}", f"update NVIDIA's driver to one for CUDA {built[0]}")
+        raise Missing(
+            f"the driver knows CUDA {driver[1]}.{driver[2]}, torch {torch.__version__} is built for {torch.version.cuda}",
+            f"update NVIDIA's driver to one for CUDA {built[0]}",
+        )
     if not torch.cuda.is_available():
-        raise Missing(f"torch {torch.__version__} for CUDA {torch.version.cuda} finds no GPU", "check CUDA_VISIBLE_DEVICES, then the driver: `nvidia-smi`, `dmesg | grep -i nvrm`")
-    return f"driver for CUDA {driver[1]}.{driver[2]}" * bool(driver) + f", torch {torch.__version__}, {torch.cuda.device_count()} seen"
+        raise Missing(
+            f"torch {torch.__version__} for CUDA {torch.version.cuda} finds no GPU",
+            "check CUDA_VISIBLE_DEVICES, then the driver: `nvidia-smi`, `dmesg | grep -i nvrm`",
+        )
+    return (
+        f"driver for CUDA {driver[1]}.{driver[2]}" * bool(driver)
+        + f", torch {torch.__version__}, {torch.cuda.device_count()} seen"
+    )
 
 
 def fits(profile: Profile) -> str:
     shape = shape_of(profile.model)
-    faults = [problem for column in ("fd", "grpo") for problem in plan.memory_plan(profile, shape, column).problems]
+    faults = [
+        problem
+        for column in ("fd", "grpo")
+        for problem in plan.memory_plan(profile, shape, column).problems
+    ]
     if faults:
-        raise Missing(faults[0], " or ".join(plan.remedies(profile, shape)) or "see ./run_all.sh --plan")
+        raise Missing(
+            faults[0], " or ".join(plan.remedies(profile, shape)) or "see ./run_all.sh --plan"
+        )
     return "by the plan"
 
 
 def vllm() -> str:
-    done = subprocess.run([sys.executable, "-c", "import vllm; print(vllm.__version__)"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import vllm; print(vllm.__version__)"],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Missing(reason, "install it: conda env create -f environment.yml, or remove .venv and run ./run_all.sh again on the GPU box")
+        raise Missing(
+            reason,
+            "install it: conda env create -f environment.yml, or remove .venv and run ./run_all.sh again on the GPU box",
+        )
     return done.stdout.strip().splitlines()[-1]
 
 
 def ray_cluster(profile: Profile) -> str:
-    asked, address = profile.hardware.engines if profile.hardware else 0, os.environ.get("FD_RAY_ADDRESS")
+    asked, address = (
+        profile.hardware.engines if profile.hardware else 0,
+        os.environ.get("FD_RAY_ADDRESS"),
+    )
     if not address:
-        raise Missing(f"hardware.engines is {asked}, FD_RAY_ADDRESS is not set", "`ray start --head`, then export FD_RAY_ADDRESS=HOST:6379; or set hardware.engines: 0")
+        raise Missing(
+            f"hardware.engines is {asked}, FD_RAY_ADDRESS is not set",
+            "`ray start --head`, then export FD_RAY_ADDRESS=HOST:6379; or set hardware.engines: 0",
+        )
     try:
         import ray
     except ImportError:
-        raise Missing("ray is not installed", "`pip install ray` on every node, or unset FD_RAY_ADDRESS") from None
+        raise Missing(
+            "ray is not installed", "`pip install ray` on every node, or unset FD_RAY_ADDRESS"
+        ) from None
     ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error")
     kind = "CPU" if profile.hardware is None or profile.hardware.device == "cpu" else "GPU"
-    nodes, room = sum(node["Alive"] for node in ray.nodes()), int(ray.cluster_resources().get(kind, 0))
+    nodes, room = (
+        sum(node["Alive"] for node in ray.nodes()),
+        int(ray.cluster_resources().get(kind, 0)),
+    )
     if asked > room:
-        raise Missing(f"{room} {kind}s for {asked} engines", f"add nodes (`ray start --address={address}`), or set hardware.engines: {room}")
+        raise Missing(
+            f"{room} {kind}s for {asked} engines",
+            f"add nodes (`ray start --address={address}`), or set hardware.engines: {room}",
+        )
     return f"{nodes} nodes with {room} {kind}s"
 
 
@@ -189,15 +296,24 @@ def ray_cluster(profile: Profile) -> str:
 def cores(profile: Profile) -> str:
     there, workers = len(os.sched_getaffinity(0)), profile.lean.workers
     if there < workers:
-        raise Warn(f"{there}, lean.workers is {workers}", f"checks will wait for each other; set lean.workers: {there}")
+        raise Warn(
+            f"{there}, lean.workers is {workers}",
+            f"checks will wait for each other; set lean.workers: {there}",
+        )
     return f"{there} for {workers} Lean workers"
 
 
 def disk(profile: Profile, folder: Path) -> str:
     there = next(path for path in [folder, *folder.parents] if path.exists())
-    free, needed = shutil.disk_usage(there).free, plan.disk_bytes(profile, shape_of(profile.model)) + 2 * GB
+    free, needed = (
+        shutil.disk_usage(there).free,
+        plan.disk_bytes(profile, shape_of(profile.model)) + 2 * GB,
+    )
     if free < needed:
-        raise Missing(f"{free / GB:.0f} GB free at {there}, a run leaves about {needed / GB:.0f}", "free some, or give a folder on another disk: --out DIR")
+        raise Missing(
+            f"{free / GB:.0f} GB free at {there}, a run leaves about {needed / GB:.0f}",
+            "free some, or give a folder on another disk: --out DIR",
+        )
     return f"{free / GB:.0f} GB free at {there}, {needed / GB:.0f} needed"
 
 
@@ -208,7 +324,10 @@ def sandbox(profile: Profile) -> str:
     if profile.lean.library == "mathlib":
         require_protection(active)
     if not active:
-        raise Warn("none", "allow user namespaces and Landlock (Linux 5.13 or newer); files that a model writes run unprotected")
+        raise Warn(
+            "none",
+            "allow user namespaces and Landlock (Linux 5.13 or newer); files that a model writes run unprotected",
+        )
     return "; ".join(active)
 
 
@@ -218,11 +337,19 @@ def sandbox(profile: Profile) -> str:
 def elan() -> str:
     wanted = lake.pins()
     if not shutil.which("lake"):
-        raise Missing("no lake on PATH", "install elan (https://lean-lang.org/install), then `lake exe cache get` in lean_project")
-    done = subprocess.run(["lake", "env", "lean", "--version"], cwd=lake.PROJECT, capture_output=True, text=True)
+        raise Missing(
+            "no lake on PATH",
+            "install elan (https://lean-lang.org/install), then `lake exe cache get` in lean_project",
+        )
+    done = subprocess.run(
+        ["lake", "env", "lean", "--version"], cwd=lake.PROJECT, capture_output=True, text=True
+    )
     version = re.search(r"version (\d+\.\d+\.\d+)", done.stdout)
     if not version or f"v{version[1]}" != wanted.lean:
-        raise Missing(f"lean_project asks for Lean {wanted.lean}, `lake env lean` gives {version[1] if version else 'nothing'}", "run lake through elan: no other Lean before ~/.elan/bin on PATH")
+        raise Missing(
+            f"lean_project asks for Lean {wanted.lean}, `lake env lean` gives {version[1] if version else 'nothing'}",
+            "run lake through elan: no other Lean before ~/.elan/bin on PATH",
+        )
     return f"Lean {version[1]}"
 
 
@@ -230,12 +357,21 @@ def judge(profile: Profile) -> str:
     """A theorem with a right proof and with a wrong one, before the run's own verifier."""
     from fdcore.experiment.run import make_verifier
 
-    statement, right = (MATHLIB_THEOREM, "norm_num") if profile.lean.library == "mathlib" else (CORE_THEOREM, "exact Nat.add_comm a b")
+    statement, right = (
+        (MATHLIB_THEOREM, "norm_num")
+        if profile.lean.library == "mathlib"
+        else (CORE_THEOREM, "exact Nat.add_comm a b")
+    )
     problem = Problem(id="doctor", header=profile.lean.header, statement=statement, split="test")
     with tempfile.TemporaryDirectory() as cache, make_verifier(profile, Path(cache)) as verifier:
-        good, bad = verifier.check_many([(problem, f"{statement}\n  {proof}") for proof in (right, "exact absurd")])
+        good, bad = verifier.check_many(
+            [(problem, f"{statement}\n  {proof}") for proof in (right, "exact absurd")]
+        )
     if not good.verified or bad.verified:
-        raise Missing(f"a right proof is {good.status}, a wrong one {bad.status}: {good.detail or [m.text for m in good.messages[:1]]}", "run ./run_all.sh --test; the verifier is not to be trusted here")
+        raise Missing(
+            f"a right proof is {good.status}, a wrong one {bad.status}: {good.detail or [m.text for m in good.messages[:1]]}",
+            "run ./run_all.sh --test; the verifier is not to be trusted here",
+        )
     return f"{problem.name}: verified in {good.seconds:.1f} s; a wrong proof is not"
 
 
@@ -250,7 +386,10 @@ def problems(profile: Profile) -> str:
     from fdcore.worlds.split import located
 
     said = []
-    for files, variable in ((profile.problems.lean_workbook, "FD_LEAN_WORKBOOK"), ((profile.problems.minif2f,), "FD_MINIF2F")):
+    for files, variable in (
+        (profile.problems.lean_workbook, "FD_LEAN_WORKBOOK"),
+        ((profile.problems.minif2f,), "FD_MINIF2F"),
+    ):
         said += [f"{data.name}: {_reach(data, variable)}" for data in located(files, variable)]
     return "; ".join(dict.fromkeys(said))
 
@@ -260,7 +399,13 @@ def _reach(data: DataFile, variable: str) -> str:
         return "on disk"
     if data.name.startswith("/") or data.name.count("/") != 1:
         raise Missing(f"no {data.name}", f"correct {variable}")
-    return _on_hub("dataset", data.name, data.revision, (data.file,) if data.file else (), f"download it where there is network and set {variable} to the folder")
+    return _on_hub(
+        "dataset",
+        data.name,
+        data.revision,
+        (data.file,) if data.file else (),
+        f"download it where there is network and set {variable} to the folder",
+    )
 
 
 def model(profile: Profile) -> str:
@@ -268,23 +413,41 @@ def model(profile: Profile) -> str:
     if source is None:
         return "built by this run"
     if Path(source).is_dir():
-        if not any(Path(source).glob("*.safetensors")) or not (Path(source) / "config.json").exists():
-            raise Missing(f"{source} has no config.json or no *.safetensors", "give a folder that save_pretrained or `hf download` wrote")
+        if (
+            not any(Path(source).glob("*.safetensors"))
+            or not (Path(source) / "config.json").exists()
+        ):
+            raise Missing(
+                f"{source} has no config.json or no *.safetensors",
+                "give a folder that save_pretrained or `hf download` wrote",
+            )
         return f"folder {source}"
-    return _on_hub("model", source, None, ("config.json", "tokenizer_config.json"), f"`hf download {source}` where there is network, then set model.source to the folder, or HF_HOME to a cache that holds it")
+    return _on_hub(
+        "model",
+        source,
+        None,
+        ("config.json", "tokenizer_config.json"),
+        f"`hf download {source}` where there is network, then set model.source to the folder, or HF_HOME to a cache that holds it",
+    )
 
 
 def _on_hub(kind: str, name: str, revision: str | None, files: tuple[str, ...], remedy: str) -> str:
     """In the hub's cache, or to be had from the hub; raises Missing."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
-    if files and all(isinstance(try_to_load_from_cache(name, file, repo_type=kind, revision=revision), str) for file in files):
+    if files and all(
+        isinstance(try_to_load_from_cache(name, file, repo_type=kind, revision=revision), str)
+        for file in files
+    ):
         return "in the hub's cache"
     try:
         getattr(HfApi(), f"{kind}_info")(name, revision=revision, timeout=NETWORK_SECONDS)
     except Exception as error:  # noqa: BLE001 - the client raises errors of three libraries
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
-        raise Missing(f"{name} is not in the hub's cache and the hub does not give it ({type(error).__name__}: {reason})", remedy) from None
+        raise Missing(
+            f"{name} is not in the hub's cache and the hub does not give it ({type(error).__name__}: {reason})",
+            remedy,
+        ) from None
     return "on the hub, which answers"
 
 
@@ -299,9 +462,16 @@ def chat_template(profile: Profile) -> str:
     from fdcore.model import load_tokenizer
 
     tokenizer = load_tokenizer(profile.model.source)
-    split = [token for token in ("<|im_end|>", "<tool_call>", "</tool_call>") if len(tokenizer.encode(token, add_special_tokens=False)) != 1]
+    split = [
+        token
+        for token in ("<|im_end|>", "<tool_call>", "</tool_call>")
+        if len(tokenizer.encode(token, add_special_tokens=False)) != 1
+    ]
     if split:
-        raise Missing(f"{profile.model.source}: {', '.join(split)} is no token of its own", "take a model with Qwen3's tool protocol")
+        raise Missing(
+            f"{profile.model.source}: {', '.join(split)} is no token of its own",
+            "take a model with Qwen3's tool protocol",
+        )
     Chat(tokenizer, [], thinking=profile.model.thinking).tool_answer("ok")
     return "there; tool calls are tokens of their own"
 
@@ -311,7 +481,10 @@ def claude(profile: Profile) -> str:
     import anthropic
 
     if not os.environ.get("ANTHROPIC_API_KEY"):
-        raise Missing("ANTHROPIC_API_KEY is not set", "export it, or take feedback.producer: scripted (the core library only)")
+        raise Missing(
+            "ANTHROPIC_API_KEY is not set",
+            "export it, or take feedback.producer: scripted (the core library only)",
+        )
     try:
         with anthropic.Anthropic(max_retries=1, timeout=NETWORK_SECONDS) as client:
             return f"{client.models.retrieve(profile.feedback.model).id} answers"
@@ -320,4 +493,7 @@ def claude(profile: Profile) -> str:
     except anthropic.NotFoundError:
         raise Missing(f"no model {profile.feedback.model}", "correct feedback.model") from None
     except anthropic.APIError as error:
-        raise Missing(f"no answer ({type(error).__name__})", "check the network, a proxy, and status.anthropic.com") from None
+        raise Missing(
+            f"no answer ({type(error).__name__})",
+            "check the network, a proxy, and status.anthropic.com",
+        ) from None

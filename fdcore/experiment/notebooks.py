@@ -3,6 +3,7 @@
 Left out on purpose: any memory of what is done. Each stage inside a notebook returns at once when its output is complete,
 so that "go on" is simply "run again".
 """
+
 from __future__ import annotations
 
 import errno
@@ -42,9 +43,13 @@ def run(notebooks: Sequence[Path], *, profile: str, seed: int | None, out: Path)
     """
     os.environ |= {
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, never one that the user has installed globally
-        "TQDM_MININTERVAL": os.environ.get("TQDM_MININTERVAL", "1"),  # each refresh of a bar is kept in the executed copy
+        "TQDM_MININTERVAL": os.environ.get(
+            "TQDM_MININTERVAL", "1"
+        ),  # each refresh of a bar is kept in the executed copy
     }
-    sockets = tempfile.mkdtemp(prefix="fdcore-kernels-")  # the kernels' sockets: a short path, and out of notebooks/
+    sockets = tempfile.mkdtemp(
+        prefix="fdcore-kernels-"
+    )  # the kernels' sockets: a short path, and out of notebooks/
     os.environ[ERROR] = f"{sockets}/error"
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _interrupted(sockets))
@@ -53,14 +58,24 @@ def run(notebooks: Sequence[Path], *, profile: str, seed: int | None, out: Path)
         for number, notebook in enumerate(notebooks, 1):
             print(f"\n[{number}/{len(notebooks)}] {notebook.stem}", flush=True)
             started = time.monotonic()
-            _execute(notebook, out / "notebooks" / notebook.name, {"profile": profile, "seed": seed, "out": str(out)}, sockets)
-            print(f"[{number}/{len(notebooks)}] {notebook.stem}: done in {time.monotonic() - started:.0f} s", flush=True)
+            _execute(
+                notebook,
+                out / "notebooks" / notebook.name,
+                {"profile": profile, "seed": seed, "out": str(out)},
+                sockets,
+            )
+            print(
+                f"[{number}/{len(notebooks)}] {notebook.stem}: done in {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
     finally:
         _end_children()
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _execute(notebook: Path, copy: Path, parameters: dict[str, str | int | None], sockets: str) -> None:
+def _execute(
+    notebook: Path, copy: Path, parameters: dict[str, str | int | None], sockets: str
+) -> None:
     import papermill  # here, because it takes a second to import
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -69,20 +84,39 @@ def _execute(notebook: Path, copy: Path, parameters: dict[str, str | int | None]
     where = f"executed copy: {copy}"
     try:
         papermill.execute_notebook(
-            notebook, copy, parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False,
-            stdout_file=sys.stdout, stderr_file=sys.stderr, coalesce_streams=True,
-            config=Config({
-                "KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"},  # files that only this user can open, instead of TCP ports
-                "NotebookClient": {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]},  # else a kernel that is told to end reports an error
-            }),
+            notebook,
+            copy,
+            parameters,
+            kernel_name="python3",
+            cwd=str(notebook.parent),
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            coalesce_streams=True,
+            config=Config(
+                {
+                    "KernelManager": {
+                        "transport": "ipc",
+                        "ip": f"{sockets}/kernel",
+                    },  # files that only this user can open, instead of TCP ports
+                    "NotebookClient": {
+                        "extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]
+                    },  # else a kernel that is told to end reports an error
+                }
+            ),
         )
     except PapermillExecutionError as error:
         if "No space left on device" in str(error.evalue):
             raise NotebookFailed(_disk_full(copy)) from None
         what = (str(error.evalue).strip().splitlines() or [""])[0]
-        raise NotebookFailed(f"{notebook.stem} failed in cell [{error.exec_count}]: {error.ename}: {what} ({where})") from None
+        raise NotebookFailed(
+            f"{notebook.stem} failed in cell [{error.exec_count}]: {error.ename}: {what} ({where})"
+        ) from None
     except DeadKernelError:
-        why = left(Path(sockets) / "error") or f"its Python process was ended by a signal, most likely for want of memory (`dmesg` says so); {AGAIN}"
+        why = (
+            left(Path(sockets) / "error")
+            or f"its Python process was ended by a signal, most likely for want of memory (`dmesg` says so); {AGAIN}"
+        )
         raise NotebookFailed(f"{notebook.stem}: {why} ({where})") from None
     except OSError as error:
         if error.errno != errno.ENOSPC:

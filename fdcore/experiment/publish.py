@@ -3,6 +3,7 @@
 Everything that a figure shows can be drawn anew from the shipped records, without training (`./run_all.sh --only figures`). Left out on
 purpose: weights, and attempts beyond the first step's, which would weigh a thousand times as much.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -22,14 +23,31 @@ from fdcore.experiment.report import update_readme
 from fdcore.experiment.study import Study
 
 FIGURES = REPOSITORY / "figures"
-KEPT = ("run.json", "problems/*.json", "base/*.jsonl", "arms/**/metrics.jsonl", "arms/**/timing.jsonl", "arms/**/eval_*.jsonl", "arms/**/variant.json", "token_views.jsonl")
-MEASURED = ("base/*.jsonl", "arms/**/metrics.jsonl", "arms/**/eval_*.jsonl")  # the records whose origin is told
+KEPT = (
+    "run.json",
+    "problems/*.json",
+    "base/*.jsonl",
+    "arms/**/metrics.jsonl",
+    "arms/**/timing.jsonl",
+    "arms/**/eval_*.jsonl",
+    "arms/**/variant.json",
+    "token_views.jsonl",
+)
+MEASURED = (
+    "base/*.jsonl",
+    "arms/**/metrics.jsonl",
+    "arms/**/eval_*.jsonl",
+)  # the records whose origin is told
 FIRST = ("arms/fd/trajectories.jsonl", "arms/fd/feedback.jsonl")  # of these the first step only
 
 
 def folders() -> list[Path]:
     """Where something is shipped: a second model size's folder first, `figures/` last."""
-    return [path.parent for path in (*sorted(FIGURES.glob("*/provenance.json")), FIGURES / "provenance.json") if path.exists()]
+    return [
+        path.parent
+        for path in (*sorted(FIGURES.glob("*/provenance.json")), FIGURES / "provenance.json")
+        if path.exists()
+    ]
 
 
 def target_of(profile: Profile) -> Path:
@@ -48,19 +66,39 @@ def provenance(study: Study, target: Path | None = None) -> dict:
     before, here = _others(study, target), origin()
     known = _told(target)["files"] if before else {}
     for run in study.runs:
-        names = sorted({str(path.relative_to(run.folder)) for pattern in MEASURED for path in run.folder.glob(pattern)})
-        new = [name for name in names if known.get(f"records/seed-{run.seed}/{name}") != _digest(run.folder / name)]
-        pieces = [each | {"records": [name for name in each["records"] if name not in new]} for each in before.get(str(run.seed), [])]
+        names = sorted(
+            {
+                str(path.relative_to(run.folder))
+                for pattern in MEASURED
+                for path in run.folder.glob(pattern)
+            }
+        )
+        new = [
+            name
+            for name in names
+            if known.get(f"records/seed-{run.seed}/{name}") != _digest(run.folder / name)
+        ]
+        pieces = [
+            each | {"records": [name for name in each["records"] if name not in new]}
+            for each in before.get(str(run.seed), [])
+        ]
         noted = {row["record"]: row["origin"] for row in read_jsonl(run.folder / ORIGINS)}
         for name in new:
             where = noted.get(name, here)
-            same = next((each for each in pieces if each | {"records": []} == where | {"records": []}), None)
+            same = next(
+                (each for each in pieces if each | {"records": []} == where | {"records": []}), None
+            )
             if same is None:
                 pieces.append(same := where | {"records": []})
             same["records"].append(name)
         before[str(run.seed)] = [each for each in pieces if each["records"]]
     seeds = sorted(map(int, before))
-    return {"profile": study.profile.name, "profile_hash": study.profile.hash, "seeds": seeds, "origins": {str(seed): before[str(seed)] for seed in seeds}}
+    return {
+        "profile": study.profile.name,
+        "profile_hash": study.profile.hash,
+        "seeds": seeds,
+        "origins": {str(seed): before[str(seed)] for seed in seeds},
+    }
 
 
 def publish(study: Study, claims: Sequence[Claim], target: Path | None = None) -> list[Path]:
@@ -79,28 +117,50 @@ def publish(study: Study, claims: Sequence[Claim], target: Path | None = None) -
         if not others:
             shutil.rmtree(records, ignore_errors=True)
         for run in study.runs:
-            _keep(run.folder, records / f"seed-{run.seed}", run.profile.distillation.prompts * run.profile.distillation.samples)
+            _keep(
+                run.folder,
+                records / f"seed-{run.seed}",
+                run.profile.distillation.prompts * run.profile.distillation.samples,
+            )
     if others:
-        figures = [target / name for name in _told(target)["files"] if not name.startswith("records/")]
+        figures = [
+            target / name for name in _told(target)["files"] if not name.startswith("records/")
+        ]
     else:
         target.mkdir(parents=True, exist_ok=True)
-        figures = [Path(shutil.copy2(path, target / path.name)) for path in sorted(study.figures.iterdir()) if path.is_file()]
+        figures = [
+            Path(shutil.copy2(path, target / path.name))
+            for path in sorted(study.figures.iterdir())
+            if path.is_file()
+        ]
         if target == FIGURES:
             update_readme(REPOSITORY / "README.md", study, claims, told)
-    told["files"] = {str(path.relative_to(target)): _digest(path) for path in sorted([*records.rglob("*"), *figures]) if path.is_file()}
+    told["files"] = {
+        str(path.relative_to(target)): _digest(path)
+        for path in sorted([*records.rglob("*"), *figures])
+        if path.is_file()
+    }
     write_text(target / "provenance.json", json.dumps(told, indent=1) + "\n")
     return [] if others else figures
 
 
 def _others(study: Study, target: Path) -> dict[str, list[dict]]:
     """The origins, by seed, of the records in `target` that a study is to join: none where it is a whole one, or of another profile."""
-    if set(study.seeds) >= set(study.profile.seeds) or not (target / "provenance.json").exists() or _told(target)["profile_hash"] != study.profile.hash:
+    if (
+        set(study.seeds) >= set(study.profile.seeds)
+        or not (target / "provenance.json").exists()
+        or _told(target)["profile_hash"] != study.profile.hash
+    ):
         return {}
     for run in study.runs:
         for path in sorted(run.folder.glob("arms/**/metrics.jsonl")):
             there = target / "records" / f"seed-{run.seed}" / path.relative_to(run.folder)
-            if there.exists() and not path.read_bytes().startswith(there.read_bytes()):  # an arm that has gone on since is the same
-                raise ValueError(f"{there} is of another run of seed {run.seed}, which came out otherwise (another processor is enough for that); remove {target / 'records' / f'seed-{run.seed}'} to publish this one in its place")
+            if there.exists() and not path.read_bytes().startswith(
+                there.read_bytes()
+            ):  # an arm that has gone on since is the same
+                raise ValueError(
+                    f"{there} is of another run of seed {run.seed}, which came out otherwise (another processor is enough for that); remove {target / 'records' / f'seed-{run.seed}'} to publish this one in its place"
+                )
     return _told(target)["origins"]
 
 
@@ -124,14 +184,18 @@ def check(source: Path = FIGURES) -> None:
     for name, digest in _told(source)["files"].items():
         path = source / name
         if not path.exists() or _digest(path) != digest:
-            raise ValueError(f"{path} is {'not the file' if path.exists() else 'missing, a file'} that {source / 'provenance.json'} names; publish the run again")
+            raise ValueError(
+                f"{path} is {'not the file' if path.exists() else 'missing, a file'} that {source / 'provenance.json'} names; publish the run again"
+            )
 
 
 def _told(folder: Path) -> dict:
     try:
         return json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     except OSError:
-        raise ValueError(f"{folder} holds no provenance.json: no run's records are shipped; run ./run_all.sh first") from None
+        raise ValueError(
+            f"{folder} holds no provenance.json: no run's records are shipped; run ./run_all.sh first"
+        ) from None
 
 
 def _digest(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 Left out on purpose: making any of it (`fdcore.experiment.run`), and the runs of several seeds (`fdcore.experiment.study`).
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -13,7 +14,15 @@ from fdcore import REPOSITORY
 from fdcore.worlds import problems as problem_sets
 from fdcore.experiment.arms import Arm, arm_of, main_arms
 from fdcore.profile import ADDED, TAKEN, Profile, load_profile
-from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, read_records, write_records, write_text
+from fdcore.records import (
+    Feedback,
+    Problem,
+    Trajectory,
+    read_jsonl,
+    read_records,
+    write_records,
+    write_text,
+)
 
 ORIGINS = "origins.jsonl"  # which code and machine made each record of a run's folder; the last line of a record counts
 SHIPPED = "shipped.json"  # marks a folder of records without weights (`fdcore.experiment.publish`): read, never trained
@@ -39,45 +48,80 @@ class RecordedRun:
         """A run's folder belongs to one profile and seed: mixing two would spoil both. What a run takes may change while it is under way."""
         mark = self.folder / "run.json"
         mine = {"profile": self.profile.name, "profile_hash": self.profile.hash, "seed": self.seed}
-        settings = {name: value for name, value in self.profile.leaves().items() if name.partition(".")[0] not in ADDED}
+        settings = {
+            name: value
+            for name, value in self.profile.leaves().items()
+            if name.partition(".")[0] not in ADDED
+        }
         if not mark.exists():
             return write_text(mark, json.dumps({**mine, "settings": settings}) + "\n")
         found = json.loads(mark.read_text())
         before = found.pop("settings", None)
         if found == mine:
             return
-        other = sorted(name for name in settings.keys() | (before or {}).keys() if settings.get(name) != (before or {}).get(name))
-        if before is None or found | {"profile_hash": ""} != mine | {"profile_hash": ""} or not TAKEN.issuperset(other):
-            which = f" ({', '.join(f'{name}: {before.get(name)}, not {settings.get(name)}' for name in other if name not in TAKEN)})" if before and other else ""
-            raise ValueError(f"{self.folder} holds a run of {found}, not of {mine}{which}; give another --out, or remove that folder")
-        print(f"begun with {', '.join(f'{name}: {before.get(name)}' for name in other)}; goes on with {', '.join(str(settings.get(name)) for name in other)}", flush=True)
+        other = sorted(
+            name
+            for name in settings.keys() | (before or {}).keys()
+            if settings.get(name) != (before or {}).get(name)
+        )
+        if (
+            before is None
+            or found | {"profile_hash": ""} != mine | {"profile_hash": ""}
+            or not TAKEN.issuperset(other)
+        ):
+            which = (
+                f" ({', '.join(f'{name}: {before.get(name)}, not {settings.get(name)}' for name in other if name not in TAKEN)})"
+                if before and other
+                else ""
+            )
+            raise ValueError(
+                f"{self.folder} holds a run of {found}, not of {mine}{which}; give another --out, or remove that folder"
+            )
+        print(
+            f"begun with {', '.join(f'{name}: {before.get(name)}' for name in other)}; goes on with {', '.join(str(settings.get(name)) for name in other)}",
+            flush=True,
+        )
 
     # -- the world -----------------------------------------------------------------------------------------------
 
     @cached_property
     def _problems(self) -> dict[str, list[Problem]]:
         kept = self._kept_problems
-        if all(path.exists() for path in kept.values()):  # drawn before: neither the hub nor the draw is needed again
+        if all(
+            path.exists() for path in kept.values()
+        ):  # drawn before: neither the hub nor the draw is needed again
             return {split: problem_sets.read_problems(path) for split, path in kept.items()}
         return problem_sets.load_problems(self.profile, self.folder / "problems")
 
     @property
     def _kept_problems(self) -> dict[str, Path]:
         """Where a run keeps the problems that it has drawn. Those of files in this repository are read there."""
-        return {split: self.folder / "problems" / f"{split}.jsonl" for split in ("train", "test", "holdout")}
+        return {
+            split: self.folder / "problems" / f"{split}.jsonl"
+            for split in ("train", "test", "holdout")
+        }
 
     def problems(self) -> dict[str, list[Problem]]:
         """Problems by split. Reference proofs are checked by Lean once a run; problems that change within a run are an error."""
         stamp = self.folder / "problems" / "checked.json"
-        found = {split: hashlib.sha256("".join(p.model_dump_json() for p in problems).encode()).hexdigest() for split, problems in self._problems.items()}
+        found = {
+            split: hashlib.sha256(
+                "".join(p.model_dump_json() for p in problems).encode()
+            ).hexdigest()
+            for split, problems in self._problems.items()
+        }
         if not stamp.exists():
-            problem_sets.verify_references(p for problems in self._problems.values() for p in problems)
+            problem_sets.verify_references(
+                p for problems in self._problems.values() for p in problems
+            )
             if self.profile.problems.source == "mathlib":
                 for split, path in self._kept_problems.items():
                     write_records(path, self._problems[split])
             write_text(stamp, json.dumps(found) + "\n")
         elif json.loads(stamp.read_text()) != found:
-            raise ValueError(f"{self.folder} was begun with other problems than the profile's sources hold now; give another --out, or remove that folder")
+            raise ValueError(
+                f"{self.folder} was begun with other problems than the profile's sources hold now; give another --out, or remove that folder"
+            )
         return self._problems
 
     # -- arms ----------------------------------------------------------------------------------------------------
@@ -107,11 +151,20 @@ class RecordedRun:
         """A variant's folder belongs to its settings, which the hash of the run's profile leaves out."""
         if arm in self.arms:
             return
-        decisive = {name: value for name, value in plan.profile.leaves(exclude_defaults=True).items() if name not in TAKEN and name.partition(".")[0] not in ADDED}
-        mine = {"settings": hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:12], "after": plan.after}
+        decisive = {
+            name: value
+            for name, value in plan.profile.leaves(exclude_defaults=True).items()
+            if name not in TAKEN and name.partition(".")[0] not in ADDED
+        }
+        mine = {
+            "settings": hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:12],
+            "after": plan.after,
+        }
         mark = folder / "variant.json"
         if mark.exists() and json.loads(mark.read_text()) != mine:
-            raise ValueError(f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew")
+            raise ValueError(
+                f"{folder} was trained with other settings than the profile's ablation has now; remove that folder to train it anew"
+            )
         if not mark.exists():
             write_text(mark, json.dumps(mine) + "\n")
 
@@ -119,7 +172,9 @@ class RecordedRun:
         return list(read_jsonl(self.folder / "arms" / arm / "metrics.jsonl"))
 
     def _evaluation(self, arm: str, split: str) -> Path:
-        return (self.folder / "base" if arm == "base" else self.folder / "arms" / arm) / f"eval_{split}.jsonl"
+        return (
+            self.folder / "base" if arm == "base" else self.folder / "arms" / arm
+        ) / f"eval_{split}.jsonl"
 
     # -- for figures ---------------------------------------------------------------------------------------------
 
@@ -129,18 +184,34 @@ class RecordedRun:
         ValueError where the arm has recorded no such step, or no feedback (as GRPO).
         """
         folder, by_id = self.folder / "arms" / arm, {p.id: p for p in self._problems["train"]}
-        attempts = [Trajectory.model_validate(row) for row in read_jsonl(folder / "trajectories.jsonl") if row["step"] == step]
-        feedback = [Feedback.model_validate({k: v for k, v in row.items() if k != "step"}) for row in read_jsonl(folder / "feedback.jsonl") if row["step"] == step]
+        attempts = [
+            Trajectory.model_validate(row)
+            for row in read_jsonl(folder / "trajectories.jsonl")
+            if row["step"] == step
+        ]
+        feedback = [
+            Feedback.model_validate({k: v for k, v in row.items() if k != "step"})
+            for row in read_jsonl(folder / "feedback.jsonl")
+            if row["step"] == step
+        ]
         found = [(by_id[t.problem_id], t, f) for t, f in zip(attempts, feedback) if t.source]
         if not found:
-            raise ValueError(f"{folder}: no attempt with feedback at step {step}; train the arm {arm!r} first (its feedback is needed)")
+            raise ValueError(
+                f"{folder}: no attempt with feedback at step {step}; train the arm {arm!r} first (its feedback is needed)"
+            )
         return found
 
     def given_feedback(self, arm: str = "fd") -> list[tuple[Problem, Feedback]]:
         """All feedback that an arm's training has kept, each with its problem; none for an arm that needs none."""
         by_id = {p.id: p for p in self._problems["train"]}
         rows = read_jsonl(self.folder / "arms" / arm / "feedback.jsonl")
-        return [(by_id[row["problem_id"]], Feedback.model_validate({k: v for k, v in row.items() if k != "step"})) for row in rows]
+        return [
+            (
+                by_id[row["problem_id"]],
+                Feedback.model_validate({k: v for k, v in row.items() if k != "step"}),
+            )
+            for row in rows
+        ]
 
     def token_views(self) -> list[TokenView]:
         """Figure 1's data and its like, as they were made."""

@@ -2,6 +2,7 @@
 
 Every method returns at once where its files are complete, so a notebook can be run again at any time.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -32,8 +33,21 @@ from fdcore.rollout.episode import rollout
 from fdcore.experiment.evaluation import lemmas_in
 from fdcore.training.faults import explained, left, limited
 from fdcore.feedback.sources import Answer, Generate, make_producer
-from fdcore.training.methods import FeedbackDistillation, GroupRelativePolicyOptimization, RejectionSamplingFineTuning
-from fdcore.model import add_adapters, build_student, checkpoint_activations, load_model, load_tokenizer, model_folder, save_model, train_tokenizer
+from fdcore.training.methods import (
+    FeedbackDistillation,
+    GroupRelativePolicyOptimization,
+    RejectionSamplingFineTuning,
+)
+from fdcore.model import (
+    add_adapters,
+    build_student,
+    checkpoint_activations,
+    load_model,
+    load_tokenizer,
+    model_folder,
+    save_model,
+    train_tokenizer,
+)
 from fdcore.experiment.origin import origin
 from fdcore.figures.style import label
 from fdcore.training.distributed import Processes, launch
@@ -55,14 +69,24 @@ def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Veri
     """The judge that a profile asks for, its workers dealt out to so many processes; its verdicts are kept in `cache_dir`."""
     lean = profile.lean
     return open_verifier(
-        header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb, heartbeats=lean.heartbeats,
-        workers=max(1, lean.workers // processes), cache_dir=cache_dir, project=PROJECT if lean.library == "mathlib" else None,
+        header=lean.header,
+        axioms=lean.axioms,
+        timeout_seconds=lean.timeout_seconds,
+        memory_mb=lean.memory_mb,
+        heartbeats=lean.heartbeats,
+        workers=max(1, lean.workers // processes),
+        cache_dir=cache_dir,
+        project=PROJECT if lean.library == "mathlib" else None,
     )
 
 
 def device_of(profile: Profile) -> torch.device:
     """Where a process of the profile computes. Without a GPU a finished run can still be read, so that this is no error."""
-    return torch.device("cuda" if profile.hardware and profile.hardware.device == "cuda" and torch.cuda.is_available() else "cpu")
+    return torch.device(
+        "cuda"
+        if profile.hardware and profile.hardware.device == "cuda" and torch.cuda.is_available()
+        else "cpu"
+    )
 
 
 class Experiment(RecordedRun):
@@ -71,13 +95,28 @@ class Experiment(RecordedRun):
     ValueError for a folder of records without weights.
     """
 
-    def __init__(self, profile: str | Path, seed: int = 0, out: str | Path | None = None, processes: Processes | None = None):
+    def __init__(
+        self,
+        profile: str | Path,
+        seed: int = 0,
+        out: str | Path | None = None,
+        processes: Processes | None = None,
+    ):
         super().__init__(profile, seed, out)
         if self.shipped:
-            raise ValueError(f"{self.folder} holds records without weights, which nothing can be trained or sampled from; read them with fdcore.experiment.study.Study, or give another folder")
-        self.source, self.processes = profile, processes or Processes(device=device_of(self.profile))
+            raise ValueError(
+                f"{self.folder} holds records without weights, which nothing can be trained or sampled from; read them with fdcore.experiment.study.Study, or give another folder"
+            )
+        self.source, self.processes = (
+            profile,
+            processes or Processes(device=device_of(self.profile)),
+        )
         self._engine: Sampler | None = None
-        torch.set_num_threads(min(self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)))
+        torch.set_num_threads(
+            min(
+                self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)
+            )
+        )
         if self.profile.model.source is None or self.processes.count > 1:
             disable_progress_bar()  # one for each load of a model of a few megabytes says nothing, nor does one from each of several processes
 
@@ -101,13 +140,18 @@ class Experiment(RecordedRun):
                 except OSError:
                     time.sleep(0.5)
             else:
-                raise RuntimeError(f"another process is writing into {self.folder}; wait for it or stop it, then run the same command again")
+                raise RuntimeError(
+                    f"another process is writing into {self.folder}; wait for it or stop it, then run the same command again"
+                )
             yield
 
     def _note_origin(self, record: Path) -> None:
         if self.processes.rank == 0:
             with open(self.folder / ORIGINS, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"record": str(record.relative_to(self.folder)), "origin": origin()}) + "\n")
+                file.write(
+                    json.dumps({"record": str(record.relative_to(self.folder)), "origin": origin()})
+                    + "\n"
+                )
 
     # -- the world -----------------------------------------------------------------------------------------------
 
@@ -125,7 +169,12 @@ class Experiment(RecordedRun):
         return self.verifier()
 
     def tools(self, problem: Problem) -> Tools:
-        return Tools(problem, self._verifier, library=LIBRARY_ROOT, output_chars=self.profile.episode.tool_output_chars)
+        return Tools(
+            problem,
+            self._verifier,
+            library=LIBRARY_ROOT,
+            output_chars=self.profile.episode.tool_output_chars,
+        )
 
     @cached_property
     def theorem_names(self) -> set[str]:
@@ -158,19 +207,44 @@ class Experiment(RecordedRun):
         settings, shape = self.profile.warmup, self.profile.model.student
         known, unknown = problem_sets.partition()
         pool = problem_sets.read_problems(problem_sets.ROOT / "warmup.jsonl")
-        writer = warmup.TraceWriter(settings, self.seed, self._verifier, self.tools, unknown, sorted(known), self._feedback_names)
+        writer = warmup.TraceWriter(
+            settings,
+            self.seed,
+            self._verifier,
+            self.tools,
+            unknown,
+            sorted(known),
+            self._feedback_names,
+        )
         traces = writer.write(pool)
-        problem_sets.verify_references({trace.problem.id: trace.problem for trace in traces}.values())
+        problem_sets.verify_references(
+            {trace.problem.id: trace.problem for trace in traces}.values()
+        )
         tokenizer = train_tokenizer(self._tokenizer_texts(traces), shape.vocab_size)
         chat = self._chat(tokenizer)
         short = Chat(tokenizer, [], thinking=chat.thinking, system=False)
         data = [warmup.encode(trace, short) for trace in traces]
-        system = chat.prompt(pool[0])[: -len(short.prompt(pool[0]))]  # the rest of a prompt is the same tokens
+        system = chat.prompt(pool[0])[
+            : -len(short.prompt(pool[0]))
+        ]  # the rest of a prompt is the same tokens
         full = [([*system, *ids], [*[0] * len(system), *mask]) for ids, mask in data]
-        model = build_student(**shape.model_dump(exclude={"vocab_size"}), vocab_size=len(tokenizer), seed=seed_of(self.seed, "student"))
-        rows = warmup.train(model, [(data, settings.short_steps), (full, settings.full_steps)], settings, self.folder / "base" / "checkpoints", seed=self.seed, autocast=self.profile.model.autocast)
+        model = build_student(
+            **shape.model_dump(exclude={"vocab_size"}),
+            vocab_size=len(tokenizer),
+            seed=seed_of(self.seed, "student"),
+        )
+        rows = warmup.train(
+            model,
+            [(data, settings.short_steps), (full, settings.full_steps)],
+            settings,
+            self.folder / "base" / "checkpoints",
+            seed=self.seed,
+            autocast=self.profile.model.autocast,
+        )
         self._note_origin(self.folder / "base" / "metrics.jsonl")
-        write_text(self.folder / "base" / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        write_text(
+            self.folder / "base" / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows)
+        )
         save_model(model, tokenizer, folder)
         shutil.rmtree(self.folder / "base" / "checkpoints", ignore_errors=True)
         return folder
@@ -184,7 +258,11 @@ class Experiment(RecordedRun):
         """What the tokenizer learns from: the tools' schemas, and statements, feedback, calls and answers of the traces."""
         texts = [json.dumps(schema) for schema in Tools.schemas] * 50
         for trace in traces:
-            texts += [trace.problem.statement, trace.feedback or "", *(turn.text + turn.answer for turn in trace.turns)]
+            texts += [
+                trace.problem.statement,
+                trace.feedback or "",
+                *(turn.text + turn.answer for turn in trace.turns),
+            ]
         return texts
 
     def _chat(self, tokenizer) -> Chat:
@@ -211,7 +289,9 @@ class Experiment(RecordedRun):
     def _load_to_sample(self, folder: Path):
         """A model that is only sampled from. Beside an engine it stays in the machine's memory, in the engine's precision: a GPU has no room for both."""
         settings, model = self.profile.sampler, self.profile.model
-        if settings.backend == "torch" and not (self.profile.hardware and self.profile.hardware.engines):
+        if settings.backend == "torch" and not (
+            self.profile.hardware and self.profile.hardware.engines
+        ):
             return self._load(folder)
         return load_model(folder, "bfloat16" if model.autocast else model.dtype)
 
@@ -228,37 +308,73 @@ class Experiment(RecordedRun):
         return self._engine
 
     def _open_engine(self, model) -> Sampler:
-        sampler, episode, hardware = self.profile.sampler, self.profile.episode, self.profile.hardware
-        settings = {"max_batch": -(-sampler.max_batch // (hardware and (hardware.engines or hardware.gpus) or 1))}
+        sampler, episode, hardware = (
+            self.profile.sampler,
+            self.profile.episode,
+            self.profile.hardware,
+        )
+        settings = {
+            "max_batch": -(
+                -sampler.max_batch // (hardware and (hardware.engines or hardware.gpus) or 1)
+            )
+        }
         if sampler.backend == "vllm":
             settings |= {
-                "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens, "memory_share": sampler.memory_share,
+                "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens,
+                "memory_share": sampler.memory_share,
                 "dtype": "bfloat16" if self.profile.model.autocast else None,
             }
         if hardware and hardware.engines:
             from fdcore.rollout.remote import RaySampler
 
-            return RaySampler(os.environ.get("FD_RAY_ADDRESS"), model, self.tokenizer, engines=hardware.engines, backend=sampler.backend, device=hardware.device, **settings)
+            return RaySampler(
+                os.environ.get("FD_RAY_ADDRESS"),
+                model,
+                self.tokenizer,
+                engines=hardware.engines,
+                backend=sampler.backend,
+                device=hardware.device,
+                **settings,
+            )
         from fdcore.rollout.vllm_sampler import VLLMSampler
 
         return VLLMSampler(model, self.tokenizer, **settings, sleeps=sampler.sleeps)
 
-    def sampling(self, model, profile: Profile | None = None, clock: Clock | None = None) -> Rollouts:
+    def sampling(
+        self, model, profile: Profile | None = None, clock: Clock | None = None
+    ) -> Rollouts:
         """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings; `clock`: as in `rollout`."""
         profile = profile or self.profile
-        sampler, settings, stall = self._sampler(model), profile.sampler, profile.training.stall_seconds
+        sampler, settings, stall = (
+            self._sampler(model),
+            profile.sampler,
+            profile.training.stall_seconds,
+        )
         processes = self.processes.aside() if profile.training.staleness else self.processes
 
         def push() -> None:
             with explained("handing over weights"), limited(stall, "handing over weights"):
                 sampler.update_weights(model)
 
-        def roll(problems: list[Problem], seeds: list[int], step: int = 0, prompts=None) -> list[Trajectory]:
+        def roll(
+            problems: list[Problem], seeds: list[int], step: int = 0, prompts=None
+        ) -> list[Trajectory]:
             with explained("sampling"), limited(stall, "sampling"):
                 found = rollout(
-                    processes.part(problems), processes.part(seeds), sampler=sampler, chat=self.chat, verifier=self._verifier, tools=self.tools, limits=profile.episode,
-                    temperature=settings.temperature, top_p=settings.top_p, step=step, prompts=prompts and processes.part(prompts),
-                    clock=None if profile.training.staleness else clock,  # it tells the phases of one thread apart
+                    processes.part(problems),
+                    processes.part(seeds),
+                    sampler=sampler,
+                    chat=self.chat,
+                    verifier=self._verifier,
+                    tools=self.tools,
+                    limits=profile.episode,
+                    temperature=settings.temperature,
+                    top_p=settings.top_p,
+                    step=step,
+                    prompts=prompts and processes.part(prompts),
+                    clock=None
+                    if profile.training.staleness
+                    else clock,  # it tells the phases of one thread apart
                 )
                 sampler.rest()
                 return processes.gather(found)
@@ -280,34 +396,91 @@ class Experiment(RecordedRun):
             return self.metrics(arm)
         model, processes, clock = self._student(start, plan, arm), self.processes, Clock()
         sample = self.sampling(model, profile, clock)
-        autocast, mismatch = profile.model.autocast, profile.sampler.backend != "torch"  # the torch sampler computes as the trainer does
+        autocast, mismatch = (
+            profile.model.autocast,
+            profile.sampler.backend != "torch",
+        )  # the torch sampler computes as the trainer does
         if plan.method == "fd":
             settings = profile.distillation
-            method = FeedbackDistillation(settings, model, self.chat, make_producer(profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"), autocast=autocast, mismatch=mismatch, processes=processes, clock=clock)
+            method = FeedbackDistillation(
+                settings,
+                model,
+                self.chat,
+                make_producer(
+                    profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"
+                ),
+                autocast=autocast,
+                mismatch=mismatch,
+                processes=processes,
+                clock=clock,
+            )
         elif plan.method == "grpo":
             settings = profile.grpo
-            method = GroupRelativePolicyOptimization(settings, processes.shard(shared_copy(model)), max_tokens=profile.episode.max_response_tokens, autocast=autocast, mismatch=mismatch)
+            method = GroupRelativePolicyOptimization(
+                settings,
+                processes.shard(shared_copy(model)),
+                max_tokens=profile.episode.max_response_tokens,
+                autocast=autocast,
+                mismatch=mismatch,
+            )
         else:
             settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
         processes.shard(model)
-        run = Run(folder, arm, self.seed, model, method, profile.training, learning_rate=settings.learning_rate, prompts=settings.prompts, samples=settings.samples, processes=processes, clock=clock)
-        track = self.profile.tracker and functools.partial(tracked, self.profile.tracker, project=f"fdcore-{self.profile.name}", run=f"{arm}-seed{self.seed}", folder=folder)
-        keep = {step: self._fd_checkpoint(step, arm) for step in {*profile.training.fd_checkpoints, plan.steps}} if plan.method == "fd" else {}
+        run = Run(
+            folder,
+            arm,
+            self.seed,
+            model,
+            method,
+            profile.training,
+            learning_rate=settings.learning_rate,
+            prompts=settings.prompts,
+            samples=settings.samples,
+            processes=processes,
+            clock=clock,
+        )
+        track = self.profile.tracker and functools.partial(
+            tracked,
+            self.profile.tracker,
+            project=f"fdcore-{self.profile.name}",
+            run=f"{arm}-seed{self.seed}",
+            folder=folder,
+        )
+        keep = (
+            {
+                step: self._fd_checkpoint(step, arm)
+                for step in {*profile.training.fd_checkpoints, plan.steps}
+            }
+            if plan.method == "fd"
+            else {}
+        )
         with self._writing():
             self._note_origin(folder / "metrics.jsonl")
             if processes.rank == 0:
-                shutil.rmtree(folder / "model", ignore_errors=True)  # there only where the arm is extended; its checkpoint goes on from it
+                shutil.rmtree(
+                    folder / "model", ignore_errors=True
+                )  # there only where the arm is extended; its checkpoint goes on from it
                 for path in folder.glob("eval_*.jsonl"):
                     path.unlink()
             rows = run.train(
-                steps, problems["train"], sample=sample, lemmas_of=self.lemmas_of, look=lambda: self._look(sample),
-                look_every=profile.evaluation.every, keep=keep, track=track, save=lambda where: save_model(model, self.tokenizer, where, write=processes.rank == 0),
+                steps,
+                problems["train"],
+                sample=sample,
+                lemmas_of=self.lemmas_of,
+                look=lambda: self._look(sample),
+                look_every=profile.evaluation.every,
+                keep=keep,
+                track=track,
+                save=lambda where: save_model(
+                    model, self.tokenizer, where, write=processes.rank == 0
+                ),
             )
             save_model(model, self.tokenizer, folder / "model", write=processes.rank == 0)
         return rows
 
     def _generate(self, profile: Profile) -> Generate:
         """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
+
         @functools.cache
         def base():
             model = self._load_to_sample(self.base())
@@ -316,13 +489,36 @@ class Experiment(RecordedRun):
         def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
             model, sampler = base()
             sampler.update_weights(model)  # an engine has sampled from the student since
-            chat, limit = Chat(self.tokenizer, [], thinking=profile.model.thinking), profile.episode.max_prompt_tokens
-            texts = [chat.text([{"role": "system", "content": system}, {"role": "user", "content": user}]) for system, user in prompts]
-            params = SamplingParams(temperature=profile.sampler.temperature, top_p=profile.sampler.top_p, max_new_tokens=profile.feedback.max_tokens, stop_token_ids=(chat.end,))
+            chat, limit = (
+                Chat(self.tokenizer, [], thinking=profile.model.thinking),
+                profile.episode.max_prompt_tokens,
+            )
+            texts = [
+                chat.text(
+                    [{"role": "system", "content": system}, {"role": "user", "content": user}]
+                )
+                for system, user in prompts
+            ]
+            params = SamplingParams(
+                temperature=profile.sampler.temperature,
+                top_p=profile.sampler.top_p,
+                max_new_tokens=profile.feedback.max_tokens,
+                stop_token_ids=(chat.end,),
+            )
             asked = [_shortened(chat.encode(text), limit) for text in texts]
-            found = sampler.generate(asked, params, [seed_of(self.seed, "self", seed) for seed in seeds])
-            said = [self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition("</think>")[2] for answer in found]
-            return [Answer(text, len(ids), len(answer.token_ids)) for text, ids, answer in zip(said, asked, found)]
+            found = sampler.generate(
+                asked, params, [seed_of(self.seed, "self", seed) for seed in seeds]
+            )
+            said = [
+                self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition(
+                    "</think>"
+                )[2]
+                for answer in found
+            ]
+            return [
+                Answer(text, len(ids), len(answer.token_ids))
+                for text, ids, answer in zip(said, asked, found)
+            ]
 
         return generate
 
@@ -341,14 +537,30 @@ class Experiment(RecordedRun):
             )
         if hardware.gpus == 1:
             return False
-        launch(hardware.gpus, [*arguments, "--profile", str(self.source), "--seed", str(self.seed), "--out", str(self.folder)])
+        launch(
+            hardware.gpus,
+            [
+                *arguments,
+                "--profile",
+                str(self.source),
+                "--seed",
+                str(self.seed),
+                "--out",
+                str(self.folder),
+            ],
+        )
         return True
 
     def _student(self, start: Path, plan: Arm, arm: str):
         """The model that an arm trains, as it is at its start: with adapters where the profile has them."""
         model, settings = self._load(start), plan.profile
         if settings.model.lora is not None:
-            model = add_adapters(model, rank=settings.model.lora.rank, alpha=settings.model.lora.alpha, seed=seed_of(self.seed, arm, "adapters"))
+            model = add_adapters(
+                model,
+                rank=settings.model.lora.rank,
+                alpha=settings.model.lora.alpha,
+                seed=seed_of(self.seed, arm, "adapters"),
+            )
         if settings.training.activation_checkpointing:
             model = checkpoint_activations(model)
         return model
@@ -368,7 +580,9 @@ class Experiment(RecordedRun):
         for split in ("test", "holdout"):
             problems = self._problems[split][: self.profile.evaluation.during_problems]
             seeds = [seed_of(self.seed, "look", split, p.id) for p in problems]
-            found[f"{split}_accuracy"] = sum(t.reward for t in sample(problems, seeds, 0)) / len(problems)
+            found[f"{split}_accuracy"] = sum(t.reward for t in sample(problems, seeds, 0)) / len(
+                problems
+            )
         return found
 
     def _unfinished(self, arm: str, split: str) -> bool:
@@ -381,7 +595,11 @@ class Experiment(RecordedRun):
         if not self._unfinished(arm, split):
             return done
         folder = self.model_folder(arm)
-        splits = [each for each in ("test", "holdout") if each == split or arm in ("base", *self.arms) and self._unfinished(arm, each)]  # both, once the processes are up
+        splits = [
+            each
+            for each in ("test", "holdout")
+            if each == split or arm in ("base", *self.arms) and self._unfinished(arm, each)
+        ]  # both, once the processes are up
         if self._launched("share-evaluate", arm, *splits):
             return list(read_jsonl(path))
         settings, model = self.profile.evaluation, self._load_to_sample(folder)
@@ -389,15 +607,36 @@ class Experiment(RecordedRun):
         count = settings.samples_of(arm, split)
         at_once = max(1, self.profile.sampler.max_batch // count)
         sample, (_, unknown) = self.sampling(model, profile), problem_sets.partition()
-        with self._writing(), tqdm(total=len(todo), initial=len(done), desc=f"{arm} on {split}, {count} samples each", unit="problem", mininterval=2.0, disable=self.processes.rank > 0) as bar:
+        with (
+            self._writing(),
+            tqdm(
+                total=len(todo),
+                initial=len(done),
+                desc=f"{arm} on {split}, {count} samples each",
+                unit="problem",
+                mininterval=2.0,
+                disable=self.processes.rank > 0,
+            ) as bar,
+        ):
             self._note_origin(path)
             if self.processes.rank == 0:
-                write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in done))  # drops a line cut short by a kill
+                write_text(
+                    path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in done)
+                )  # drops a line cut short by a kill
             for first in range(len(done), len(todo), at_once):
                 batch = todo[first : first + at_once]
-                seeds = [seed_of(self.seed, "eval", problem.id, i) for problem in batch for i in range(count)]
-                trajectories = sample([problem for problem in batch for _ in range(count)], seeds, 0)
-                rows = [self._row(problem, trajectories[index * count : (index + 1) * count], unknown) for index, problem in enumerate(batch)]
+                seeds = [
+                    seed_of(self.seed, "eval", problem.id, i)
+                    for problem in batch
+                    for i in range(count)
+                ]
+                trajectories = sample(
+                    [problem for problem in batch for _ in range(count)], seeds, 0
+                )
+                rows = [
+                    self._row(problem, trajectories[index * count : (index + 1) * count], unknown)
+                    for index, problem in enumerate(batch)
+                ]
                 if self.processes.rank == 0:
                     with open(path, "a", encoding="utf-8") as file:
                         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -409,8 +648,13 @@ class Experiment(RecordedRun):
     def _row(problem: Problem, trajectories: list[Trajectory], unknown: set[str]) -> dict:
         proofs = sorted({t.source for t in trajectories if t.verdict.verified})
         return {
-            "problem_id": problem.id, "tier": problem.tier, "unknown": bool(set(problem.lemmas) & unknown), "n": len(trajectories),
-            "c": sum(t.verdict.verified for t in trajectories), "proofs": proofs, "tokens": sum(sum(t.action_mask) for t in trajectories),
+            "problem_id": problem.id,
+            "tier": problem.tier,
+            "unknown": bool(set(problem.lemmas) & unknown),
+            "n": len(trajectories),
+            "c": sum(t.verdict.verified for t in trajectories),
+            "proofs": proofs,
+            "tokens": sum(sum(t.action_mask) for t in trajectories),
         }
 
     # -- for figures ---------------------------------------------------------------------------------------------
@@ -422,30 +666,65 @@ class Experiment(RecordedRun):
         that every difference is the feedback's. `labels` name the attempt, and the arm and step of the weights.
         """
         readers, base = self._readers(), self._load(self.base())
-        picked = [self._telling(base, step) for step in sorted({1, max([1, *(step for name, step, _ in readers if name == "FD")])})]
+        picked = [
+            self._telling(base, step)
+            for step in sorted({1, max([1, *(step for name, step, _ in readers if name == "FD")])})
+        ]
         views: list[list[TokenView]] = [[] for _ in picked]
         for name, step, folder in readers:
             model = self._load(folder)
             for row, (problem, attempt, feedback) in zip(views, picked):
-                labels = {"attempt": f"step {attempt.step}, {problem.id}, {attempt.verdict.status}", "arm": name, "step": str(step)}
-                row.append(token_view(model, model, self.chat, problem, attempt, feedback.text, labels=labels))
+                labels = {
+                    "attempt": f"step {attempt.step}, {problem.id}, {attempt.verdict.status}",
+                    "arm": name,
+                    "step": str(step),
+                }
+                row.append(
+                    token_view(
+                        model, model, self.chat, problem, attempt, feedback.text, labels=labels
+                    )
+                )
         return [view for row in views for view in row]
 
     def _readers(self) -> list[tuple[str, int, Path]]:
         """(arm, step from the base, folder) of every model that the run has saved."""
         starts = {arm: self.start_step(arm) for arm in self.arms}
-        found = {("FD", step): self._fd_checkpoint(step) for step in self.profile.training.fd_checkpoints}
-        found |= {(label(arm, starts), starts[arm] + self.metrics(arm)[-1]["step"]): self.model_folder(arm) for arm in self.arms if self.model_folder(arm).exists()}
-        return [("base", 0, self.base()), *((*key, folder) for key, folder in found.items() if folder.exists())]
+        found = {
+            ("FD", step): self._fd_checkpoint(step) for step in self.profile.training.fd_checkpoints
+        }
+        found |= {
+            (label(arm, starts), starts[arm] + self.metrics(arm)[-1]["step"]): self.model_folder(
+                arm
+            )
+            for arm in self.arms
+            if self.model_folder(arm).exists()
+        }
+        return [
+            ("base", 0, self.base()),
+            *((*key, folder) for key, folder in found.items() if folder.exists()),
+        ]
 
     def _telling(self, model, step: int) -> tuple[Problem, Trajectory, Feedback]:
         """Of an FD step's failed attempts (of all, where none failed), the one where the teacher moves most probability at one token."""
         found = self.recorded(step)
         failed = [item for item in found if not item[1].verdict.verified] or found
-        views = [token_view(model, model, self.chat, problem, attempt, feedback.text) for problem, attempt, feedback in failed]
-        return failed[max(range(len(views)), key=lambda i: sum(abs(option.teacher - option.student) for option in views[i].alternatives[views[i].focus]))]
+        views = [
+            token_view(model, model, self.chat, problem, attempt, feedback.text)
+            for problem, attempt, feedback in failed
+        ]
+        return failed[
+            max(
+                range(len(views)),
+                key=lambda i: sum(
+                    abs(option.teacher - option.student)
+                    for option in views[i].alternatives[views[i].focus]
+                ),
+            )
+        ]
 
 
 def _shortened(ids: list[int], limit: int) -> list[int]:
     """A prompt over the limit without its middle, which is the attempt's."""
-    return ids if len(ids) <= limit else [*ids[: limit // 2], *ids[len(ids) - (limit - limit // 2) :]]
+    return (
+        ids if len(ids) <= limit else [*ids[: limit // 2], *ids[len(ids) - (limit - limit // 2) :]]
+    )

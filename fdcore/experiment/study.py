@@ -3,6 +3,7 @@
 `runs/PROFILE-seedN` holds a profile of one seed. A profile of several keeps run N in `runs/PROFILE/seed-N`, and what is drawn of all
 in `runs/PROFILE`; `seed` picks one of them, so that a long experiment can be made in pieces, and on several machines.
 """
+
 from __future__ import annotations
 
 import json
@@ -24,7 +25,10 @@ class Study:
         self.folder = Path(out) if out else default_folder(profile, seed)
         self.seeds = self._shipped_seeds or (self.profile.seeds if seed is None else (seed,))
         self.figures = self.folder / "figures"
-        self.runs = [_opened(profile, each, folder) for each, folder in run_folders(self.seeds, self.folder).items()]
+        self.runs = [
+            _opened(profile, each, folder)
+            for each, folder in run_folders(self.seeds, self.folder).items()
+        ]
 
     @property
     def _shipped_seeds(self) -> tuple[int, ...]:
@@ -60,8 +64,16 @@ class Study:
 
     def ablation(self, *names: str) -> Ablation:
         """The variants of those of these ablations that the profile has, side by side with the arms as the profile has them."""
-        arms = {label: arm for name in names if name in self.profile.ablations for label, arm in variants(self.profile, name).items()}
-        trained = [{label: arm for label, arm in arms.items() if run.metrics(arm)} if run.shipped else arms for run in self.runs]
+        arms = {
+            label: arm
+            for name in names
+            if name in self.profile.ablations
+            for label, arm in variants(self.profile, name).items()
+        }
+        trained = [
+            {label: arm for label, arm in arms.items() if run.metrics(arm)} if run.shipped else arms
+            for run in self.runs
+        ]
         run, there = max(zip(self.runs, trained), key=lambda each: len(each[1]))
         return Ablation(run, there if set(there.values()) - set(self.arms) else {})
 
@@ -83,7 +95,13 @@ class Ablation(NamedTuple):
 
     def train(self) -> dict[str, list[dict]]:
         """Label -> metrics rows, with steps counted from the base."""
-        return {label: [row | {"step": row["step"] + self.run.start_step(arm)} for row in self.run.train(arm)] for label, arm in self.arms.items()}
+        return {
+            label: [
+                row | {"step": row["step"] + self.run.start_step(arm)}
+                for row in self.run.train(arm)
+            ]
+            for label, arm in self.arms.items()
+        }
 
     def evaluate(self) -> dict[str, list[dict]]:
         """Label -> the evaluation on test."""

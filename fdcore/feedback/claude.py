@@ -8,6 +8,7 @@ is what was in flight when the process was killed.
 
 Left out on purpose: choosing models, and prices beyond the profile's table. Retries and their pauses are the SDK's.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -24,12 +25,20 @@ from fdcore.feedback.sources import FeedbackError, Item, asked_by, prompt_hash, 
 from fdcore.profile import FeedbackSettings, Price
 from fdcore.records import Feedback, read_jsonl, write_text
 
-BYTES_PER_TOKEN = 2.0  # of Lean text in UTF-8, on the low side: an estimate of tokens from it is a high one
-BAD_ANSWERS = 3  # tries of a request whose answer cannot be read; other failures are the SDK's to retry
+BYTES_PER_TOKEN = (
+    2.0  # of Lean text in UTF-8, on the low side: an estimate of tokens from it is a high one
+)
+BAD_ANSWERS = (
+    3  # tries of a request whose answer cannot be read; other failures are the SDK's to retry
+)
 MOST_GIVEN_UP = 0.5  # share of a call's requests without an answer from which on something is wrong with more than the requests
 COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 BATCH_DISCOUNT = 0.5  # the Message Batches API's price (docs.anthropic.com)
-NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")  # what a connection fails with before anything went out
+NOT_SENT = (
+    "ConnectError",
+    "ConnectTimeout",
+    "PoolTimeout",
+)  # what a connection fails with before anything went out
 
 
 class Ledger:
@@ -41,7 +50,10 @@ class Ledger:
     def __init__(self, path: Path):
         self.path = path
         if path.exists() and not path.read_bytes().endswith(b"\n"):  # a line cut short by a kill
-            write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in read_jsonl(path)))
+            write_text(
+                path,
+                "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in read_jsonl(path)),
+            )
         self.answers: dict[str, dict] = {}
         self.batches: dict[str, list[str]] = {}  # id -> keys
         self.dollars, self.tokens = 0.0, 0  # spent, over all runs, what was lost included
@@ -63,7 +75,11 @@ class Ledger:
             if row.get("ended"):
                 del self.batches[row["batch"]]
         elif "lost" in row:
-            self.dollars, self.lost_dollars, self.tokens = self.dollars + row["dollars"], self.lost_dollars + row["dollars"], self.tokens + row["tokens"]
+            self.dollars, self.lost_dollars, self.tokens = (
+                self.dollars + row["dollars"],
+                self.lost_dollars + row["dollars"],
+                self.tokens + row["tokens"],
+            )
         else:
             self.answers[row["key"]] = row
             self.dollars += row["dollars"]
@@ -78,7 +94,9 @@ class Claude:
         import httpx2
 
         if not os.environ.get("ANTHROPIC_API_KEY"):
-            raise FeedbackError("feedback.producer is claude but ANTHROPIC_API_KEY is not set; export the key, or use the scripted producer")
+            raise FeedbackError(
+                "feedback.producer is claude but ANTHROPIC_API_KEY is not set; export the key, or use the scripted producer"
+            )
         self.settings, self.sdk, self.http = settings, anthropic, httpx2
         self.price = settings.prices[settings.model]
         self.prompt_hash = prompt_hash(*asked_by(settings.formulation))
@@ -87,26 +105,42 @@ class Claude:
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
         """Feedback in the order of the items; an empty text where Claude refused, said nothing, or could not be reached."""
-        prompts = [request(problem, trajectory, self.settings.formulation) for problem, trajectory in items]
+        prompts = [
+            request(problem, trajectory, self.settings.formulation) for problem, trajectory in items
+        ]
         keys = [self.key(*prompt) for prompt in prompts]
         todo = {key: prompt for key, prompt in zip(keys, prompts) if key not in self.ledger.answers}
         failed: dict[str, str] = {}
         if todo:
             self._tell(todo.values())
-            with ThreadPoolExecutor(1) as pool:  # a thread of its own, since a notebook's has a running event loop already
+            with ThreadPoolExecutor(
+                1
+            ) as pool:  # a thread of its own, since a notebook's has a running event loop already
                 failed = pool.submit(asyncio.run, self._all(todo)).result()
         if len(failed) > MOST_GIVEN_UP * len(keys):
-            raise FeedbackError(f"Claude gave no answer to {len(failed)} of {len(keys)} requests ({next(iter(failed.values()))}); run the same command again to go on")
-        return [self._feedback(problem.id, self.ledger.answers.get(key), failed.get(key, "")) for (problem, _), key in zip(items, keys)]
+            raise FeedbackError(
+                f"Claude gave no answer to {len(failed)} of {len(keys)} requests ({next(iter(failed.values()))}); run the same command again to go on"
+            )
+        return [
+            self._feedback(problem.id, self.ledger.answers.get(key), failed.get(key, ""))
+            for (problem, _), key in zip(items, keys)
+        ]
 
     def key(self, system: str, user: str) -> str:
-        return hashlib.sha256(json.dumps([self.settings.model, self.settings.max_tokens, system, user]).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([self.settings.model, self.settings.max_tokens, system, user]).encode()
+        ).hexdigest()
 
     def estimate(self, system: str, user: str) -> tuple[float, int]:
         """(dollars, tokens) that a request can cost at most, by the length of its text."""
         tokens = int(len((system + user).encode(errors="replace")) / BYTES_PER_TOKEN) + 16
-        dollars = (tokens * max(self.price.input, self.price.cache_write) + self.settings.max_tokens * self.price.output) / 1e6
-        return dollars * (BATCH_DISCOUNT if self.settings.batches else 1), tokens + self.settings.max_tokens
+        dollars = (
+            tokens * max(self.price.input, self.price.cache_write)
+            + self.settings.max_tokens * self.price.output
+        ) / 1e6
+        return dollars * (
+            BATCH_DISCOUNT if self.settings.batches else 1
+        ), tokens + self.settings.max_tokens
 
     def _tell(self, prompts) -> None:
         """Once a run, before anything is spent: what a step will cost."""
@@ -120,8 +154,15 @@ class Claude:
 
     async def _all(self, todo: dict[str, tuple[str, str]]) -> dict[str, str]:
         """Answers into the ledger; returns why the others have none. A fault that concerns all of them stops those not sent yet."""
-        settings, room, failed, faults = self.settings, asyncio.Semaphore(self.settings.concurrency), {}, []
-        async with self.sdk.AsyncAnthropic(timeout=settings.timeout_seconds, max_retries=settings.retries, middleware=[self._try]) as client:
+        settings, room, failed, faults = (
+            self.settings,
+            asyncio.Semaphore(self.settings.concurrency),
+            {},
+            [],
+        )
+        async with self.sdk.AsyncAnthropic(
+            timeout=settings.timeout_seconds, max_retries=settings.retries, middleware=[self._try]
+        ) as client:
             if settings.batches:
                 return await self._batch(client, todo)
 
@@ -142,7 +183,9 @@ class Claude:
         release = self._reserve([prompt])
         try:
             started = time.monotonic()
-            answer = await self._faults(lambda: client.messages.create(**self._parameters(*prompt)), prompt)
+            answer = await self._faults(
+                lambda: client.messages.create(**self._parameters(*prompt)), prompt
+            )
             if isinstance(answer, str):
                 failed[key] = answer
             else:
@@ -160,9 +203,13 @@ class Claude:
                     raise ValueError("no message")
                 return answer
             except (sdk.AuthenticationError, sdk.PermissionDeniedError):
-                raise FeedbackError("Anthropic refused the key in ANTHROPIC_API_KEY; set a valid key and run the same command again") from None
+                raise FeedbackError(
+                    "Anthropic refused the key in ANTHROPIC_API_KEY; set a valid key and run the same command again"
+                ) from None
             except sdk.NotFoundError:
-                raise FeedbackError(f"Anthropic knows no model {self.settings.model!r}; correct feedback.model") from None
+                raise FeedbackError(
+                    f"Anthropic knows no model {self.settings.model!r}; correct feedback.model"
+                ) from None
             except (sdk.APIResponseValidationError, ValueError, AttributeError):
                 why = "an answer that cannot be read"
                 self._lost(prompt)
@@ -180,8 +227,14 @@ class Claude:
                 return await call_next(request)
         except (TimeoutError, self.sdk.APIConnectionError) as error:
             if request.url == "/v1/messages" and type(error.__cause__).__name__ not in NOT_SENT:
-                self._lost((request.json["system"][0]["text"], request.json["messages"][0]["content"]))
-            raise error if isinstance(error, self.sdk.APIError) else self.sdk.APITimeoutError(request=None) from None
+                self._lost(
+                    (request.json["system"][0]["text"], request.json["messages"][0]["content"])
+                )
+            raise (
+                error
+                if isinstance(error, self.sdk.APIError)
+                else self.sdk.APITimeoutError(request=None)
+            ) from None
 
     def _lost(self, prompt: tuple[str, str]) -> None:
         dollars, tokens = self.estimate(*prompt)
@@ -192,27 +245,46 @@ class Claude:
         """Keep room in the budget for requests; returns what gives it back. FeedbackError where there is none."""
         dollars, tokens = map(sum, zip(*map(self.estimate, *zip(*prompts))))
         self._afford(dollars, tokens)
-        self._reserved_dollars, self._reserved_tokens = self._reserved_dollars + dollars, self._reserved_tokens + tokens
+        self._reserved_dollars, self._reserved_tokens = (
+            self._reserved_dollars + dollars,
+            self._reserved_tokens + tokens,
+        )
 
         def release() -> None:
-            self._reserved_dollars, self._reserved_tokens = self._reserved_dollars - dollars, self._reserved_tokens - tokens
+            self._reserved_dollars, self._reserved_tokens = (
+                self._reserved_dollars - dollars,
+                self._reserved_tokens - tokens,
+            )
 
         return release
 
     def _afford(self, dollars: float, tokens: int) -> None:
         """FeedbackError where what is spent, reserved and asked for could go over the budget."""
         settings, ledger = self.settings, self.ledger
-        lost = f" (${ledger.lost_dollars:.2f} of it perhaps, on answers that never came)" if ledger.lost_dollars else ""
+        lost = (
+            f" (${ledger.lost_dollars:.2f} of it perhaps, on answers that never came)"
+            if ledger.lost_dollars
+            else ""
+        )
         then = "and the next request could go over it; raise it and run the same command again"
         if ledger.dollars + self._reserved_dollars + dollars > settings.budget_dollars:
-            raise FeedbackError(f"feedback.budget_dollars: ${ledger.dollars:.2f} of ${settings.budget_dollars:.2f} are spent{lost} {then}") from None
+            raise FeedbackError(
+                f"feedback.budget_dollars: ${ledger.dollars:.2f} of ${settings.budget_dollars:.2f} are spent{lost} {then}"
+            ) from None
         if ledger.tokens + self._reserved_tokens + tokens > settings.budget_tokens:
-            raise FeedbackError(f"feedback.budget_tokens: {ledger.tokens:,} of {settings.budget_tokens:,} are spent{lost} {then}") from None
+            raise FeedbackError(
+                f"feedback.budget_tokens: {ledger.tokens:,} of {settings.budget_tokens:,} are spent{lost} {then}"
+            ) from None
 
     def _parameters(self, system: str, user: str) -> dict:
         # The same for every request; the API leaves a prefix below its least length (1,024 to 4,096 tokens, by model) uncached.
         cached = [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]
-        return {"model": self.settings.model, "max_tokens": self.settings.max_tokens, "system": cached, "messages": [{"role": "user", "content": user}]}
+        return {
+            "model": self.settings.model,
+            "max_tokens": self.settings.max_tokens,
+            "system": cached,
+            "messages": [{"role": "user", "content": user}],
+        }
 
     # -- the Message Batches API -----------------------------------------------------------------------------------------
 
@@ -225,7 +297,10 @@ class Claude:
             return {}
         release = self._reserve(list(todo.values()))
         try:
-            requests = [{"custom_id": key, "params": self._parameters(*prompt)} for key, prompt in todo.items()]
+            requests = [
+                {"custom_id": key, "params": self._parameters(*prompt)}
+                for key, prompt in todo.items()
+            ]
             made = await self._sent(client.messages.batches.create(requests=requests))
             self.ledger.write({"batch": made.id, "keys": list(todo)})
             return await self._collect(client, made.id, list(todo))
@@ -235,16 +310,25 @@ class Claude:
     async def _collect(self, client, batch: str, keys: list[str]) -> dict[str, str]:
         """A batch's answers into the ledger, when it has ended; returns why the others have none. A line that cannot be read costs that answer alone."""
         started = time.monotonic()
-        while (await self._sent(client.messages.batches.retrieve(batch))).processing_status != "ended":
+        while (
+            await self._sent(client.messages.batches.retrieve(batch))
+        ).processing_status != "ended":
             await asyncio.sleep(self.settings.poll_seconds)
-        seconds, failed = (time.monotonic() - started) / max(1, len(keys)), dict.fromkeys(keys, "not in the batch's results")
+        seconds, failed = (
+            (time.monotonic() - started) / max(1, len(keys)),
+            dict.fromkeys(keys, "not in the batch's results"),
+        )
         for line in (await self._results(client, batch)).splitlines():
             try:
-                found = self.sdk.types.messages.MessageBatchIndividualResponse.construct(**json.loads(line))
+                found = self.sdk.types.messages.MessageBatchIndividualResponse.construct(
+                    **json.loads(line)
+                )
                 if found.custom_id not in failed:
                     continue
                 if found.result.type == "succeeded":
-                    self.ledger.write(self._row(found.custom_id, found.result.message, seconds, BATCH_DISCOUNT))
+                    self.ledger.write(
+                        self._row(found.custom_id, found.result.message, seconds, BATCH_DISCOUNT)
+                    )
                     del failed[found.custom_id]
                 else:
                     failed[found.custom_id] = f"{found.result.type} in the batch"
@@ -262,15 +346,21 @@ class Claude:
                 return answer.http_response.text
             except self.http.HTTPError as error:
                 why = type(error).__name__
-        raise FeedbackError(f"the batch's results could not be fetched ({why}); run the same command again to go on")
+        raise FeedbackError(
+            f"the batch's results could not be fetched ({why}); run the same command again to go on"
+        )
 
     async def _sent(self, call: Awaitable):
         try:
             return await call
         except (self.sdk.AuthenticationError, self.sdk.PermissionDeniedError):
-            raise FeedbackError("Anthropic refused the key in ANTHROPIC_API_KEY; set a valid key and run the same command again") from None
+            raise FeedbackError(
+                "Anthropic refused the key in ANTHROPIC_API_KEY; set a valid key and run the same command again"
+            ) from None
         except (self.sdk.APIError, ValueError) as error:
-            raise FeedbackError(f"the batch could not be sent or fetched ({type(error).__name__}); run the same command again to go on") from None
+            raise FeedbackError(
+                f"the batch could not be sent or fetched ({type(error).__name__}); run the same command again to go on"
+            ) from None
 
     # -- answers ---------------------------------------------------------------------------------------------------------
 
@@ -282,19 +372,49 @@ class Claude:
             text, reason = "", "refused"
         elif not text:
             reason = "empty"
-        elif answer.stop_reason == "max_tokens":  # its last item is not whole, or in prose its last sentence
-            text, reason = text.rpartition("\n")[0] or "".join(re.findall(r"(?s)^.*[.!?](?=\s)", text)), "too long"
+        elif (
+            answer.stop_reason == "max_tokens"
+        ):  # its last item is not whole, or in prose its last sentence
+            text, reason = (
+                text.rpartition("\n")[0] or "".join(re.findall(r"(?s)^.*[.!?](?=\s)", text)),
+                "too long",
+            )
         usage, counts = answer.usage, {}
         counts["input_tokens"], counts["output_tokens"] = usage.input_tokens, usage.output_tokens
-        counts["cache_read_tokens"], counts["cache_write_tokens"] = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
-        return {"key": key, "text": text, "reason": reason, "model": answer.model, **counts, "dollars": factor * cost(self.price, **counts), "seconds": seconds}
+        counts["cache_read_tokens"], counts["cache_write_tokens"] = (
+            usage.cache_read_input_tokens or 0,
+            usage.cache_creation_input_tokens or 0,
+        )
+        return {
+            "key": key,
+            "text": text,
+            "reason": reason,
+            "model": answer.model,
+            **counts,
+            "dollars": factor * cost(self.price, **counts),
+            "seconds": seconds,
+        }
 
     def _feedback(self, problem_id: str, row: dict | None, why: str) -> Feedback:
         found = {k: v for k, v in row.items() if k != "key"} if row else {"text": "", "reason": why}
-        return Feedback(problem_id=problem_id, producer="claude", prompt_hash=self.prompt_hash, **found)
+        return Feedback(
+            problem_id=problem_id, producer="claude", prompt_hash=self.prompt_hash, **found
+        )
 
 
-def cost(price: Price, *, input_tokens: int, output_tokens: int, cache_read_tokens: int, cache_write_tokens: int) -> float:
+def cost(
+    price: Price,
+    *,
+    input_tokens: int,
+    output_tokens: int,
+    cache_read_tokens: int,
+    cache_write_tokens: int,
+) -> float:
     """Dollars of a request, from tokens as the API counts them (cached ones are not among the input's)."""
-    spent = input_tokens * price.input + output_tokens * price.output + cache_read_tokens * price.cache_read + cache_write_tokens * price.cache_write
+    spent = (
+        input_tokens * price.input
+        + output_tokens * price.output
+        + cache_read_tokens * price.cache_read
+        + cache_write_tokens * price.cache_write
+    )
     return spent / 1e6

@@ -1,4 +1,5 @@
 """Feedback by a scripted expert: orders from Lean's messages and a reference proof, by rules. Needs no network."""
+
 from __future__ import annotations
 
 import random
@@ -19,22 +20,41 @@ class ScriptedExpert:
     """
 
     def __init__(self, seed: int, formulation: int = 4):
-        self.seed, self.formulation, self.prompt_hash = seed, formulation, prompt_hash(*TEMPLATES["scripted"])
+        self.seed, self.formulation, self.prompt_hash = (
+            seed,
+            formulation,
+            prompt_hash(*TEMPLATES["scripted"]),
+        )
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
         return [self._one(problem, trajectory) for problem, trajectory in items]
 
     def _one(self, problem: Problem, trajectory: Trajectory) -> Feedback:
         rng = random.Random(f"{self.seed}:{problem.id}:{trajectory.seed}")
-        orders = praise(problem, trajectory, rng) if trajectory.verdict.verified else critique(problem, trajectory, rng)
-        return Feedback(problem_id=problem.id, text=self._formulated(orders[:3]), producer="scripted", prompt_hash=self.prompt_hash)
+        orders = (
+            praise(problem, trajectory, rng)
+            if trajectory.verdict.verified
+            else critique(problem, trajectory, rng)
+        )
+        return Feedback(
+            problem_id=problem.id,
+            text=self._formulated(orders[:3]),
+            producer="scripted",
+            prompt_hash=self.prompt_hash,
+        )
 
     def _formulated(self, orders: list[str]) -> str:
         if self.formulation < 4:
-            orders = [order for order in orders if not ABOUT_WORK.search(order)] or ["Compare the goal with the facts of the library, and prove it by the one whose conclusion has its shape."]
+            orders = [order for order in orders if not ABOUT_WORK.search(order)] or [
+                "Compare the goal with the facts of the library, and prove it by the one whose conclusion has its shape."
+            ]
         if self.formulation < 3:
             orders = [NAMESPACE.sub("`", order) for order in orders]
-        return render("feedback_scripted.jinja", orders=orders) if self.formulation > 1 else " ".join(orders)
+        return (
+            render("feedback_scripted.jinja", orders=orders)
+            if self.formulation > 1
+            else " ".join(orders)
+        )
 
 
 ABOUT_WORK = re.compile(r"`lean_|`rg_|^Be brief|\bcompile\b")  # orders about tools and length
@@ -75,14 +95,24 @@ def critique(problem: Problem, trajectory: Trajectory, rng: random.Random) -> li
     if problem.proof:
         first = problem.proof.split()[0]
         orders.append(SHAPE_ORDERS.get(first, SHAPE_ORDERS["other"]))
-    return [*orders, error_order(trajectory)] if rng.random() < 0.4 else orders or [error_order(trajectory)]
+    return (
+        [*orders, error_order(trajectory)]
+        if rng.random() < 0.4
+        else orders or [error_order(trajectory)]
+    )
 
 
 def praise(problem: Problem, trajectory: Trajectory, rng: random.Random) -> list[str]:
     """Orders after a proof that Lean accepted: keep what worked."""
     used = [lemma for lemma in problem.lemmas if lemma in (trajectory.source or "")]
-    kept = f"Keep {names(used)} and the present shape of the proof" if used else "Keep the present proof as it stands"
-    return [f"{kept}, which Lean accepts without errors; write the file and compile it, and stop there."]
+    kept = (
+        f"Keep {names(used)} and the present shape of the proof"
+        if used
+        else "Keep the present proof as it stands"
+    )
+    return [
+        f"{kept}, which Lean accepts without errors; write the file and compile it, and stop there."
+    ]
 
 
 def error_order(trajectory: Trajectory) -> str:

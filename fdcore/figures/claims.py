@@ -5,6 +5,7 @@
 or too little, or where the claim's own condition does not hold. With several runs (seeds) the estimates are averaged, and the bootstrap draws
 runs, then units within each; problems are the same in every run, so that one draw of problems serves all.
 """
+
 from __future__ import annotations
 
 import json
@@ -20,9 +21,15 @@ REPLICATES, LEVEL = 4000, 0.95
 BLOCK = 5  # steps: neighbouring steps are not independent
 FEWEST = 2 * BLOCK  # steps below which a training curve decides nothing
 SIMILAR = 0.10  # C2's "similar pass@1"; the paper's two arms are .06 apart
-MIDDLE = "grpo_from_fd_2"  # named beforehand, so that the best of three is not picked after the fact
+MIDDLE = (
+    "grpo_from_fd_2"  # named beforehand, so that the best of three is not picked after the fact
+)
 # The variants that C5 to C10 look at, by ablation and label in the profile.
-OVER_SOURCES = {"critique": "grpo_from_fd_3", "ground truth": "over_sources/ground_truth", "Lean output": "over_sources/Lean_output"}
+OVER_SOURCES = {
+    "critique": "grpo_from_fd_3",
+    "ground truth": "over_sources/ground_truth",
+    "Lean output": "over_sources/Lean_output",
+}
 GROUND_TRUTH, CONCISE, FREE = "sources/ground_truth", "constant/Be_concise", "formulations/Prompt_1"
 FAST = "teacher_speed/alpha_0.00"
 NO_TOOLS = {"fd": "tools_fd/FD_no_tools", "grpo": "tools_grpo/GRPO_no_tools"}
@@ -43,53 +50,90 @@ class Rule(Record):
 ABOVE = "the interval lies above 0"
 RULES = (
     Rule(
-        id="C1", claim="FD keeps a higher entropy than GRPO", quantity="mean policy entropy over the last quarter of training, FD − GRPO", unit="nats a token",
-        bootstrap=f"steps, in blocks of {BLOCK}", reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
+        id="C1",
+        claim="FD keeps a higher entropy than GRPO",
+        quantity="mean policy entropy over the last quarter of training, FD − GRPO",
+        unit="nats a token",
+        bootstrap=f"steps, in blocks of {BLOCK}",
+        reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
         paper="entropy about 0.33 → 0.44 (FD) and 0.345 → 0.096 (GRPO), Figure 2",
     ),
     Rule(
-        id="C2", claim="at similar pass@1, FD scales better in k", quantity="(pass@kmax − pass@1) on test, FD − GRPO; kmax is the number of samples", unit="share of problems",
-        bootstrap="problems", reproduced_when=f"{ABOVE}; pass@1 of the two at most {SIMILAR:.2f} apart",
+        id="C2",
+        claim="at similar pass@1, FD scales better in k",
+        quantity="(pass@kmax − pass@1) on test, FD − GRPO; kmax is the number of samples",
+        unit="share of problems",
+        bootstrap="problems",
+        reproduced_when=f"{ABOVE}; pass@1 of the two at most {SIMILAR:.2f} apart",
         paper="pass@1 → pass@16: .56 → .894 (FD), .616 → .84 (GRPO), Figure 3",
     ),
     Rule(
-        id="C3", claim="GRPO over FD beats both alone", quantity="pass@1 on test after training, GRPO over the middle FD checkpoint − the better of FD and GRPO", unit="share of problems",
-        bootstrap="problems", reproduced_when=ABOVE,
+        id="C3",
+        claim="GRPO over FD beats both alone",
+        quantity="pass@1 on test after training, GRPO over the middle FD checkpoint − the better of FD and GRPO",
+        unit="share of problems",
+        bootstrap="problems",
+        reproduced_when=ABOVE,
         paper="59 % (GRPO), 61–64.5 % (FD), 75 % (GRPO over FD), Figure 2 and text",
     ),
     Rule(
-        id="C4", claim="FD finds new lemmas faster", unit="lemmas",
+        id="C4",
+        claim="FD finds new lemmas faster",
+        unit="lemmas",
         quantity="distinct library lemmas in verified training proofs, FD − GRPO, at the largest number of sampled tokens that both reached",
-        bootstrap="tenths of the token budget", reproduced_when=f"{ABOVE}; at least {FEWEST} steps of each within the budget",
+        bootstrap="tenths of the token budget",
+        reproduced_when=f"{ABOVE}; at least {FEWEST} steps of each within the budget",
         paper="lemmas ÷ step 6.3 → 2.95 (FD), 5.0 → 2.63 (GRPO), Figure 3",
     ),
     Rule(
-        id="C5", claim="critique and ground truth are better starts for GRPO than Lean's output", unit="share of problems", bootstrap="problems", reproduced_when=ABOVE,
+        id="C5",
+        claim="critique and ground truth are better starts for GRPO than Lean's output",
+        unit="share of problems",
+        bootstrap="problems",
+        reproduced_when=ABOVE,
         quantity="pass@1 on test after GRPO, the lesser of the starts from critique and from ground truth − the start from Lean's output",
         paper="peaks .69 (Claude), .72 (ground truth), .66 (Lean), Figure 4",
     ),
     Rule(
-        id="C6", claim="a slower teacher is the more stable one", unit="share of attempts",
+        id="C6",
+        claim="a slower teacher is the more stable one",
+        unit="share of attempts",
         quantity="mean train accuracy over the last quarter of training, FD as it is − FD whose teacher is the student (α = 0)",
-        bootstrap=f"steps, in blocks of {BLOCK}", reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
+        bootstrap=f"steps, in blocks of {BLOCK}",
+        reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
         paper="test accuracy peaks at .64 (α = .9) and .45 (α = 0), which decays, Figure 6",
     ),
     Rule(
-        id="C7", claim="constant feedback is internalised: the KL to the frozen teacher all but goes", unit="share of the first KL",
+        id="C7",
+        claim="constant feedback is internalised: the KL to the frozen teacher all but goes",
+        unit="share of the first KL",
         quantity=f"half − (mean KL over the last quarter of training ÷ mean KL over the first {BLOCK} steps), constant text, frozen teacher",
-        bootstrap=f"steps, in blocks of {BLOCK}", reproduced_when=f"{ABOVE}: more than half is gone; at least {FEWEST} steps in the quarter", paper="the KL falls to about 0, Figure 7",
+        bootstrap=f"steps, in blocks of {BLOCK}",
+        reproduced_when=f"{ABOVE}: more than half is gone; at least {FEWEST} steps in the quarter",
+        paper="the KL falls to about 0, Figure 7",
     ),
     Rule(
-        id="C8", claim="tools help both methods", quantity="pass@1 on test, trained and evaluated with tools − without; the smaller of FD's and GRPO's gain",
-        unit="share of problems", bootstrap="problems", reproduced_when=ABOVE, paper="train accuracy .167 against .113 (FD), .23 against .135 (GRPO), Qwen3-8B on MiniF2F, Figure 8",
+        id="C8",
+        claim="tools help both methods",
+        quantity="pass@1 on test, trained and evaluated with tools − without; the smaller of FD's and GRPO's gain",
+        unit="share of problems",
+        bootstrap="problems",
+        reproduced_when=ABOVE,
+        paper="train accuracy .167 against .113 (FD), .23 against .135 (GRPO), Qwen3-8B on MiniF2F, Figure 8",
     ),
     Rule(
-        id="C9", claim="feedback of more structure makes training more stable", unit="share of attempts",
-        quantity="mean train accuracy over the last quarter of training, fourth formulation − first", bootstrap=f"steps, in blocks of {BLOCK}",
-        reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter", paper="the first prompt peaks at .615 and collapses, the fourth ends at .64, Figure 12",
+        id="C9",
+        claim="feedback of more structure makes training more stable",
+        unit="share of attempts",
+        quantity="mean train accuracy over the last quarter of training, fourth formulation − first",
+        bootstrap=f"steps, in blocks of {BLOCK}",
+        reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter",
+        paper="the first prompt peaks at .615 and collapses, the fourth ends at .64, Figure 12",
     ),
     Rule(
-        id="C10", claim="ground truth as feedback shortens answers, critique does not", unit="share of the first length",
+        id="C10",
+        claim="ground truth as feedback shortens answers, critique does not",
+        unit="share of the first length",
         quantity=f"the lesser of 1 − ground truth's and critique's − ground truth's (mean tokens an attempt over the last quarter ÷ over the first {BLOCK} steps)",
         bootstrap=f"steps, in blocks of {BLOCK}",
         reproduced_when=f"{ABOVE}; at least {FEWEST} steps in the quarter. Stricter since 2026-11-26: the first rule looked at the difference alone, and was met where neither got shorter",
@@ -111,7 +155,11 @@ class Claim(Rule):
     @property
     def number(self) -> str:
         """The estimate with its interval and unit, for a reader."""
-        return "—" if self.estimate is None else f"{self.estimate:+.3f} [{self.low:+.3f}, {self.high:+.3f}] {self.unit}"
+        return (
+            "—"
+            if self.estimate is None
+            else f"{self.estimate:+.3f} [{self.low:+.3f}, {self.high:+.3f}] {self.unit}"
+        )
 
 
 class Measured(NamedTuple):
@@ -124,10 +172,16 @@ class Measured(NamedTuple):
 
 def judge(folders: str | Path | Iterable[str | Path], only: Sequence[str] = ()) -> list[Claim]:
     """Judge the claims, or only those of these ids, on one run folder, or on several (one a seed)."""
-    folders = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
+    folders = [
+        Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)
+    ]
     if not folders:
         raise ValueError("judge was given no run folder")
-    return [_claim(rule, folders, measure) for rule, measure in zip(RULES, MEASURES, strict=True) if not only or rule.id in only]
+    return [
+        _claim(rule, folders, measure)
+        for rule, measure in zip(RULES, MEASURES, strict=True)
+        if not only or rule.id in only
+    ]
 
 
 def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measured]) -> Claim:
@@ -139,16 +193,35 @@ def _claim(rule: Rule, folders: Sequence[Path], measure: Callable[[Path], Measur
         except LookupError as error:
             missing.append(error.args[0])
     if not runs or missing and measure not in ABLATED:
-        return Claim(**rule.model_dump(), estimate=None, low=None, high=None, verdict="undecided", runs=0, detail=missing[0])
+        return Claim(
+            **rule.model_dump(),
+            estimate=None,
+            low=None,
+            high=None,
+            verdict="undecided",
+            runs=0,
+            detail=missing[0],
+        )
     estimate = float(np.mean([run.quantity(None) for run in runs]))
     draws = _draws(runs, together=rule.bootstrap == "problems")
     low, high = (float(end) for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     verdict = "reproduced" if low > 0 else "not reproduced" if high < 0 else "undecided"
-    details = [run.detail if len(runs) == 1 else f"{name} {run.quantity(None):+.3f} ({run.detail})" for name, run in zip(names, runs)]
+    details = [
+        run.detail if len(runs) == 1 else f"{name} {run.quantity(None):+.3f} ({run.detail})"
+        for name, run in zip(names, runs)
+    ]
     if abs(apart := float(np.mean([run.apart for run in runs]))) > SIMILAR:
         verdict = "undecided"
         details.append(f"not at similar pass@1: {abs(apart):.2f} apart")
-    return Claim(**rule.model_dump(), estimate=estimate, low=low, high=high, verdict=verdict, runs=len(runs), detail="; ".join(details))
+    return Claim(
+        **rule.model_dump(),
+        estimate=estimate,
+        low=low,
+        high=high,
+        verdict=verdict,
+        runs=len(runs),
+        detail="; ".join(details),
+    )
 
 
 def _draws(runs: Sequence[Measured], *, together: bool) -> list[float]:
@@ -156,14 +229,23 @@ def _draws(runs: Sequence[Measured], *, together: bool) -> list[float]:
     rng, found = np.random.default_rng(0), []
     for _ in range(REPLICATES):
         chosen, key = rng.integers(0, len(runs), len(runs)), int(rng.integers(2**32))
-        found.append(np.mean([runs[i].quantity(np.random.default_rng([key, 0 if together else place])) for place, i in enumerate(chosen)]))
+        found.append(
+            np.mean(
+                [
+                    runs[i].quantity(np.random.default_rng([key, 0 if together else place]))
+                    for place, i in enumerate(chosen)
+                ]
+            )
+        )
     return found
 
 
 def _rows(folder: Path, arm: str, name: str) -> list[dict]:
     rows = list(read_jsonl(folder / "arms" / arm / name))
     if not rows:
-        raise LookupError(f"no data: {_named(folder)} has no {'test evaluation' if 'eval' in name else 'metrics'} of {arm}")
+        raise LookupError(
+            f"no data: {_named(folder)} has no {'test evaluation' if 'eval' in name else 'metrics'} of {arm}"
+        )
     return rows
 
 
@@ -185,10 +267,14 @@ def _speed(folder: Path) -> Measured:
 
 def _late(folder: Path, key: str, arms: dict[str, str]) -> Measured:
     """Means over the last quarter of training: the first arm's minus the second's."""
-    runs = [np.array([row[key] for row in _rows(folder, arm, "metrics.jsonl")]) for arm in arms.values()]
+    runs = [
+        np.array([row[key] for row in _rows(folder, arm, "metrics.jsonl")]) for arm in arms.values()
+    ]
     one, other = (values[len(values) - len(values) // 4 :] for values in runs)
     if min(len(one), len(other)) < FEWEST:
-        raise LookupError(f"too little data: {_named(folder)} has fewer than {FEWEST} steps in the last quarter of training")
+        raise LookupError(
+            f"too little data: {_named(folder)} has fewer than {FEWEST} steps in the last quarter of training"
+        )
     detail = ", ".join(f"{name} {values.mean():.3f}" for name, values in zip(arms, (one, other)))
     return Measured(lambda rng: _blocks(one, rng).mean() - _blocks(other, rng).mean(), detail)
 
@@ -205,7 +291,9 @@ def _pass_at(folder: Path, arms: Sequence[str]) -> np.ndarray:
     """pass@1 and pass@kmax of arms on the same test problems: (problems, arms, 2)."""
     rows = [_rows(folder, arm, "eval_test.jsonl") for arm in arms]
     if len({tuple(row["problem_id"] for row in found) for found in rows}) != 1:
-        raise LookupError(f"no data: {_named(folder)} has test evaluations of {', '.join(arms)} on different problems")
+        raise LookupError(
+            f"no data: {_named(folder)} has test evaluations of {', '.join(arms)} on different problems"
+        )
     most = min(row["n"] for found in rows for row in found)
     return np.stack([per_problem(found, [1, most]) for found in rows], axis=1)
 
@@ -223,7 +311,11 @@ def _scaling(folder: Path) -> Measured:
         return (fd[1] - fd[0]) - (grpo[1] - grpo[0])
 
     fd, grpo = _mean(values, None)
-    return Measured(quantity, f"pass@1 → pass@kmax: FD {fd[0]:.1%} → {fd[1]:.1%}, GRPO {grpo[0]:.1%} → {grpo[1]:.1%}", apart=fd[0] - grpo[0])
+    return Measured(
+        quantity,
+        f"pass@1 → pass@kmax: FD {fd[0]:.1%} → {fd[1]:.1%}, GRPO {grpo[0]:.1%} → {grpo[1]:.1%}",
+        apart=fd[0] - grpo[0],
+    )
 
 
 def _over(folder: Path) -> Measured:
@@ -234,30 +326,56 @@ def _over(folder: Path) -> Measured:
         return over - max(fd, grpo)
 
     fd, grpo, over = _mean(values, None)
-    others = {name: list(read_jsonl(folder / "arms" / f"grpo_from_fd_{number}" / "eval_test.jsonl")) for name, number in (("first", 1), ("last", 3))}
-    shares = {name: f"{per_problem(rows, [1]).mean():.1%}" if rows else "not evaluated" for name, rows in others.items()}
-    return Measured(quantity, f"FD {fd:.1%}, GRPO {grpo:.1%}; GRPO over FD, first checkpoint {shares['first']}, middle {over:.1%}, last {shares['last']}")
+    others = {
+        name: list(read_jsonl(folder / "arms" / f"grpo_from_fd_{number}" / "eval_test.jsonl"))
+        for name, number in (("first", 1), ("last", 3))
+    }
+    shares = {
+        name: f"{per_problem(rows, [1]).mean():.1%}" if rows else "not evaluated"
+        for name, rows in others.items()
+    }
+    return Measured(
+        quantity,
+        f"FD {fd:.1%}, GRPO {grpo:.1%}; GRPO over FD, first checkpoint {shares['first']}, middle {over:.1%}, last {shares['last']}",
+    )
 
 
 def _tools(folder: Path) -> Measured:
-    values = _pass_at(folder, [arm for pair in NO_TOOLS.items() for arm in pair])[:, :, 0]  # with and without, method by method
+    values = _pass_at(folder, [arm for pair in NO_TOOLS.items() for arm in pair])[
+        :, :, 0
+    ]  # with and without, method by method
 
     def quantity(rng) -> float:
         shares = _mean(values, rng)
         return min(shares[0] - shares[1], shares[2] - shares[3])
 
     shares = _mean(values, None)
-    return Measured(quantity, ", ".join(f"{arm.upper()} {shares[2 * i]:.1%} with, {shares[2 * i + 1]:.1%} without" for i, arm in enumerate(NO_TOOLS)))
+    return Measured(
+        quantity,
+        ", ".join(
+            f"{arm.upper()} {shares[2 * i]:.1%} with, {shares[2 * i + 1]:.1%} without"
+            for i, arm in enumerate(NO_TOOLS)
+        ),
+    )
 
 
 def _lemmas(folder: Path) -> Measured:
     # Between two steps the count is taken as growing evenly, or the method with the larger steps would be held back.
-    rows = [[{"tokens_sampled": 0, "lemmas_seen": 0}, *_rows(folder, arm, "metrics.jsonl")] for arm in ("fd", "grpo")]
-    tokens, lemmas = ([[row[key] for row in arm] for arm in rows] for key in ("tokens_sampled", "lemmas_seen"))
+    rows = [
+        [{"tokens_sampled": 0, "lemmas_seen": 0}, *_rows(folder, arm, "metrics.jsonl")]
+        for arm in ("fd", "grpo")
+    ]
+    tokens, lemmas = (
+        [[row[key] for row in arm] for arm in rows] for key in ("tokens_sampled", "lemmas_seen")
+    )
     budget = min(spent[-1] for spent in tokens)
     if min(np.searchsorted(spent, budget, side="right") - 1 for spent in tokens) < FEWEST:
-        raise LookupError(f"too little data: {_named(folder)} has fewer than {FEWEST} steps of FD or GRPO within {budget:,} tokens")
-    fd, grpo = (np.diff(np.interp(np.linspace(0, budget, 11), *curve)) for curve in zip(tokens, lemmas))
+        raise LookupError(
+            f"too little data: {_named(folder)} has fewer than {FEWEST} steps of FD or GRPO within {budget:,} tokens"
+        )
+    fd, grpo = (
+        np.diff(np.interp(np.linspace(0, budget, 11), *curve)) for curve in zip(tokens, lemmas)
+    )
     gained = fd - grpo
     return Measured(
         lambda rng: float((gained if rng is None else rng.choice(gained, len(gained))).sum()),
@@ -272,12 +390,18 @@ def _sources(folder: Path) -> Measured:
         critique, truth, lean = _mean(values, rng)
         return min(critique, truth) - lean
 
-    return Measured(quantity, ", ".join(f"{name} {share:.1%}" for name, share in zip(OVER_SOURCES, _mean(values, None))))
+    return Measured(
+        quantity,
+        ", ".join(f"{name} {share:.1%}" for name, share in zip(OVER_SOURCES, _mean(values, None))),
+    )
 
 
 def _constant(folder: Path) -> Measured:
     late, early = _ends(folder, CONCISE, "kl")
-    return Measured(lambda rng: 0.5 - _blocks(late, rng).mean() / early, f"KL {early:.3f} → {late.mean():.3f} nats a token")
+    return Measured(
+        lambda rng: 0.5 - _blocks(late, rng).mean() / early,
+        f"KL {early:.3f} → {late.mean():.3f} nats a token",
+    )
 
 
 def _formulations(folder: Path) -> Measured:
@@ -285,7 +409,9 @@ def _formulations(folder: Path) -> Measured:
 
 
 def _length(folder: Path) -> Measured:
-    (critique, first), (truth, start) = (_ends(folder, arm, "response_tokens") for arm in ("fd", GROUND_TRUTH))
+    (critique, first), (truth, start) = (
+        _ends(folder, arm, "response_tokens") for arm in ("fd", GROUND_TRUTH)
+    )
 
     def quantity(rng) -> float:
         shares = _blocks(critique, rng).mean() / first, _blocks(truth, rng).mean() / start
@@ -301,11 +427,24 @@ def _ends(folder: Path, arm: str, key: str) -> tuple[np.ndarray, float]:
     """The values of an arm's last quarter, and the mean of its first steps."""
     values = np.array([row[key] for row in _rows(folder, arm, "metrics.jsonl")])
     if len(values) // 4 < FEWEST:
-        raise LookupError(f"too little data: {_named(folder)} has fewer than {FEWEST} steps in the last quarter of training")
+        raise LookupError(
+            f"too little data: {_named(folder)} has fewer than {FEWEST} steps in the last quarter of training"
+        )
     return values[len(values) - len(values) // 4 :], float(values[:BLOCK].mean())
 
 
-MEASURES = (_entropy, _scaling, _over, _lemmas, _sources, _speed, _constant, _tools, _formulations, _length)
+MEASURES = (
+    _entropy,
+    _scaling,
+    _over,
+    _lemmas,
+    _sources,
+    _speed,
+    _constant,
+    _tools,
+    _formulations,
+    _length,
+)
 ABLATED = MEASURES[4:]  # on the runs that have the ablation: usually the first alone
 
 
@@ -314,12 +453,39 @@ ABLATED = MEASURES[4:]  # on the runs that have the ablation: usually the first 
 
 def table(claims: Sequence[Claim]) -> str:
     """The claims as a Markdown table."""
-    head = ["claim", "quantity", "estimate [95 % interval]", "reproduced when", "verdict", "seeds", "this run's numbers", "the paper"]
-    rows = markdown_table(head, [(f"**{c.id}** {c.claim}", c.quantity, c.number, c.reproduced_when, f"**{c.verdict}**", str(c.runs), c.detail, c.paper) for c in claims])
+    head = [
+        "claim",
+        "quantity",
+        "estimate [95 % interval]",
+        "reproduced when",
+        "verdict",
+        "seeds",
+        "this run's numbers",
+        "the paper",
+    ]
+    rows = markdown_table(
+        head,
+        [
+            (
+                f"**{c.id}** {c.claim}",
+                c.quantity,
+                c.number,
+                c.reproduced_when,
+                f"**{c.verdict}**",
+                str(c.runs),
+                c.detail,
+                c.paper,
+            )
+            for c in claims
+        ],
+    )
     return f"{rows}\n\nIntervals: bootstrap over {', '.join(f'{c.bootstrap} ({c.id})' for c in claims)}, and over runs where there are several.\n"
 
 
 def write_claims(claims: Sequence[Claim], folder: Path) -> None:
     """claims.json and claims.md in `folder`."""
-    write_text(Path(folder) / "claims.json", json.dumps([c.model_dump() for c in claims], indent=1, ensure_ascii=False) + "\n")
+    write_text(
+        Path(folder) / "claims.json",
+        json.dumps([c.model_dump() for c in claims], indent=1, ensure_ascii=False) + "\n",
+    )
     write_text(Path(folder) / "claims.md", table(claims))

@@ -1,4 +1,5 @@
 """The paper's own curves, digitized from its figures (`paper_curves.csv`, whose head says how): to be shown beside ours, never in their place."""
+
 from __future__ import annotations
 
 import csv

@@ -2,6 +2,7 @@
 
 Left out on purpose: the numbers themselves (`fdcore.figures.token_view`) and the page that shows all of them (`fdcore.figures.token_page`).
 """
+
 from __future__ import annotations
 
 import re
@@ -24,7 +25,11 @@ SCALE = 3.0  # the colours end at −3 and +3 nats, as in the paper
 PALETTES = {"red-green": ("#E0433A", "#2CA25F"), "orange-blue": ("#E1700E", "#3A8FD0")}
 COLUMNS, LINE = 104, 0.14  # characters a line, inches a line
 WIDTH, CELL = 7.0, 7.0 / COLUMNS  # inches: the text's width, a character's width
-TEXT = {"family": "DejaVu Sans Mono", "fontsize": 72 * CELL / 0.602, "va": "center"}  # this face is 0.602 em wide
+TEXT = {
+    "family": "DejaVu Sans Mono",
+    "fontsize": 72 * CELL / 0.602,
+    "va": "center",
+}  # this face is 0.602 em wide
 FAINT = "#8A8A8A"
 
 
@@ -38,7 +43,9 @@ def colours(palette: str) -> LinearSegmentedColormap:
     if palette not in PALETTES:
         raise ValueError(f"no palette {palette!r}; there are: {', '.join(PALETTES)}")
     student, teacher = PALETTES[palette]
-    return LinearSegmentedColormap.from_list(palette, [student, "#FFFFFF", teacher], N=257)  # odd: white in the middle
+    return LinearSegmentedColormap.from_list(
+        palette, [student, "#FFFFFF", teacher], N=257
+    )  # odd: white in the middle
 
 
 @cache
@@ -48,7 +55,10 @@ def _glyphs() -> frozenset[int]:
 
 def drawn(text: str) -> str:
     """`text` as the figure can draw it, of the same length: what the font lacks and what cannot be printed is replaced."""
-    return "".join(c if c == "\n" or c.isprintable() and ord(c) in _glyphs() else "␣" if c == "\t" else "�" for c in text)
+    return "".join(
+        c if c == "\n" or c.isprintable() and ord(c) in _glyphs() else "␣" if c == "\t" else "�"
+        for c in text
+    )
 
 
 def layout(view: TokenView) -> list[tuple[int, int, int, str]]:
@@ -61,9 +71,16 @@ def layout(view: TokenView) -> list[tuple[int, int, int, str]]:
     for index, (token, ends) in enumerate(zip(view.tokens, line_ends(view.tokens))):
         sampled = view.action_mask[index]
         for start, end in zip([0, *ends], [*ends, len(token)]):
-            text = drawn(token[start:end]).replace("\n", "↵" if sampled else "") or ("▪" if sampled and not token else "")
+            text = drawn(token[start:end]).replace("\n", "↵" if sampled else "") or (
+                "▪" if sampled and not token else ""
+            )
             while text:
-                if len(text) > COLUMNS - column and column and len(text) <= COLUMNS or column == COLUMNS:
+                if (
+                    len(text) > COLUMNS - column
+                    and column
+                    and len(text) <= COLUMNS
+                    or column == COLUMNS
+                ):
                     line, column = line + 1, 0
                 pieces.append((index, line, column, text[: COLUMNS - column]))
                 text, column = text[COLUMNS - column :], column + len(pieces[-1][3])
@@ -82,9 +99,15 @@ def _window(pieces: list[tuple[int, int, int, str]], focus: int, most: int) -> t
 
 def _paragraph(name: str, text: str, most: int) -> list[str]:
     """Wrapped lines, the name before the first; what is longer than `most` lines ends in an ellipsis."""
-    lines = [piece for line in drawn(text).splitlines() for piece in textwrap.wrap(line, COLUMNS - 11, subsequent_indent="   ") or [""]]
+    lines = [
+        piece
+        for line in drawn(text).splitlines()
+        for piece in textwrap.wrap(line, COLUMNS - 11, subsequent_indent="   ") or [""]
+    ]
     lines = lines if len(lines) <= most else [*lines[: most - 1], "…"]
-    return [f"{name if number == 0 else '':11}{line}" for number, line in enumerate(lines or [""])] + [""]
+    return [
+        f"{name if number == 0 else '':11}{line}" for number, line in enumerate(lines or [""])
+    ] + [""]
 
 
 @styled
@@ -97,13 +120,19 @@ def figure_1(view: TokenView, *, palette: str = "red-green", max_lines: int = 46
     colour, pieces = colours(palette), layout(view)
     first, last = _window(pieces, view.focus, max_lines)
     head = _paragraph("statement", view.statement, 6) + _paragraph("feedback", view.feedback, 14)
-    hidden = "" if last - first + 1 > max((piece[1] for piece in pieces), default=0) else f"; {first} lines before and {pieces[-1][1] - last} after these are not drawn"
+    hidden = (
+        ""
+        if last - first + 1 > max((piece[1] for piece in pieces), default=0)
+        else f"; {first} lines before and {pieces[-1][1] - last} after these are not drawn"
+    )
     head += [f"attempt    Lean's verdict: {view.verdict}{hidden}"]
     lines = len(head) + last - first + 1.3
     height = LINE * lines + 3.85
     figure = Figure(figsize=(WIDTH + 0.2, height))
     FigureCanvasAgg(figure)
-    place = lambda x, y, width, high: figure.add_axes((x / (WIDTH + 0.2), y / height, width / (WIDTH + 0.2), high / height))
+    place = lambda x, y, width, high: figure.add_axes(
+        (x / (WIDTH + 0.2), y / height, width / (WIDTH + 0.2), high / height)
+    )
     axes = place(0.1, 3.8, WIDTH, LINE * lines)
     axes.set(xlim=(0, COLUMNS), ylim=(lines, 0))
     axes.axis("off")
@@ -114,9 +143,18 @@ def figure_1(view: TokenView, *, palette: str = "red-green", max_lines: int = 46
             _piece(axes, view, index, column, line - first + len(head) + 0.2, words, colour)
     _along(place(0.5, 2.95, 6.5, 0.55), place(0.5, 1.95, 6.5, 0.6), view, palette)
     _bars(place(0.5, 0.45, 4.3, 0.9), view, palette)
-    scale = figure.colorbar(ScalarMappable(Normalize(-SCALE, SCALE), colour), cax=place(5.2, 1.0, 1.75, 0.1), orientation="horizontal", ticks=range(-3, 4))
+    scale = figure.colorbar(
+        ScalarMappable(Normalize(-SCALE, SCALE), colour),
+        cax=place(5.2, 1.0, 1.75, 0.1),
+        orientation="horizontal",
+        ticks=range(-3, 4),
+    )
     scale.ax.set_title("log p(teacher) − log p(student), nats", fontsize=6.5)
-    scale.ax.set_xlabel("student likelier        teacher likelier\ngrey text: a tool's, not coloured\nboxed: the largest KL(teacher ‖ student)", fontsize=6.5, linespacing=1.5)
+    scale.ax.set_xlabel(
+        "student likelier        teacher likelier\ngrey text: a tool's, not coloured\nboxed: the largest KL(teacher ‖ student)",
+        fontsize=6.5,
+        linespacing=1.5,
+    )
     return figure
 
 
@@ -124,11 +162,30 @@ def _piece(axes, view: TokenView, index: int, column: int, y: float, words: str,
     """A token's text on its colour; tool output grey on nothing; the focus boxed."""
     sampled = bool(view.action_mask[index])
     if sampled:
-        edge = {"edgecolor": "black", "linewidth": 1.1, "zorder": 3} if index == view.focus else {"linewidth": 0}
-        axes.add_patch(Rectangle((column, y), len(words), 1, facecolor=colour((gap(view, index) + SCALE) / (2 * SCALE)), **edge))
+        edge = (
+            {"edgecolor": "black", "linewidth": 1.1, "zorder": 3}
+            if index == view.focus
+            else {"linewidth": 0}
+        )
+        axes.add_patch(
+            Rectangle(
+                (column, y),
+                len(words),
+                1,
+                facecolor=colour((gap(view, index) + SCALE) / (2 * SCALE)),
+                **edge,
+            )
+        )
     special = re.fullmatch(r"<\|\w+\|>|↵|▪", words)
     for word in re.finditer(r"\S+", words):
-        axes.text(column + word.start(), y + 0.53, word[0], **TEXT, color="#000000" if sampled and not special else FAINT, zorder=4)
+        axes.text(
+            column + word.start(),
+            y + 0.53,
+            word[0],
+            **TEXT,
+            color="#000000" if sampled and not special else FAINT,
+            zorder=4,
+        )
 
 
 def _along(above, below, view: TokenView, palette: str) -> None:
@@ -137,9 +194,27 @@ def _along(above, below, view: TokenView, palette: str) -> None:
     student, teacher = PALETTES[palette]
     values = lambda column: [column[index] for index in places]
     above.bar(range(len(places)), values(view.kl), width=1.0, color="#777777")
-    below.plot(values(view.student_entropy), color=student, linewidth=1.0, marker="o", markersize=2, label="student")
-    below.plot(values(view.teacher_entropy), color=teacher, linewidth=1.0, linestyle="--", marker="s", markersize=1.6, label="teacher, with feedback")
-    for axes, columns in ((above, (view.kl,)), (below, (view.student_entropy, view.teacher_entropy))):
+    below.plot(
+        values(view.student_entropy),
+        color=student,
+        linewidth=1.0,
+        marker="o",
+        markersize=2,
+        label="student",
+    )
+    below.plot(
+        values(view.teacher_entropy),
+        color=teacher,
+        linewidth=1.0,
+        linestyle="--",
+        marker="s",
+        markersize=1.6,
+        label="teacher, with feedback",
+    )
+    for axes, columns in (
+        (above, (view.kl,)),
+        (below, (view.student_entropy, view.teacher_entropy)),
+    ):
         if view.focus in places:
             axes.axvline(places.index(view.focus), color="black", linewidth=0.8, linestyle=":")
         top = 1.1 * max([1.0, *(value for column in columns for value in values(column))])
@@ -148,7 +223,15 @@ def _along(above, below, view: TokenView, palette: str) -> None:
     above.set_title("KL(teacher ‖ student), nats; dotted: the boxed token", loc="left", pad=3)
     below.set_title("entropy, nats", loc="left", pad=3)
     below.set_xlabel("the student's tokens, in order", labelpad=1)
-    below.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2, borderaxespad=0, handlelength=1.8, fontsize=6)
+    below.legend(
+        frameon=False,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.98),
+        ncols=2,
+        borderaxespad=0,
+        handlelength=1.8,
+        fontsize=6,
+    )
 
 
 def _bars(axes, view: TokenView, palette: str) -> None:
@@ -156,17 +239,46 @@ def _bars(axes, view: TokenView, palette: str) -> None:
     options = view.alternatives[view.focus] if view.alternatives else ()
     likeliest = sorted(options, key=lambda a: -max(a.student, a.teacher))[:5]
     chosen = sorted(likeliest, key=lambda a: -a.teacher)
-    for shift, key, colour, hatch in zip((-0.2, 0.2), ("student", "teacher"), PALETTES[palette], ("", "////")):
+    for shift, key, colour, hatch in zip(
+        (-0.2, 0.2), ("student", "teacher"), PALETTES[palette], ("", "////")
+    ):
         heights = [getattr(a, key) for a in chosen]
         name = "teacher, with feedback" if key == "teacher" else key
-        axes.bar(np.arange(len(chosen)) + shift, heights, width=0.38, color=colour, label=name, hatch=hatch, edgecolor="white", linewidth=0)
+        axes.bar(
+            np.arange(len(chosen)) + shift,
+            heights,
+            width=0.38,
+            color=colour,
+            label=name,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0,
+        )
         for place, height in enumerate(heights):
             axes.text(place + shift, height + 0.03, f"{height:.1%}", ha="center", fontsize=5.5)
     names = [drawn(a.text).replace("\n", "↵").replace(" ", "␣") for a in chosen]
-    axes.set_xticks(range(len(chosen)), [name if len(name) <= 13 else name[:12] + "…" for name in names], family="DejaVu Sans Mono")
+    axes.set_xticks(
+        range(len(chosen)),
+        [name if len(name) <= 13 else name[:12] + "…" for name in names],
+        family="DejaVu Sans Mono",
+    )
     axes.set(ylim=(0, 1.2), yticks=(0, 0.5, 1))
-    there = f"log-ratio {view.teacher[view.focus] - view.student[view.focus]:+.2f}, KL {view.kl[view.focus]:.2f}".replace("-", "−").replace("log−", "log-")
-    axes.set_xlabel(f"{there}; entropy {view.student_entropy[view.focus]:.2f} (student), {view.teacher_entropy[view.focus]:.2f} (teacher); nats", fontsize=6.5, labelpad=2)
+    there = f"log-ratio {view.teacher[view.focus] - view.student[view.focus]:+.2f}, KL {view.kl[view.focus]:.2f}".replace(
+        "-", "−"
+    ).replace("log−", "log-")
+    axes.set_xlabel(
+        f"{there}; entropy {view.student_entropy[view.focus]:.2f} (student), {view.teacher_entropy[view.focus]:.2f} (teacher); nats",
+        fontsize=6.5,
+        labelpad=2,
+    )
     axes.set_title("probabilities at the boxed token", loc="left", pad=3)
     axes.grid(axis="x", visible=False)
-    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2, borderaxespad=0, handlelength=1.2, fontsize=6)
+    axes.legend(
+        frameon=False,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.98),
+        ncols=2,
+        borderaxespad=0,
+        handlelength=1.2,
+        fontsize=6,
+    )

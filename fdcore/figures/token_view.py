@@ -2,6 +2,7 @@
 
 Left out on purpose: drawing (`fdcore.figures.token_figure`, `fdcore.figures.token_page`), and which attempts are worth a look (`fdcore.experiment.run`).
 """
+
 from __future__ import annotations
 
 import re
@@ -30,7 +31,9 @@ class TokenView(Record):
     Numbers are rounded to 4 decimals (probabilities to 6), so that record, table and page hold the same ones.
     """
 
-    labels: dict[str, str] = {}  # what tells this view from its neighbours, e.g. {"arm": "FD", "step": "40"}
+    labels: dict[
+        str, str
+    ] = {}  # what tells this view from its neighbours, e.g. {"arm": "FD", "step": "40"}
     problem_id: str
     statement: str
     feedback: str
@@ -42,8 +45,12 @@ class TokenView(Record):
     teacher: tuple[float, ...]
     student_entropy: tuple[float, ...]  # over the whole vocabulary
     teacher_entropy: tuple[float, ...]
-    kl: tuple[float, ...]  # KL(teacher ‖ student) over the whole vocabulary: what the method makes smaller
-    alternatives: tuple[tuple[Alternative, ...], ...]  # the likeliest tokens of either model, the teacher's favourite first
+    kl: tuple[
+        float, ...
+    ]  # KL(teacher ‖ student) over the whole vocabulary: what the method makes smaller
+    alternatives: tuple[
+        tuple[Alternative, ...], ...
+    ]  # the likeliest tokens of either model, the teacher's favourite first
     focus: int  # the token of the largest KL
 
     def rows(self) -> list[dict]:
@@ -55,7 +62,15 @@ class TokenView(Record):
 
 @torch.no_grad()
 def token_view(
-    student, teacher, chat: Chat, problem: Problem, trajectory: Trajectory, feedback: str, *, top: int = 5, labels: dict[str, str] | None = None
+    student,
+    teacher,
+    chat: Chat,
+    problem: Problem,
+    trajectory: Trajectory,
+    feedback: str,
+    *,
+    top: int = 5,
+    labels: dict[str, str] | None = None,
 ) -> TokenView:
     """Both models' numbers at each token of `trajectory`'s response, and both models' `top` likeliest tokens there.
 
@@ -75,23 +90,52 @@ def token_view(
         log_q, log_p = q.log_softmax(-1), p.log_softmax(-1)
         likely = torch.cat([log_q.topk(top).indices, log_p.topk(top).indices], -1)
         kl = (log_p.exp() * (log_p - log_q)).sum(-1)
-        return token_logprobs(q, taken[part]), token_logprobs(p, taken[part]), entropy(q), entropy(p), kl, likely, log_q.gather(-1, likely).exp(), log_p.gather(-1, likely).exp()
+        return (
+            token_logprobs(q, taken[part]),
+            token_logprobs(p, taken[part]),
+            entropy(q),
+            entropy(p),
+            kl,
+            likely,
+            log_q.gather(-1, likely).exp(),
+            log_p.gather(-1, likely).exp(),
+        )
 
     *numbers, likely, q, p = ours.map(measure)
     columns = dict(zip(("student", "teacher", "student_entropy", "teacher_entropy", "kl"), numbers))
     places = [place for place, sampled in enumerate(mask) if sampled]
-    spread = lambda values, empty: tuple(dict(zip(places, values)).get(place, empty) for place in range(len(response)))
+    spread = lambda values, empty: tuple(
+        dict(zip(places, values)).get(place, empty) for place in range(len(response))
+    )
     return TokenView(
-        labels=labels or {}, problem_id=problem.id, statement=problem.statement, feedback=feedback, verdict=trajectory.verdict.status, source=trajectory.source,
-        tokens=pieces(chat, response), action_mask=mask, **{name: spread([round(v, 4) + 0.0 for v in values.tolist()], 0.0) for name, values in columns.items()},
-        alternatives=spread([_alternatives(chat, *row) for row in zip(likely.tolist(), q.tolist(), p.tolist())], ()), focus=places[int(columns["kl"].argmax())],
+        labels=labels or {},
+        problem_id=problem.id,
+        statement=problem.statement,
+        feedback=feedback,
+        verdict=trajectory.verdict.status,
+        source=trajectory.source,
+        tokens=pieces(chat, response),
+        action_mask=mask,
+        **{
+            name: spread([round(v, 4) + 0.0 for v in values.tolist()], 0.0)
+            for name, values in columns.items()
+        },
+        alternatives=spread(
+            [_alternatives(chat, *row) for row in zip(likely.tolist(), q.tolist(), p.tolist())], ()
+        ),
+        focus=places[int(columns["kl"].argmax())],
     )
 
 
-def _alternatives(chat: Chat, ids: list[int], student: list[float], teacher: list[float]) -> tuple[Alternative, ...]:
+def _alternatives(
+    chat: Chat, ids: list[int], student: list[float], teacher: list[float]
+) -> tuple[Alternative, ...]:
     """The tokens, each once, the teacher's favourite first."""
     found = sorted(set(zip(ids, student, teacher)), key=lambda one: (-one[2], one[0]))
-    return tuple(Alternative(text=chat.decode([i]), student=round(q, 6), teacher=round(p, 6)) for i, q, p in found)
+    return tuple(
+        Alternative(text=chat.decode([i]), student=round(q, 6), teacher=round(p, 6))
+        for i, q, p in found
+    )
 
 
 def pieces(chat: Chat, token_ids: Sequence[int]) -> tuple[str, ...]:
@@ -99,10 +143,16 @@ def pieces(chat: Chat, token_ids: Sequence[int]) -> tuple[str, ...]:
 
     A character of several bytes may be spread over tokens; it belongs to the one that completes it, and the others' share is empty.
     """
-    found, first, given = [], 0, 0  # tokens from `first` on are decoded together; `given` characters of their text are shared out
+    found, first, given = (
+        [],
+        0,
+        0,
+    )  # tokens from `first` on are decoded together; `given` characters of their text are shared out
     for place in range(len(token_ids)):
         text = chat.decode(token_ids[first : place + 1])
-        cut = text.endswith("\ufffd") and place + 1 < len(token_ids)  # perhaps the beginning of a character: wait for the next token
+        cut = text.endswith("\ufffd") and place + 1 < len(
+            token_ids
+        )  # perhaps the beginning of a character: wait for the next token
         end = len(text) - cut
         found.append(text[given:end])
         first, given = (first, end) if cut else (place + 1, 0)
@@ -118,7 +168,9 @@ def line_ends(tokens: Sequence[str]) -> list[list[int]]:
     text = "".join(tokens)
     ends = [match.end() for match in re.finditer("\n", text)]
     for call in re.finditer(r"<tool_call>.*?(?:</tool_call>|\Z)", text, re.DOTALL):
-        ends += [call.start() + pair.end() for pair in re.finditer(r"\\(.)", call[0]) if pair[1] == "n"]
+        ends += [
+            call.start() + pair.end() for pair in re.finditer(r"\\(.)", call[0]) if pair[1] == "n"
+        ]
     stops = list(accumulate(map(len, tokens)))
     found: list[list[int]] = [[] for _ in tokens]
     for end in sorted(ends):

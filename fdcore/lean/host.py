@@ -3,6 +3,7 @@
 The elaborator's word counts only against a proof. It keeps nothing of one file for the next but what Lean derives from the
 library alone, and even a wrong answer of it could not make the judge say yes: see lean_project/VERIFIER.md.
 """
+
 from __future__ import annotations
 
 import json
@@ -26,10 +27,31 @@ class Judgement(NamedTuple):
 
 
 class _Host(WarmProcess):
-    def __init__(self, role: str, shared: Path, library: Path, env: dict[str, str], header: str, folder: Path, *, heartbeats: int, memory_mb: int, seconds: float):
+    def __init__(
+        self,
+        role: str,
+        shared: Path,
+        library: Path,
+        env: dict[str, str],
+        header: str,
+        folder: Path,
+        *,
+        heartbeats: int,
+        memory_mb: int,
+        seconds: float,
+    ):
         oleans = sorted(map(str, library.rglob("*.olean"))) if role == "judge" else []
-        argv = [sys.executable, "-I", "-S", "-c", START, json.dumps([role, str(shared), header, heartbeats, oleans])]
-        super().__init__(argv, env | {"LEAN_PATH": str(library)}, folder, memory_mb=memory_mb, seconds=seconds)
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            START,
+            json.dumps([role, str(shared), header, heartbeats, oleans]),
+        ]
+        super().__init__(
+            argv, env | {"LEAN_PATH": str(library)}, folder, memory_mb=memory_mb, seconds=seconds
+        )
 
     def _greet(self) -> None:
         """Wait until the header is imported: that is not the next request's time."""
@@ -76,5 +98,12 @@ class Judge(_Host):
     def judge(self, statement: str, pristine: str, theorem: str, olean: Path) -> Judgement:
         """What the kernel says of `theorem` in the object file, beside `statement`, a text that declares `pristine`. Raises WarmLeanFailed."""
         with self._one:
-            answer = self._ask(statement=statement, pristine=pristine.split("."), theorem=theorem.split("."), olean=str(olean))
-        return Judgement(answer.get("refused", ""), answer.get("same", False), tuple(answer.get("axioms", ())))
+            answer = self._ask(
+                statement=statement,
+                pristine=pristine.split("."),
+                theorem=theorem.split("."),
+                olean=str(olean),
+            )
+        return Judgement(
+            answer.get("refused", ""), answer.get("same", False), tuple(answer.get("axioms", ()))
+        )

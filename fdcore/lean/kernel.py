@@ -7,6 +7,7 @@ that it rests on anew, and gives each declaration to the kernel. Why this is sou
 
 Standard library and `fdcore.lean.olean` only. Left out on purpose: versions other than 4.35, whose objects may look otherwise.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -36,19 +37,41 @@ class Lean:
         self._library.lean_initialize()
         self.call("lean_init_task_manager_using", c_uint32(1), result=None)
         self.call("lean_enable_initializer_execution", NOTHING)
-        self.value(self.call("l_Lean_initSearchPath___boxed", self.string(os.path.dirname(library)), NOTHING, NOTHING))
+        self.value(
+            self.call(
+                "l_Lean_initSearchPath___boxed",
+                self.string(os.path.dirname(library)),
+                NOTHING,
+                NOTHING,
+            )
+        )
         self.call("lean_io_mark_end_initialization", result=None)
         self.options = self.call("lean_options_get_empty", NOTHING)
         self._states: dict[str, int] = {}
         self.environment = self._import(header)
         number = c_void_p.in_dll(self._library, "l_Lean_KVMap_instValueNat").value
-        self.options = self.call("l_Lean_Options_set___redArg", number, self.options, self.name(("maxHeartbeats",)), 2 * heartbeats + 1)
+        self.options = self.call(
+            "l_Lean_Options_set___redArg",
+            number,
+            self.options,
+            self.name(("maxHeartbeats",)),
+            2 * heartbeats + 1,
+        )
         self.call("lean_mark_persistent", self.options, result=None)
 
     def _import(self, header: str) -> int:
         """The environment behind the header, made by the same function as in `lean FILE`."""
         none, empty = NOTHING, [self.call("lean_array_mk", NOTHING) for _ in range(2)]
-        arguments = [self.string(header), self.options, self.string("Main.lean"), self.name(("_stdin",)), NOTHING, none, none, NOTHING]
+        arguments = [
+            self.string(header),
+            self.options,
+            self.string("Main.lean"),
+            self.name(("_stdin",)),
+            NOTHING,
+            none,
+            none,
+            NOTHING,
+        ]
         arguments += [*empty, NOTHING, none, none, none, none]
         self.call("lean_mark_persistent", self.options, result=None)
         found = self.value(self.call("l_Lean_Elab_runFrontend___boxed", *arguments))
@@ -64,7 +87,10 @@ class Lean:
         if called is None:
             called = self._called[function] = getattr(self._library, function)
             called.restype = result
-            called.argtypes = [type(each) if isinstance(each, ctypes._SimpleCData) else c_void_p for each in arguments]
+            called.argtypes = [
+                type(each) if isinstance(each, ctypes._SimpleCData) else c_void_p
+                for each in arguments
+            ]
         return called(*arguments)
 
     # -- objects: a header of 8 bytes (count of references, number of fields at 6, tag at 7), then fields of 8 bytes ------
@@ -82,7 +108,9 @@ class Lean:
         """One more reference: before an object is given away that is still needed."""
         if not pointer & 1:
             count = ctypes.c_int32.from_address(pointer)
-            count.value += (count.value > 0) - (count.value < 0)  # 0 is for ever; negative: shared between threads, none of which runs now
+            count.value += (count.value > 0) - (
+                count.value < 0
+            )  # 0 is for ever; negative: shared between threads, none of which runs now
         return pointer
 
     def drop(self, pointer: int) -> None:
@@ -110,19 +138,35 @@ class Lean:
 
     def string(self, text: str) -> int:
         data = text.encode()
-        return self.call("lean_mk_string_from_bytes", ctypes.cast(ctypes.c_char_p(data), c_void_p).value, c_size_t(len(data)))
+        return self.call(
+            "lean_mk_string_from_bytes",
+            ctypes.cast(ctypes.c_char_p(data), c_void_p).value,
+            c_size_t(len(data)),
+        )
 
     @staticmethod
     def text(pointer: int) -> str:
-        return ctypes.string_at(pointer + 32, ctypes.c_uint64.from_address(pointer + 8).value - 1).decode()
+        return ctypes.string_at(
+            pointer + 32, ctypes.c_uint64.from_address(pointer + 8).value - 1
+        ).decode()
 
     def nat(self, number: int) -> int:
-        return 2 * number + 1 if number < 1 << 62 else self.call("lean_cstr_to_nat", ctypes.cast(ctypes.c_char_p(b"%d" % number), c_void_p).value)
+        return (
+            2 * number + 1
+            if number < 1 << 62
+            else self.call(
+                "lean_cstr_to_nat", ctypes.cast(ctypes.c_char_p(b"%d" % number), c_void_p).value
+            )
+        )
 
     def name(self, name: Name) -> int:
         made = NOTHING
         for part in name:
-            made = self.call("lean_name_mk_string", made, self.string(part)) if isinstance(part, str) else self.call("lean_name_mk_numeral", made, self.nat(part))
+            made = (
+                self.call("lean_name_mk_string", made, self.string(part))
+                if isinstance(part, str)
+                else self.call("lean_name_mk_numeral", made, self.nat(part))
+            )
         return made
 
     def value(self, result: int) -> int:
@@ -133,18 +177,31 @@ class Lean:
 
     # -- the frontend ------------------------------------------------------------------------------------------------
 
-    def elaborate(self, text: str, olean: str, *, stated: str = "", sorry: bool = False) -> tuple[list[dict], bool]:
+    def elaborate(
+        self, text: str, olean: str, *, stated: str = "", sorry: bool = False
+    ) -> tuple[list[dict], bool]:
         """(messages as `lean --json` prints them, whether the constants were written to `olean`) of a text behind the header.
 
         They are written where there is no error and, unless `sorry`, no sorry. A text that begins with `stated`, which ends in `by`, is
         elaborated as an edit of `stated` with a sorry, as Lean's server does with a file that changes: what the two share is done once.
         """
-        result = self._process(text, self._begun(stated) if stated and text.startswith(stated) else None)
+        result = self._process(
+            text, self._begun(stated) if stated and text.startswith(stated) else None
+        )
         state = self.field(self.field(result, 0), 0)
         messages = self._messages(self.field(state, 1))
-        write = not any(m["severity"] == "error" or (m.get("kind") == "hasSorry" and not sorry) for m in messages)
+        write = not any(
+            m["severity"] == "error" or (m.get("kind") == "hasSorry" and not sorry)
+            for m in messages
+        )
         if write:
-            written = self.call("l_Lean_writeModule___boxed", self.keep(self.field(state, 0)), self.string(olean), NOTHING, NOTHING)
+            written = self.call(
+                "l_Lean_writeModule___boxed",
+                self.keep(self.field(state, 0)),
+                self.string(olean),
+                NOTHING,
+                NOTHING,
+            )
             write = self.tag(written) == 0
             self.drop(written)
         self.drop(result)
@@ -161,10 +218,27 @@ class Lean:
     def _process(self, text: str, old: int | None) -> int:
         """An `IncrementalState`, as `Lean.Elab.process` makes one, but that it may go on from an `old` one."""
         end = 2 * len(text.encode()) + 1
-        source = self.call("l_Lean_Parser_mkInputContext___redArg___boxed", self.string(text), self.string("<input>"), TRUE, end)
-        command = self.call("l_Lean_Elab_Command_mkState", self.environment, c_void_p.in_dll(self._library, "l_Lean_MessageLog_empty"), self.options)
+        source = self.call(
+            "l_Lean_Parser_mkInputContext___redArg___boxed",
+            self.string(text),
+            self.string("<input>"),
+            TRUE,
+            end,
+        )
+        command = self.call(
+            "l_Lean_Elab_Command_mkState",
+            self.environment,
+            c_void_p.in_dll(self._library, "l_Lean_MessageLog_empty"),
+            self.options,
+        )
         before = NOTHING if old is None else self.make(1, self.keep(old))
-        return self.call("l_Lean_Elab_IO_processCommandsIncrementally", source, self.make(0, NOTHING, extra=0), command, before)
+        return self.call(
+            "l_Lean_Elab_IO_processCommandsIncrementally",
+            source,
+            self.make(0, NOTHING, extra=0),
+            command,
+            before,
+        )
 
     def _messages(self, log: int) -> list[dict]:
         first = rest = self.call("l_Lean_MessageLog_toList___boxed", self.keep(log))
@@ -186,9 +260,15 @@ class Judge:
         self.lean, self.terms = lean, Terms()
         self.environment = lean.call("lean_elab_environment_to_kernel_env", lean.environment)
         lean.call("lean_mark_persistent", self.environment, result=None)
-        self._library = {name: file for file in (Olean.read(path, Terms()) for path in library) for name in file.names}
+        self._library = {
+            name: file
+            for file in (Olean.read(path, Terms()) for path in library)
+            for name in file.names
+        }
         self._axioms: dict[Name, frozenset[Name]] = {}  # of library constants
-        self._below: dict[Name, frozenset[Name]] = {}  # of library constants: what they use themselves
+        self._below: dict[
+            Name, frozenset[Name]
+        ] = {}  # of library constants: what they use themselves
         self._objects: dict[int | Name, int] = {}  # term, level or name -> Lean's object
         self._statements: dict[str, Constant] = {}
 
@@ -205,7 +285,14 @@ class Judge:
             file = Olean.read(olean, self.terms)
             order = self._order(file, theorem)
             axioms = {name for name, constant in order if constant.kind == "axiom"}
-            axioms.update(*(self._axioms_of(each) for _, constant in order for each in constant.uses if each not in file.names))
+            axioms.update(
+                *(
+                    self._axioms_of(each)
+                    for _, constant in order
+                    for each in constant.uses
+                    if each not in file.names
+                )
+            )
         except UNREADABLE as error:
             return {"refused": f"the object file cannot be read: {error}"}
         environment = self.environment
@@ -235,7 +322,9 @@ class Judge:
                 raise OleanError(f"there is no {'.'.join(map(str, name))}")
             if name not in found:
                 found[name] = file.constant(name)
-                waiting += [each for each in found[name].uses if each in file.names and each not in found]
+                waiting += [
+                    each for each in found[name].uses if each in file.names and each not in found
+                ]
             else:
                 done.setdefault(name, found[name])
                 waiting.pop()
@@ -269,7 +358,11 @@ class Judge:
             if constant.kind == "axiom":
                 more = {name}
             elif constant.kind == "inductive":
-                more = {each for each in file.names if each[:-1] == name and file.constant(each).kind == "constructor"}
+                more = {
+                    each
+                    for each in file.names
+                    if each[:-1] == name and file.constant(each).kind == "constructor"
+                }
             self._below[name] = (constant.uses - {name}) | more
         return self._below[name]
 
@@ -279,21 +372,50 @@ class Judge:
         """(the environment with this declaration, "") where the kernel accepts it, else (0, why not). Takes over `environment`."""
         lean = self.lean
         if constant.kind not in ("theorem", "def", "axiom"):
-            return 0, f"the theorem rests on {'.'.join(map(str, name))}, of the kind {constant.kind}"
-        head = lean.make(0, self._name(name), lean.list([self._name(each) for each in constant.levels]), self._term(constant.type))
+            return (
+                0,
+                f"the theorem rests on {'.'.join(map(str, name))}, of the kind {constant.kind}",
+            )
+        head = lean.make(
+            0,
+            self._name(name),
+            lean.list([self._name(each) for each in constant.levels]),
+            self._term(constant.type),
+        )
         if constant.kind == "axiom":
             declaration = lean.make(0, lean.make(0, head, extra=0))
         elif constant.kind == "theorem":
-            declaration = lean.make(2, lean.make(0, head, self._term(constant.value), lean.list([self._name(name)])))
+            declaration = lean.make(
+                2, lean.make(0, head, self._term(constant.value), lean.list([self._name(name)]))
+            )
         else:
-            hints = 3 if constant.height < 0 else lean.call("lean_mk_reducibility_hints_regular", c_uint32(constant.height))  # 3: box(1), always unfolded
-            declaration = lean.make(1, lean.make(0, head, self._term(constant.value), hints, lean.list([self._name(name)]), extra=1))  # 1: safe
-        added = lean.call("lean_add_decl", environment, c_size_t(0), c_size_t(MAX_DEPTH), declaration, NOTHING)  # 0: no heartbeats; the caller looks at the clock
+            hints = (
+                3
+                if constant.height < 0
+                else lean.call("lean_mk_reducibility_hints_regular", c_uint32(constant.height))
+            )  # 3: box(1), always unfolded
+            declaration = lean.make(
+                1,
+                lean.make(
+                    0,
+                    head,
+                    self._term(constant.value),
+                    hints,
+                    lean.list([self._name(name)]),
+                    extra=1,
+                ),
+            )  # 1: safe
+        added = lean.call(
+            "lean_add_decl", environment, c_size_t(0), c_size_t(MAX_DEPTH), declaration, NOTHING
+        )  # 0: no heartbeats; the caller looks at the clock
         accepted = lean.tag(added) == 1
         environment = lean.keep(lean.field(added, 0)) if accepted else 0
         lean.drop(added)
         lean.drop(declaration)
-        return environment, "" if accepted else f"the kernel does not accept {'.'.join(map(str, name))}"
+        return (
+            environment,
+            "" if accepted else f"the kernel does not accept {'.'.join(map(str, name))}",
+        )
 
     def _name(self, name: Name) -> int:
         if name not in self._objects:
@@ -322,19 +444,43 @@ class Judge:
         if kind == "app":
             return call("lean_expr_mk_app", made(parts[0]), made(parts[1]))
         if kind == "const":
-            return call("lean_expr_mk_const", self._name(parts[0]), lean.list([made(each) for each in parts[1:]]))
+            return call(
+                "lean_expr_mk_const",
+                self._name(parts[0]),
+                lean.list([made(each) for each in parts[1:]]),
+            )
         if kind in ("lam", "pi"):
-            return call("lean_expr_mk_lambda" if kind == "lam" else "lean_expr_mk_forall", self._name(("x",)), made(parts[0]), made(parts[1]), c_uint8(0))
+            return call(
+                "lean_expr_mk_lambda" if kind == "lam" else "lean_expr_mk_forall",
+                self._name(("x",)),
+                made(parts[0]),
+                made(parts[1]),
+                c_uint8(0),
+            )
         if kind == "bvar":
             return call("lean_expr_mk_bvar", lean.nat(parts[0]))
         if kind == "sort":
             return call("lean_expr_mk_sort", made(parts[0]))
         if kind == "let":
-            return call("lean_expr_mk_let", self._name(("x",)), made(parts[0]), made(parts[1]), made(parts[2]), c_uint8(parts[3]))
+            return call(
+                "lean_expr_mk_let",
+                self._name(("x",)),
+                made(parts[0]),
+                made(parts[1]),
+                made(parts[2]),
+                c_uint8(parts[3]),
+            )
         if kind == "proj":
-            return call("lean_expr_mk_proj", self._name(parts[0]), lean.nat(parts[1]), made(parts[2]))
+            return call(
+                "lean_expr_mk_proj", self._name(parts[0]), lean.nat(parts[1]), made(parts[2])
+            )
         if kind in ("nat", "string"):
-            return call("lean_expr_mk_lit", lean.make(0, lean.nat(parts[0])) if kind == "nat" else lean.make(1, lean.string(parts[0])))
+            return call(
+                "lean_expr_mk_lit",
+                lean.make(0, lean.nat(parts[0]))
+                if kind == "nat"
+                else lean.make(1, lean.string(parts[0])),
+            )
         if kind == "param":
             return call("lean_level_mk_param", self._name(parts[0]))
         return call(f"lean_level_mk_{kind}", *([made(each) for each in parts] or [NOTHING]))
@@ -345,7 +491,15 @@ def _parts(node: tuple) -> tuple[int, ...]:
     kind = node[0]
     if kind in ("bvar", "nat", "string", "param", "zero"):
         return ()
-    return node[2:] if kind == "const" else node[3:] if kind == "proj" else node[1:4] if kind == "let" else node[1:]
+    return (
+        node[2:]
+        if kind == "const"
+        else node[3:]
+        if kind == "proj"
+        else node[1:4]
+        if kind == "let"
+        else node[1:]
+    )
 
 
 def serve(role: str, library: str, header: str, heartbeats: int, oleans: list[str]) -> None:
@@ -359,9 +513,16 @@ def serve(role: str, library: str, header: str, heartbeats: int, oleans: list[st
         request = json.loads(line)
         try:
             if judge:
-                answer = judge.judge(request["statement"], tuple(request["pristine"]), tuple(request["theorem"]), request["olean"])
+                answer = judge.judge(
+                    request["statement"],
+                    tuple(request["pristine"]),
+                    tuple(request["theorem"]),
+                    request["olean"],
+                )
             else:
-                messages, written = lean.elaborate(request["text"], request["olean"], stated=request["stated"])
+                messages, written = lean.elaborate(
+                    request["text"], request["olean"], stated=request["stated"]
+                )
                 answer = {"messages": messages, "written": written}
         except (LeanError, OSError) as error:
             answer = {"error": str(error)}

@@ -3,6 +3,7 @@
 Three files name the release: `lakefile.toml` (the tag), `lean-toolchain` (the Lean that goes with it) and `lake-manifest.json` (the
 commits, of Mathlib and of what it needs). Left out on purpose: running Lake, and the core library, which has nothing to do with it.
 """
+
 from __future__ import annotations
 
 import json
@@ -27,7 +28,13 @@ class Pins(Record):
 
 def pins(project: Path = PROJECT) -> Pins:
     """The pinned release. Raises LakeError where the three files do not name the same one."""
-    (mathlib,) = [package for package in tomllib.loads((project / "lakefile.toml").read_text(encoding="utf-8"))["require"] if package["name"] == "mathlib"]
+    (mathlib,) = [
+        package
+        for package in tomllib.loads((project / "lakefile.toml").read_text(encoding="utf-8"))[
+            "require"
+        ]
+        if package["name"] == "mathlib"
+    ]
     lean = (project / "lean-toolchain").read_text(encoding="utf-8").strip().rpartition(":")[2]
     manifest = json.loads((project / "lake-manifest.json").read_text(encoding="utf-8"))
     (locked,) = [package for package in manifest["packages"] if package["name"] == "mathlib"]
@@ -46,8 +53,14 @@ def check_mathlib(project: Path = PROJECT) -> Pins:
         raise LakeError(f"Mathlib {wanted.release} is not there ({folder}); {GET}")
     found = _checked_out(folder)
     if found != wanted.commit:
-        lean = (folder / "lean-toolchain").read_text(encoding="utf-8").strip() if (folder / "lean-toolchain").exists() else "an unknown Lean"
-        raise LakeError(f"{folder} is another Mathlib (commit {found[:12]}, for {lean}), pinned is {wanted.release} ({wanted.commit[:12]}); remove that folder and {GET}")
+        lean = (
+            (folder / "lean-toolchain").read_text(encoding="utf-8").strip()
+            if (folder / "lean-toolchain").exists()
+            else "an unknown Lean"
+        )
+        raise LakeError(
+            f"{folder} is another Mathlib (commit {found[:12]}, for {lean}), pinned is {wanted.release} ({wanted.commit[:12]}); remove that folder and {GET}"
+        )
     if not (compiled(folder) / "Mathlib.olean").exists():
         raise LakeError(f"Mathlib {wanted.release} is there and not compiled ({folder}); {GET}")
     return wanted
@@ -64,6 +77,10 @@ def _checked_out(folder: Path) -> str:
     git = folder / ".git"
     try:
         head = (git / "HEAD").read_text(encoding="utf-8").strip()
-        return (git / head[5:]).read_text(encoding="utf-8").strip() if head.startswith("ref: ") else head
+        return (
+            (git / head[5:]).read_text(encoding="utf-8").strip()
+            if head.startswith("ref: ")
+            else head
+        )
     except OSError:
         return "unknown"

@@ -6,16 +6,48 @@ kernel, are left out. Checked against Lean 4.35. Standard library only.
 
 Left out on purpose: everything in the file that is no constant (extension entries, compiled code), and fvars and mvars in terms.
 """
+
 from __future__ import annotations
 
 import struct
 from pathlib import Path
 from typing import NamedTuple
 
-HEADER, ARRAY, STRING, BIG = 96, 246, 249, 250  # bytes of the file's header, which ends with its base address and the root; tags of objects that are no constructor
+HEADER, ARRAY, STRING, BIG = (
+    96,
+    246,
+    249,
+    250,
+)  # bytes of the file's header, which ends with its base address and the root; tags of objects that are no constructor
 KINDS = ("axiom", "def", "theorem", "opaque", "quot", "inductive", "constructor", "recursor")
-FIELDS = (1, 1, 1, 1, 2, 2, 3, 3, 4, 1, 2, 3)  # of a term by its tag: bvar, fvar, mvar, sort, const, app, lam, pi, let, literal, mdata, proj
-PARTS = ((), (), (), (), (), (1, 2), (2, 3), (2, 3), (2, 3, 4), (), (2,), (3,))  # its words that point to terms, counted from its first
+FIELDS = (
+    1,
+    1,
+    1,
+    1,
+    2,
+    2,
+    3,
+    3,
+    4,
+    1,
+    2,
+    3,
+)  # of a term by its tag: bvar, fvar, mvar, sort, const, app, lam, pi, let, literal, mdata, proj
+PARTS = (
+    (),
+    (),
+    (),
+    (),
+    (),
+    (1, 2),
+    (2, 3),
+    (2, 3),
+    (2, 3, 4),
+    (),
+    (2,),
+    (3,),
+)  # its words that point to terms, counted from its first
 Name = tuple  # of str and int: ("Nat", "add_comm")
 
 
@@ -23,7 +55,13 @@ class OleanError(ValueError):
     """The file is not what Lean writes."""
 
 
-UNREADABLE = (OleanError, UnicodeDecodeError, RecursionError, struct.error, IndexError)  # what reading hostile bytes may raise
+UNREADABLE = (
+    OleanError,
+    UnicodeDecodeError,
+    RecursionError,
+    struct.error,
+    IndexError,
+)  # what reading hostile bytes may raise
 
 
 class Constant(NamedTuple):
@@ -56,13 +94,17 @@ class Olean:
         if data[:5] != b"olean" or len(data) < HEADER + 8:
             raise OleanError("not an object file")
         self._data, self._terms = data, terms
-        self._words = memoryview(data[: len(data) & ~7]).cast("Q")  # an object's first: number of fields at bit 48, tag at bit 56
+        self._words = memoryview(data[: len(data) & ~7]).cast(
+            "Q"
+        )  # an object's first: number of fields at bit 48, tag at bit 56
         self._base = self._words[HEADER // 8 - 2]
         if self._base & 7:
             raise OleanError("a base address that is no multiple of 8")
         self._names: dict[int, Name] = {}
         self._made: dict[int, int] = {}  # offset of a term -> its node
-        self._levels: dict[int, int] = {}  # offset of a level -> its node; apart, so that no level can pass for a term
+        self._levels: dict[
+            int, int
+        ] = {}  # offset of a level -> its node; apart, so that no level can pass for a term
         names, constants = self._module()
         self.names: dict[Name, int] = {self._name(n): c for n, c in zip(names, constants)}
 
@@ -80,13 +122,22 @@ class Olean:
         if tag >= len(KINDS) or self._name(declared) != name:
             raise OleanError("a constant under another name")
         kind, used = KINDS[tag], set()
-        if kind == "def" and self._data[body + 8 + 8 * len(fields)] != 1:  # DefinitionSafety: unsafe, safe, partial
+        if (
+            kind == "def" and self._data[body + 8 + 8 * len(fields)] != 1
+        ):  # DefinitionSafety: unsafe, safe, partial
             kind = "unsafe"
         value = self._term(fields[1], body, used) if kind in ("def", "theorem", "opaque") else None
         height = -1
         if kind == "def" and not fields[2] & 1:
             height = struct.unpack_from("<I", self._data, self._at(fields[2], body) + 8)[0]
-        return Constant(kind, tuple(self._name(n) for n in self._list(levels)), self._term(type_, body, used), value, frozenset(used), height)
+        return Constant(
+            kind,
+            tuple(self._name(n) for n in self._list(levels)),
+            self._term(type_, body, used),
+            value,
+            frozenset(used),
+            height,
+        )
 
     # -- objects -----------------------------------------------------------------------------------------------------
 
@@ -122,14 +173,22 @@ class Olean:
         return names, constants
 
     def _array(self, offset: int) -> tuple[int, ...]:
-        size = struct.unpack_from("<Q", self._data, offset + 8)[0] if self._data[offset + 7] == ARRAY else -1
+        size = (
+            struct.unpack_from("<Q", self._data, offset + 8)[0]
+            if self._data[offset + 7] == ARRAY
+            else -1
+        )
         if not 0 <= size <= (len(self._data) - offset - 24) // 8:
             raise OleanError("an array was expected")
         return struct.unpack_from(f"<{size}Q", self._data, offset + 24)
 
     def _string(self, pointer: int) -> str:
         offset = self._at(pointer, len(self._data))
-        size = struct.unpack_from("<Q", self._data, offset + 8)[0] if self._data[offset + 7] == STRING else 0
+        size = (
+            struct.unpack_from("<Q", self._data, offset + 8)[0]
+            if self._data[offset + 7] == STRING
+            else 0
+        )
         if not 1 <= size <= len(self._data) - offset - 32:
             raise OleanError("a string was expected")
         return self._data[offset + 32 : offset + 31 + size].decode("utf-8")
@@ -209,14 +268,22 @@ class Olean:
         if tag == 0:
             return number(("bvar", self._nat(words[at + 1])))
         if tag == 4:
-            return number(("const", self._name(words[at + 1]), *(self._level(each, offset) for each in self._list(words[at + 2]))))
+            return number(
+                (
+                    "const",
+                    self._name(words[at + 1]),
+                    *(self._level(each, offset) for each in self._list(words[at + 2])),
+                )
+            )
         if tag == 3:
             return number(("sort", self._level(words[at + 1], offset)))
         if tag == 8:
             return number(("let", *children, self._data[offset + 8 + 8 * 4 + 8] & 1))
         if tag == 9:
             kind, (literal,) = self._object(self._at(words[at + 1], offset), 1)
-            return number(("nat", self._nat(literal)) if kind == 0 else ("string", self._string(literal)))
+            return number(
+                ("nat", self._nat(literal)) if kind == 0 else ("string", self._string(literal))
+            )
         if tag == 10:
             return children[0]
         if tag == 11:
@@ -231,6 +298,12 @@ class Olean:
             tag, fields = self._data[offset + 7], self._fields(offset)
             if tag > 4 or len(fields) != (9, 1, 2, 2, 1)[tag]:
                 raise OleanError("a universe level was expected")
-            parts = (self._name(fields[0]),) if tag == 4 else tuple(self._level(each, offset) for each in fields)
-            self._levels[offset] = self._terms.number((("zero", "succ", "max", "imax", "param")[tag], *parts))
+            parts = (
+                (self._name(fields[0]),)
+                if tag == 4
+                else tuple(self._level(each, offset) for each in fields)
+            )
+            self._levels[offset] = self._terms.number(
+                (("zero", "succ", "max", "imax", "param")[tag], *parts)
+            )
         return self._levels[offset]

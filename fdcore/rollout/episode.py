@@ -3,6 +3,7 @@
 All episodes of a batch move in rounds: every live episode samples up to its next complete tool call, then all Lean checks
 of the round run together. Rounds, not a queue, so that the result depends on the seeds alone and never on timing.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -32,7 +33,9 @@ class _Live:
     logprobs: list[float] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     pending: PendingCheck | None = None
-    proved: tuple[str, Verdict] | None = None  # the source that a check in the episode found verified
+    proved: tuple[str, Verdict] | None = (
+        None  # the source that a check in the episode found verified
+    )
     stop: str | None = None
 
     def append(self, ids: Sequence[int], logprobs: Sequence[float] | None = None) -> None:
@@ -43,8 +46,18 @@ class _Live:
 
 
 def rollout(
-    problems: Sequence[Problem], seeds: Sequence[int], *, sampler: Sampler, chat: Chat, verifier: Verifier, tools: Callable[[Problem], Tools],
-    limits: Limits, temperature: float, top_p: float, step: int = 0, prompts: Sequence[Sequence[int]] | None = None,
+    problems: Sequence[Problem],
+    seeds: Sequence[int],
+    *,
+    sampler: Sampler,
+    chat: Chat,
+    verifier: Verifier,
+    tools: Callable[[Problem], Tools],
+    limits: Limits,
+    temperature: float,
+    top_p: float,
+    step: int = 0,
+    prompts: Sequence[Sequence[int]] | None = None,
     clock: Clock | None = None,
 ) -> list[Trajectory]:
     """One episode a problem, in the order given. `seeds` decide every random choice.
@@ -57,7 +70,9 @@ def rollout(
     for index, (problem, seed) in enumerate(zip(problems, seeds, strict=True)):
         prompt = list(prompts[index]) if prompts is not None else chat.prompt(problem)
         if len(prompt) > limits.max_prompt_tokens:
-            raise ValueError(f"problem {problem.id}: its prompt has {len(prompt)} tokens, episode.max_prompt_tokens is {limits.max_prompt_tokens}")
+            raise ValueError(
+                f"problem {problem.id}: its prompt has {len(prompt)} tokens, episode.max_prompt_tokens is {limits.max_prompt_tokens}"
+            )
         live.append(_Live(problem, seed, prompt, tools(problem)))
     for turn in range(limits.max_turns):
         going = [episode for episode in live if episode.stop is None]
@@ -77,7 +92,10 @@ def rollout(
                 _answer(episode, chat, limits, last=turn + 1 == limits.max_turns)
     with clock.phase("verify"):
         judged = _judge(live, verifier)
-    return [_trajectory(episode, source, verdict, step, chat) for episode, (source, verdict) in zip(live, judged)]
+    return [
+        _trajectory(episode, source, verdict, step, chat)
+        for episode, (source, verdict) in zip(live, judged)
+    ]
 
 
 def _judge(live: list[_Live], verifier: Verifier) -> list[tuple[str | None, Verdict]]:
@@ -87,18 +105,36 @@ def _judge(live: list[_Live], verifier: Verifier) -> list[tuple[str | None, Verd
     judged = []
     for episode in live:
         source = episode.tools.last_source
-        judged.append(episode.proved or ((source, next(verdicts)) if source is not None else (None, UNWRITTEN)))
+        judged.append(
+            episode.proved
+            or ((source, next(verdicts)) if source is not None else (None, UNWRITTEN))
+        )
     return judged
 
 
-def _sample_turn(going: list[_Live], turn: int, sampler: Sampler, chat: Chat, limits: Limits, temperature: float, top_p: float) -> None:
+def _sample_turn(
+    going: list[_Live],
+    turn: int,
+    sampler: Sampler,
+    chat: Chat,
+    limits: Limits,
+    temperature: float,
+    top_p: float,
+) -> None:
     stops = (chat.end, chat.call_close)
     params = [
-        SamplingParams(temperature=temperature, top_p=top_p, max_new_tokens=limits.max_response_tokens - len(e.response), stop_token_ids=stops)
+        SamplingParams(
+            temperature=temperature,
+            top_p=top_p,
+            max_new_tokens=limits.max_response_tokens - len(e.response),
+            stop_token_ids=stops,
+        )
         for e in going
     ]
     seeds = [episode.seed * 64 + turn for episode in going]
-    for episode, done in zip(going, sampler.generate([e.prompt + e.response for e in going], params, seeds)):
+    for episode, done in zip(
+        going, sampler.generate([e.prompt + e.response for e in going], params, seeds)
+    ):
         episode.append(list(done.token_ids), list(done.logprobs))
         if done.finish_reason == "length":
             episode.stop = "length"
@@ -133,11 +169,22 @@ def _answer(episode: _Live, chat: Chat, limits: Limits, *, last: bool) -> None:
         episode.append(answer)
 
 
-def _trajectory(episode: _Live, source: str | None, verdict: Verdict, step: int, chat: Chat) -> Trajectory:
+def _trajectory(
+    episode: _Live, source: str | None, verdict: Verdict, step: int, chat: Chat
+) -> Trajectory:
     prompt = episode.prompt
     return Trajectory(
-        problem_id=episode.problem.id, seed=episode.seed, step=step, prompt_length=len(prompt), token_ids=(*prompt, *episode.response),
-        action_mask=(*[0] * len(prompt), *episode.mask), logprobs=(*[0.0] * len(prompt), *episode.logprobs),
-        response_text=chat.decode(episode.response), tool_calls=tuple(episode.calls), source=source, verdict=verdict,
-        reward=float(verdict.verified), stop_reason=episode.stop or "turns",
+        problem_id=episode.problem.id,
+        seed=episode.seed,
+        step=step,
+        prompt_length=len(prompt),
+        token_ids=(*prompt, *episode.response),
+        action_mask=(*[0] * len(prompt), *episode.mask),
+        logprobs=(*[0.0] * len(prompt), *episode.logprobs),
+        response_text=chat.decode(episode.response),
+        tool_calls=tuple(episode.calls),
+        source=source,
+        verdict=verdict,
+        reward=float(verdict.verified),
+        stop_reason=episode.stop or "turns",
     )

@@ -3,6 +3,7 @@ one with two, as long as the threads stay (`python -m tests.benchmarks.parallel`
 
 Left out on purpose: several processes and devices (`fdcore.training.distributed`).
 """
+
 from __future__ import annotations
 
 import functools
@@ -35,6 +36,7 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
 @functools.cache
 def _threads(cores: int) -> ThreadPoolExecutor:
     """Threads that stay: new ones for each call would begin with cold memory, which costs more than one core each gains."""
+
     def begin():
         torch.set_num_threads(1)
         _here.threads = cores
@@ -47,7 +49,9 @@ def beside() -> int:
     return getattr(_here, "threads", 1)
 
 
-def accumulate(model: torch.nn.Module, parts: Sequence[Callable[[], tuple[Tensor, T]]]) -> list[tuple[float, T]]:
+def accumulate(
+    model: torch.nn.Module, parts: Sequence[Callable[[], tuple[Tensor, T]]]
+) -> list[tuple[float, T]]:
     """Add the gradients of the parts' losses to `.grad`; returns (loss, what else the part gave), part by part.
 
     Each part is a function that gives (loss, anything) and must not depend on another. The sums are made in the parts' order, so that
@@ -74,10 +78,16 @@ def accumulate(model: torch.nn.Module, parts: Sequence[Callable[[], tuple[Tensor
     if min(torch.get_num_threads(), len(parts)) == 1 or parameters[0].device.type != "cpu":
         return [in_turn(part) for part in parts]
     done, cores = [], torch.get_num_threads()
-    for first in range(0, len(parts), cores):  # no more gradients in memory than parts that run at once
-        for loss, rest, gradients in side_by_side([functools.partial(on_its_own, part) for part in parts[first : first + cores]]):
+    for first in range(
+        0, len(parts), cores
+    ):  # no more gradients in memory than parts that run at once
+        for loss, rest, gradients in side_by_side(
+            [functools.partial(on_its_own, part) for part in parts[first : first + cores]]
+        ):
             for parameter, gradient in zip(parameters, gradients):
                 if gradient is not None:
-                    parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+                    parameter.grad = (
+                        gradient if parameter.grad is None else parameter.grad.add_(gradient)
+                    )
             done.append((loss, rest))
     return done

@@ -6,6 +6,7 @@ again elsewhere and comes out the same. The cache of verdicts is the caller's, o
 
 Left out on purpose: starting nodes, and using nodes that join later.
 """
+
 from __future__ import annotations
 
 import os
@@ -18,7 +19,11 @@ from fdcore.records import Problem, Verdict
 from fdcore.lean.verifier import Verifier, VerdictCache, installed_lean
 
 TRIES = 4  # a part that has cost so many actors their life is a crash of its files
-PASSING = ("timeout", "resource", "crash")  # verdicts that a machine's load may have caused: not kept
+PASSING = (
+    "timeout",
+    "resource",
+    "crash",
+)  # verdicts that a machine's load may have caused: not kept
 
 
 def open_verifier(**settings) -> Verifier | RayVerifier:
@@ -30,23 +35,47 @@ def open_verifier(**settings) -> Verifier | RayVerifier:
 class RayVerifier:
     """Judges as `Verifier` does, on every node of a Ray cluster that has CPUs. A context manager; several threads may use it."""
 
-    def __init__(self, address: str, *, cache_dir: Path | None, workers: int, project: Path | None = None, **settings):
+    def __init__(
+        self,
+        address: str,
+        *,
+        cache_dir: Path | None,
+        workers: int,
+        project: Path | None = None,
+        **settings,
+    ):
         """The Verifier's settings; `workers` is on each node. Raises ValueError without ray, ConnectionError without a cluster."""
         try:
             import ray
             from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
         except ImportError:
-            raise ValueError("FD_RAY_ADDRESS is set, but ray is not installed; run `pip install ray` on every node, or unset it") from None
+            raise ValueError(
+                "FD_RAY_ADDRESS is set, but ray is not installed; run `pip install ray` on every node, or unset it"
+            ) from None
         _, _, identity = installed_lean(project)
-        self._cache = VerdictCache(cache_dir, [identity, sorted((key, str(value)) for key, value in settings.items())])
+        self._cache = VerdictCache(
+            cache_dir, [identity, sorted((key, str(value)) for key, value in settings.items())]
+        )
         self._ray, self._part = ray, max(16, 2 * workers)
-        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error")
-        remote, settings = ray.remote(max_concurrency=2, num_cpus=0)(Verifier), settings | {"cache_dir": None, "workers": workers, "project": project}
+        ray.init(
+            address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error"
+        )
+        remote, settings = (
+            ray.remote(max_concurrency=2, num_cpus=0)(Verifier),
+            settings | {"cache_dir": None, "workers": workers, "project": project},
+        )
         self._start = lambda where: remote.options(scheduling_strategy=where).remote(**settings)
-        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-        self._actors, self._lock = [self._start(NodeAffinitySchedulingStrategy(node, soft=False)) for node in nodes], threading.Lock()
+        nodes = [
+            node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")
+        ]
+        self._actors, self._lock = (
+            [self._start(NodeAffinitySchedulingStrategy(node, soft=False)) for node in nodes],
+            threading.Lock(),
+        )
         if not self._actors:
-            raise ConnectionError(f"the Ray cluster at {address} has no node with CPUs; run `ray start --address={address}` on one")
+            raise ConnectionError(
+                f"the Ray cluster at {address} has no node with CPUs; run `ray start --address={address}` on one"
+            )
 
     def check(self, problem: Problem, source: str) -> Verdict:
         return self.check_many([(problem, source)])[0]
@@ -54,26 +83,45 @@ class RayVerifier:
     def check_many(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """As `Verifier.check_many`. At most two parts wait at an actor, so that a slow node holds up none of the others."""
         keys = [self._cache.key(problem, source) for problem, source in pairs]
-        found = {key: known for key in dict.fromkeys(keys) if (known := self._cache.read(key)) is not None}
+        found = {
+            key: known
+            for key in dict.fromkeys(keys)
+            if (known := self._cache.read(key)) is not None
+        }
         todo = [(key, pair) for key, pair in dict(zip(keys, pairs)).items() if key not in found]
-        parts = deque((0, todo[start : start + self._part]) for start in range(0, len(todo), self._part))
+        parts = deque(
+            (0, todo[start : start + self._part]) for start in range(0, len(todo), self._part)
+        )
         free, running = deque([*range(len(self._actors))] * 2), {}
         while parts or running:
             while parts and free:
                 place, (lost, part) = free.popleft(), parts.popleft()
                 actor = self._actors[place]
-                running[actor.check_many.remote([pair for _, pair in part])] = place, actor, lost, part
+                running[actor.check_many.remote([pair for _, pair in part])] = (
+                    place,
+                    actor,
+                    lost,
+                    part,
+                )
             for done in self._ray.wait(list(running))[0]:
                 place, actor, lost, part = running.pop(done)
                 free.append(place)
                 try:
                     verdicts = self._ray.get(done)
-                except (self._ray.exceptions.RayActorError, self._ray.exceptions.ActorUnschedulableError) as error:
+                except (
+                    self._ray.exceptions.RayActorError,
+                    self._ray.exceptions.ActorUnschedulableError,
+                ) as error:
                     self._replace(place, actor)
                     if lost + 1 < TRIES:
                         parts.appendleft((lost + 1, part))
                         continue
-                    verdicts = [Verdict(status="crash", detail=f"{TRIES} Ray actors were lost over these files: {str(error).splitlines()[0][:200]}")] * len(part)
+                    verdicts = [
+                        Verdict(
+                            status="crash",
+                            detail=f"{TRIES} Ray actors were lost over these files: {str(error).splitlines()[0][:200]}",
+                        )
+                    ] * len(part)
                 for (key, _), verdict in zip(part, verdicts):
                     found[key] = verdict
                     if verdict.status not in PASSING:
@@ -91,7 +139,9 @@ class RayVerifier:
         """End the actors and every Lean process of theirs."""
         actors, self._actors = self._actors, []
         if actors:
-            self._ray.wait([actor.close.remote() for actor in actors], num_returns=len(actors), timeout=10)
+            self._ray.wait(
+                [actor.close.remote() for actor in actors], num_returns=len(actors), timeout=10
+            )
         for actor in actors:
             self._ray.kill(actor)
 

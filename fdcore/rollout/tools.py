@@ -7,6 +7,7 @@ A call arrives as the text between `<tool_call>` and `</tool_call>`; whatever is
 the episode goes on. Written files live in memory. A check is handed back as a `PendingCheck`, so that the checks of many
 episodes can be judged together. Left out on purpose: any knowledge of tokens or prompts.
 """
+
 from __future__ import annotations
 
 import functools
@@ -24,15 +25,31 @@ from fdcore.lean.verifier import whole_source
 
 MAX_RAW, MAX_FILES, MAX_PATTERN = 4 * MAX_CHARS, 16, 200
 SEARCH_LINES, SEARCH_SECONDS, SEARCH_COLUMNS = 5, 10.0, 240  # five lines: the paper's tool server
-DECLARATION = re.compile(r"\s*(?:@\[[^\]]*\] *)*(?:(?:protected|private|noncomputable) +)*(theorem|lemma|def|abbrev|axiom|inductive|structure|class) +([^\s:({\[]+)")
-NAME = re.compile(r"(?:(?:theorem|lemma|def) +)?((?:[\w'!?]|\\?\.)+)")  # a pattern that is a plain name
+DECLARATION = re.compile(
+    r"\s*(?:@\[[^\]]*\] *)*(?:(?:protected|private|noncomputable) +)*(theorem|lemma|def|abbrev|axiom|inductive|structure|class) +([^\s:({\[]+)"
+)
+NAME = re.compile(
+    r"(?:(?:theorem|lemma|def) +)?((?:[\w'!?]|\\?\.)+)"
+)  # a pattern that is a plain name
 PATH = re.compile(r"[A-Za-z0-9_-]{1,40}(?:/[A-Za-z0-9_-]{1,40}){0,3}\.lean")
 
 
-def _schema(name: str, description: str, parameters: dict[str, str], optional: tuple[str, ...] = ()) -> dict:
-    properties = {key: {"type": "string"} | ({"description": text} if text else {}) for key, text in parameters.items()}
+def _schema(
+    name: str, description: str, parameters: dict[str, str], optional: tuple[str, ...] = ()
+) -> dict:
+    properties = {
+        key: {"type": "string"} | ({"description": text} if text else {})
+        for key, text in parameters.items()
+    }
     required = [key for key in parameters if key not in optional]
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": {"type": "object", "properties": properties, "required": required}}}
+    return {
+        "type": "function",
+        "function": {
+            "name": name,
+            "description": description,
+            "parameters": {"type": "object", "properties": properties, "required": required},
+        },
+    }
 
 
 class ToolError(ValueError):
@@ -56,13 +73,27 @@ class Tools:
     """
 
     schemas = [
-        _schema("lean_write_file", "Write a Lean file: all of it, or only the tactics after `by`.", {"path": "", "content": ""}),
+        _schema(
+            "lean_write_file",
+            "Write a Lean file: all of it, or only the tactics after `by`.",
+            {"path": "", "content": ""},
+        ),
         _schema("lean_check_file", "Compile a written file.", {"path": ""}),
-        _schema("rg_in_mathlib", "Search the library by regex.", {"pattern": "", "glob": ""}, optional=("glob",)),
+        _schema(
+            "rg_in_mathlib",
+            "Search the library by regex.",
+            {"pattern": "", "glob": ""},
+            optional=("glob",),
+        ),
     ]
 
     def __init__(self, problem: Problem, verifier=None, *, library: Path, output_chars: int):
-        self.problem, self.verifier, self.library, self.output_chars = problem, verifier, Path(library), output_chars
+        self.problem, self.verifier, self.library, self.output_chars = (
+            problem,
+            verifier,
+            Path(library),
+            output_chars,
+        )
         self.files: dict[str, str] = {}
         self.last_source: str | None = None  # the file written last: what the episode is judged by
 
@@ -73,26 +104,50 @@ class Tools:
             name, arguments = parse_call(raw)
             _check_arguments(name, arguments)
             if name == "lean_check_file":
-                return PendingCheck(self.problem, self._file(arguments["path"]), _clean(raw), arguments)
-            answer = self._write(**arguments) if name == "lean_write_file" else self._search(**arguments)
+                return PendingCheck(
+                    self.problem, self._file(arguments["path"]), _clean(raw), arguments
+                )
+            answer = (
+                self._write(**arguments) if name == "lean_write_file" else self._search(**arguments)
+            )
         except ToolError as error:
-            return ToolCall(raw=_clean(raw), name=name, arguments=arguments, output=self._cut(f"error: {error}"), ok=False)
-        return ToolCall(raw=_clean(raw), name=name, arguments=arguments, output=self._cut(answer), ok=True)
+            return ToolCall(
+                raw=_clean(raw),
+                name=name,
+                arguments=arguments,
+                output=self._cut(f"error: {error}"),
+                ok=False,
+            )
+        return ToolCall(
+            raw=_clean(raw), name=name, arguments=arguments, output=self._cut(answer), ok=True
+        )
 
     def finish(self, pending: PendingCheck, verdict: Verdict) -> ToolCall:
         """The answer to a check, from its verdict."""
-        return ToolCall(raw=pending.raw, name="lean_check_file", arguments=pending.arguments, output=self._cut(report(verdict)), ok=True)
+        return ToolCall(
+            raw=pending.raw,
+            name="lean_check_file",
+            arguments=pending.arguments,
+            output=self._cut(report(verdict)),
+            ok=True,
+        )
 
     def call(self, raw: str) -> ToolCall:
         """`begin`, the check where one is wanted, and `finish`."""
         started = self.begin(raw)
-        return self.finish(started, self.verifier.check(started.problem, started.source)) if isinstance(started, PendingCheck) else started
+        return (
+            self.finish(started, self.verifier.check(started.problem, started.source))
+            if isinstance(started, PendingCheck)
+            else started
+        )
 
     def _write(self, path: str, content: str) -> str:
         if not PATH.fullmatch(path):
             raise ToolError("path must be a short relative path that ends in .lean")
         if len(content) > MAX_CHARS:
-            raise ToolError(f"content has {len(content)} characters; at most {MAX_CHARS} are allowed")
+            raise ToolError(
+                f"content has {len(content)} characters; at most {MAX_CHARS} are allowed"
+            )
         if path not in self.files and len(self.files) >= MAX_FILES:
             raise ToolError(f"there are {MAX_FILES} files already; write one of them again")
         self.files[path] = self.last_source = whole_source(self.problem, content)
@@ -112,29 +167,68 @@ class Tools:
         named = NAME.fullmatch(pattern)
         wanted = named[1].replace("\\.", ".") if named else ""
         hits = self._ripgrep(pattern, glob)
-        if "." in wanted:  # in the sources a full name stands apart: `namespace Nat`, then `theorem add_comm`
+        if (
+            "." in wanted
+        ):  # in the sources a full name stands apart: `namespace Nat`, then `theorem add_comm`
             last = wanted.rsplit(".", 1)[1]
-            hits |= {place: text for place, text in self._ripgrep(rf" {re.escape(last)}([\s:({{\[]|$)", glob).items() if self._name(*place, text).endswith(wanted)}
+            hits |= {
+                place: text
+                for place, text in self._ripgrep(rf" {re.escape(last)}([\s:({{\[]|$)", glob).items()
+                if self._name(*place, text).endswith(wanted)
+            }
 
         def rank(hit: tuple[tuple[str, int], str]) -> tuple[int, int]:
             name = self._name(*hit[0], hit[1])
-            kind = 3 if not name else 0 if name == wanted else 1 if wanted and name.endswith("." + wanted) else 2
-            return kind, len(self._result(*hit[0], hit[1])) if name else 0  # the sort is stable: other lines stay in their files' order
+            kind = (
+                3
+                if not name
+                else 0
+                if name == wanted
+                else 1
+                if wanted and name.endswith("." + wanted)
+                else 2
+            )
+            return kind, len(
+                self._result(*hit[0], hit[1])
+            ) if name else 0  # the sort is stable: other lines stay in their files' order
 
-        return "\n".join(self._result(*place, text) for place, text in sorted(hits.items(), key=rank)[:SEARCH_LINES]) or "no match"
+        return (
+            "\n".join(
+                self._result(*place, text)
+                for place, text in sorted(hits.items(), key=rank)[:SEARCH_LINES]
+            )
+            or "no match"
+        )
 
     def _ripgrep(self, pattern: str, glob: str | None) -> dict[tuple[str, int], str]:
         """(file, line number) -> line, of all lines that match."""
         command = [ripgrep(), "--no-config", "--no-ignore", "--no-heading", "--with-filename", "--line-number", "--color=never", "--sort=path",
                    "--max-columns=400", "--max-count=50", "--type=lean"]  # fmt: skip
-        command += ([f"--glob={glob}"] if glob else []) + ["--glob=!Syntax.lean", "--glob=!.*", "-e", pattern, "--", "."]
+        command += ([f"--glob={glob}"] if glob else []) + [
+            "--glob=!Syntax.lean",
+            "--glob=!.*",
+            "-e",
+            pattern,
+            "--",
+            ".",
+        ]
         try:
-            done = subprocess.run(command, cwd=self.library, capture_output=True, timeout=SEARCH_SECONDS, env={}, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                command,
+                cwd=self.library,
+                capture_output=True,
+                timeout=SEARCH_SECONDS,
+                env={},
+                stdin=subprocess.DEVNULL,
+            )
         except subprocess.TimeoutExpired:
             raise ToolError(f"the search took more than {SEARCH_SECONDS:.0f} s") from None
         if done.returncode == 2 and not done.stdout:
             raise ToolError(_regex_error(done.stderr.decode(errors="replace")))
-        hits = (line.removeprefix("./").split(":", 2) for line in done.stdout.decode(errors="replace").splitlines())
+        hits = (
+            line.removeprefix("./").split(":", 2)
+            for line in done.stdout.decode(errors="replace").splitlines()
+        )
         return {(path, int(number)): text for path, number, text in hits}
 
     def _name(self, path: str, number: int, text: str) -> str:
@@ -166,7 +260,11 @@ def parse_call(raw: str) -> tuple[str, dict]:
         raise ToolError(f"not valid JSON: {error.msg} at character {error.pos}") from None
     except (ValueError, RecursionError):
         raise ToolError("not valid JSON") from None
-    if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not isinstance(call.get("arguments"), dict):
+    if (
+        not isinstance(call, dict)
+        or not isinstance(call.get("name"), str)
+        or not isinstance(call.get("arguments"), dict)
+    ):
         raise ToolError("a call is a JSON object with name (a string) and arguments (an object)")
     try:
         json.dumps(call, ensure_ascii=False).encode()
@@ -199,9 +297,13 @@ def ripgrep() -> str:
 
 
 def _check_arguments(name: str, arguments: dict) -> None:
-    schema = next((s["function"]["parameters"] for s in Tools.schemas if s["function"]["name"] == name), None)
+    schema = next(
+        (s["function"]["parameters"] for s in Tools.schemas if s["function"]["name"] == name), None
+    )
     if schema is None:
-        raise ToolError(f"no tool {name[:40]!r}; there are lean_write_file, lean_check_file, rg_in_mathlib")
+        raise ToolError(
+            f"no tool {name[:40]!r}; there are lean_write_file, lean_check_file, rg_in_mathlib"
+        )
     for key in schema["required"]:
         if key not in arguments:
             raise ToolError(f"{name} needs {key}")

@@ -5,6 +5,7 @@ hardware of its own; more would not keep them busier. What is learnt from such a
 saves a checkpoint begins no batch: the one after it is sampled with its weights, so that a run which goes on from there is the same run.
 Left out on purpose: parts of batches, and weights that change within an attempt.
 """
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +21,19 @@ class Rollouts:
         self.push, self.roll = push, roll
         self._thread: ThreadPoolExecutor | None = None
 
-    def __call__(self, problems: list[Problem], seeds: list[int], step: int = 0, prompts: Sequence[Sequence[int]] | None = None) -> list[Trajectory]:
+    def __call__(
+        self,
+        problems: list[Problem],
+        seeds: list[int],
+        step: int = 0,
+        prompts: Sequence[Sequence[int]] | None = None,
+    ) -> list[Trajectory]:
         self.push()
         return self.roll(problems, seeds, step, prompts)
 
-    def begin(self, problems: list[Problem], seeds: list[int], step: int) -> Callable[[], list[Trajectory]]:
+    def begin(
+        self, problems: list[Problem], seeds: list[int], step: int
+    ) -> Callable[[], list[Trajectory]]:
         """The weights are pushed before this returns, so that the policy may change at once. One batch at a time: wait before the next call."""
         self.push()
         self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="rollouts")

@@ -3,6 +3,7 @@
 A checkpoint holds everything that the next step depends on; randomness is not among it, since every random choice is drawn
 from `seed_of(run seed, purpose, step, …)` and never from a generator's state.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -46,7 +47,11 @@ def load_checkpoint(folder: Path) -> tuple[int, dict] | None:
 def own_weights(model: torch.nn.Module) -> dict[str, Tensor]:
     """What a checkpoint holds of a model: all its weights; under LoRA the adapters alone, since the base below them stays as it is."""
     weights = model.state_dict()
-    return {name: weight for name, weight in weights.items() if "lora_" in name} if hasattr(model, "peft_config") else weights
+    return (
+        {name: weight for name, weight in weights.items() if "lora_" in name}
+        if hasattr(model, "peft_config")
+        else weights
+    )
 
 
 @torch.no_grad()
@@ -67,9 +72,13 @@ def placed(tensor: Tensor, like: Tensor) -> Tensor:
     """This process's part of a whole tensor, where `like` is one that processes share; else the tensor."""
     if not hasattr(like, "full_tensor"):
         return tensor
-    from torch.distributed.tensor import distribute_tensor  # here, because one process alone never needs it
+    from torch.distributed.tensor import (
+        distribute_tensor,
+    )  # here, because one process alone never needs it
 
-    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
+    return distribute_tensor(
+        tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None
+    )
 
 
 def gathered(state):
@@ -84,17 +93,27 @@ def gathered(state):
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
     """Restore `gathered(optimizer.state_dict())`, each process its part."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    own = {i: {name: placed(value, weights[i]) if value.shape == weights[i].shape else value for name, value in held.items()} for i, held in state["state"].items()}
+    own = {
+        i: {
+            name: placed(value, weights[i]) if value.shape == weights[i].shape else value
+            for name, value in held.items()
+        }
+        for i, held in state["state"].items()
+    }
     optimizer.load_state_dict(state | {"state": own})
 
 
 def check_weights(mine: Mapping[str, Tensor], other: Mapping[str, Tensor], whose: str) -> None:
     """ValueError when `other` is another model's: different names or shapes. To be asked before anything is loaded, since torch's
     `load_state_dict` copies what fits before it complains."""
-    here, there = ({name: tuple(weight.shape) for name, weight in weights.items()} for weights in (mine, other))
+    here, there = (
+        {name: tuple(weight.shape) for name, weight in weights.items()} for weights in (mine, other)
+    )
     wrong = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
     if wrong:
-        raise ValueError(f"{whose} is another model: {len(wrong)} weights differ in name or shape, first {wrong[0]} ({here.get(wrong[0])} here, {there.get(wrong[0])} there)")
+        raise ValueError(
+            f"{whose} is another model: {len(wrong)} weights differ in name or shape, first {wrong[0]} ({here.get(wrong[0])} here, {there.get(wrong[0])} there)"
+        )
 
 
 def _whole(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 Left out on purpose: CPU time, and work that a GPU still has queued when a phase ends (the phases here end with numbers that are read).
 """
+
 from __future__ import annotations
 
 import threading
@@ -27,7 +28,9 @@ class Clock:
 
     def __init__(self):
         self.seconds: Counter[str] = Counter()
-        self._within: dict[int, list[float]] = {}  # by thread, of each phase under way: what inner phases have taken
+        self._within: dict[
+            int, list[float]
+        ] = {}  # by thread, of each phase under way: what inner phases have taken
         self._home, self._lock = threading.get_ident(), threading.Lock()
 
     @contextmanager

@@ -8,6 +8,7 @@ estimate from the sampled token alone.
 
 Left out on purpose: prompts, forward passes, the teacher's weights and the optimizer. Nothing here knows where the logits came from.
 """
+
 from __future__ import annotations
 
 import math
@@ -27,8 +28,16 @@ class Target(NamedTuple):
 
 
 def token_kl(
-    student_logits: Tensor, teacher_logits: Tensor, action_mask: Tensor, *, direction: Direction = "forward", beta: float = 0.5,
-    top_k: int | None = None, tail: bool = False, clip: float | None = None, temperature: float = 1.0,
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    action_mask: Tensor,
+    *,
+    direction: Direction = "forward",
+    beta: float = 0.5,
+    top_k: int | None = None,
+    tail: bool = False,
+    clip: float | None = None,
+    temperature: float = 1.0,
 ) -> Tensor:
     """Divergence between teacher and student, averaged over action tokens. A scalar in nats; no gradient reaches the teacher.
 
@@ -51,13 +60,20 @@ def token_kl(
     check_divergence(direction, beta, top_k, tail, clip, temperature)
     _check_shapes(student_logits, teacher_logits, action_mask)
     chosen = action_mask.bool()
-    student, teacher = _wide(student_logits[chosen]) / temperature, _wide(teacher_logits.detach()[chosen]) / temperature  # (N, V)
-    mean = divergence(student, teacher_target(teacher, top_k, tail), direction=direction, beta=beta, clip=clip).mean()
+    student, teacher = (
+        _wide(student_logits[chosen]) / temperature,
+        _wide(teacher_logits.detach()[chosen]) / temperature,
+    )  # (N, V)
+    mean = divergence(
+        student, teacher_target(teacher, top_k, tail), direction=direction, beta=beta, clip=clip
+    ).mean()
     if not torch.isfinite(mean):
         for name, logits in (("student", student), ("teacher", teacher)):
             bad = int((~torch.isfinite(logits)).any(-1).sum())
             if bad:
-                raise ValueError(f"token_kl: the {name}'s logits are not finite on {bad} of {len(logits)} action tokens; stop before the weights are spoilt")
+                raise ValueError(
+                    f"token_kl: the {name}'s logits are not finite on {bad} of {len(logits)} action tokens; stop before the weights are spoilt"
+                )
     return mean
 
 
@@ -80,7 +96,14 @@ def teacher_target(logits: Tensor, top_k: int | None = None, tail: bool = False)
     return Target(log_p, top.indices)
 
 
-def divergence(student: Tensor, target: Target, *, direction: Direction = "forward", beta: float = 0.5, clip: float | None = None) -> Tensor:
+def divergence(
+    student: Tensor,
+    target: Target,
+    *,
+    direction: Direction = "forward",
+    beta: float = 0.5,
+    clip: float | None = None,
+) -> Tensor:
     """The divergence at each token: (..., V) student logits -> (...), in nats. With p = π_μ (teacher) and q = π_θ (student):
 
     - "forward":  KL(p ‖ q) = Σ_a p(a) (log p(a) − log q(a))   (arXiv 2605.30861; GKD, arXiv 2306.13649, section 2)
@@ -103,7 +126,9 @@ def divergence(student: Tensor, target: Target, *, direction: Direction = "forwa
         value = log_q.exp() * (log_q - log_p)
     else:
         log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
-        value = beta * (log_p.exp() * (log_p - log_m)) + (1 - beta) * (log_q.exp() * (log_q - log_m))
+        value = beta * (log_p.exp() * (log_p - log_m)) + (1 - beta) * (
+            log_q.exp() * (log_q - log_m)
+        )
     return (value if clip is None else value.clamp_max(clip)).sum(-1)
 
 
@@ -122,16 +147,29 @@ def sampled_kl(logprobs: Tensor, teacher_logprobs: Tensor) -> Tensor:
     return estimate * (1 + logprobs - logprobs.detach())
 
 
-def check_divergence(direction: str, beta: float, top_k: int | None, tail: bool, clip: float | None, temperature: float) -> None:
+def check_divergence(
+    direction: str,
+    beta: float,
+    top_k: int | None,
+    tail: bool,
+    clip: float | None,
+    temperature: float,
+) -> None:
     """ValueError for settings that define no divergence."""
     if direction not in ("forward", "reverse", "jsd"):
         raise ValueError(f"token_kl: direction must be forward, reverse or jsd, got {direction!r}")
     if direction == "jsd" and not 0 < beta < 1:
-        raise ValueError(f"token_kl: beta must lie between 0 and 1, got {beta}; at 0 and 1 the divergence is 0, take forward or reverse instead")
+        raise ValueError(
+            f"token_kl: beta must lie between 0 and 1, got {beta}; at 0 and 1 the divergence is 0, take forward or reverse instead"
+        )
     if top_k is not None and (top_k < 1 or direction != "forward" and not tail):
-        raise ValueError(f"token_kl: top_k must be at least 1 and, without a tail, is defined for direction='forward'; got top_k={top_k}, direction={direction!r}")
+        raise ValueError(
+            f"token_kl: top_k must be at least 1 and, without a tail, is defined for direction='forward'; got top_k={top_k}, direction={direction!r}"
+        )
     if (clip is not None and clip <= 0) or temperature <= 0:
-        raise ValueError(f"token_kl: clip and temperature must be positive, got clip={clip}, temperature={temperature}")
+        raise ValueError(
+            f"token_kl: clip and temperature must be positive, got clip={clip}, temperature={temperature}"
+        )
 
 
 def _student_log_probs(student: Tensor, target: Target) -> Tensor:
@@ -146,7 +184,9 @@ def _student_log_probs(student: Tensor, target: Target) -> Tensor:
 
 def _log_tail(logits: Tensor, indices: Tensor) -> Tensor:
     """Log of the mass outside `indices`, (..., 1); from the other logits themselves, since 1 − Σ loses all digits when the top K hold nearly all."""
-    return logits.scatter(-1, indices, -torch.inf).logsumexp(-1, keepdim=True) - logits.logsumexp(-1, keepdim=True)
+    return logits.scatter(-1, indices, -torch.inf).logsumexp(-1, keepdim=True) - logits.logsumexp(
+        -1, keepdim=True
+    )
 
 
 def _wide(logits: Tensor) -> Tensor:
@@ -155,10 +195,14 @@ def _wide(logits: Tensor) -> Tensor:
 
 def _check_shapes(student: Tensor, teacher: Tensor, mask: Tensor) -> None:
     if student.shape[-1] != teacher.shape[-1]:
-        raise ValueError(f"token_kl: the student's vocabulary has {student.shape[-1]} tokens, the teacher's {teacher.shape[-1]}; both must come from one tokenizer")
+        raise ValueError(
+            f"token_kl: the student's vocabulary has {student.shape[-1]} tokens, the teacher's {teacher.shape[-1]}; both must come from one tokenizer"
+        )
     if student.shape != teacher.shape or student.shape[:-1] != mask.shape:
         raise ValueError(
             f"token_kl: logits must be (B, T, V) and the mask (B, T); got student {tuple(student.shape)}, teacher {tuple(teacher.shape)}, mask {tuple(mask.shape)}"
         )
     if not mask.any():
-        raise ValueError("token_kl: the action mask is empty: no token of this batch was sampled by the student")
+        raise ValueError(
+            "token_kl: the action mask is empty: no token of this batch was sampled by the student"
+        )

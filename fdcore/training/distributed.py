@@ -7,6 +7,7 @@ Process 0 alone writes files and asks for feedback.
 
 Started by `launch`, with torch's own launcher. Left out on purpose: tensor parallelism, and several nodes.
 """
+
 from __future__ import annotations
 
 import datetime
@@ -24,7 +25,9 @@ from fdcore import REPOSITORY
 from fdcore.training.faults import ERROR, HANGS, environment, left, limited, lost
 
 T = TypeVar("T")
-LONGEST = datetime.timedelta(hours=25)  # that others wait for process 0's feedback: a batch of Claude's may take a day. `fdcore.training.faults.limited` finds what hangs
+LONGEST = datetime.timedelta(
+    hours=25
+)  # that others wait for process 0's feedback: a batch of Claude's may take a day. `fdcore.training.faults.limited` finds what hangs
 
 
 class Processes:
@@ -43,7 +46,9 @@ class Processes:
 
     def part(self, items: Sequence[T]) -> Sequence[T]:
         """This process's share of a list, in order; `gather` joins the shares again."""
-        return items[len(items) * self.rank // self.count : len(items) * (self.rank + 1) // self.count]
+        return items[
+            len(items) * self.rank // self.count : len(items) * (self.rank + 1) // self.count
+        ]
 
     def gather(self, mine: Sequence[T]) -> list[T]:
         """All processes' items, by process. What can be pickled."""
@@ -93,11 +98,19 @@ class Processes:
         from torch.distributed.fsdp import fully_shard
 
         mesh = dist.device_mesh.init_device_mesh(self.device.type, (self.count,))
-        layers = [module for module in model.modules() if type(module).__name__ in (model._no_split_modules or ())]
+        layers = [
+            module
+            for module in model.modules()
+            if type(module).__name__ in (model._no_split_modules or ())
+        ]
         for module in (*layers, model):
             fully_shard(module, mesh=mesh)
-            module.set_gradient_divide_factor(1.0)  # the sum: each loss is a share of the batch's already
-            module.set_force_sum_reduction_for_comms(True)  # NCCL could multiply on the way, gloo cannot
+            module.set_gradient_divide_factor(
+                1.0
+            )  # the sum: each loss is a share of the batch's already
+            module.set_force_sum_reduction_for_comms(
+                True
+            )  # NCCL could multiply on the way, gloo cannot
         return model
 
 
@@ -109,12 +122,18 @@ def is_sharded(model: torch.nn.Module) -> bool:
 def joined(device: torch.device | None = None) -> Processes:
     """This process among those that `launch` has started with it, on the CPU or on a GPU of its own."""
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if device and device.type == "cuda" else torch.device("cpu")
+    device = (
+        torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        if device and device.type == "cuda"
+        else torch.device("cpu")
+    )
     if not dist.is_initialized():
         if device.type == "cuda":
             torch.cuda.set_device(device)
         with limited(600, "meeting the other processes"):
-            dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=LONGEST)
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=LONGEST
+            )
     return Processes(rank, count, device)
 
 
@@ -124,12 +143,23 @@ def launch(count: int, arguments: Sequence[str]) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     name = uuid.uuid4().hex  # of the group
-    config = LaunchConfig(1, 1, count, run_id=name, rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=0, monitor_interval=0.2)
+    config = LaunchConfig(
+        1,
+        1,
+        count,
+        run_id=name,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        monitor_interval=0.2,
+    )
     with tempfile.TemporaryDirectory(prefix="fdcore-") as folder:
         told = Path(folder) / "error"
         threads = os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // count)
         try:
-            path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])  # a notebook is somewhere else
+            path = os.pathsep.join(
+                [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+            )  # a notebook is somewhere else
             with environment(OMP_NUM_THREADS=str(threads), PYTHONPATH=path, **{ERROR: str(told)}):
                 elastic_launch(config, sys.executable)("-m", "fdcore", *arguments)
         except ChildFailedError as error:
@@ -141,6 +171,14 @@ def _reason(failures: Iterable, count: int, told: str | None) -> str:
     the launcher kills one that hangs when another has said so."""
     if told and HANGS in told:
         return told
-    signals = {failure.local_rank: failure.signal_name() for failure in failures if failure.exitcode < 0}
-    killed = [rank for rank, signal in signals.items() if signal == "SIGKILL"] or ([] if told else [rank for rank, signal in signals.items() if signal != "SIGTERM"])
-    return lost(killed[0], count, signals[killed[0]]) if killed else told or f"one of {count} processes failed; what it printed says more"
+    signals = {
+        failure.local_rank: failure.signal_name() for failure in failures if failure.exitcode < 0
+    }
+    killed = [rank for rank, signal in signals.items() if signal == "SIGKILL"] or (
+        [] if told else [rank for rank, signal in signals.items() if signal != "SIGTERM"]
+    )
+    return (
+        lost(killed[0], count, signals[killed[0]])
+        if killed
+        else told or f"one of {count} processes failed; what it printed says more"
+    )

@@ -3,6 +3,7 @@
 What a process cannot tell by an exception, because it ends at once, it leaves in the file that FD_ERROR names; who started it reads it.
 Left out on purpose: trying again. A run goes on from its newest checkpoint when the same command is run again.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -77,8 +78,15 @@ def explained(where: str) -> Iterator[None]:
 def _out_of_memory(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    told = ("can't allocate memory", "can't start new thread")  # torch's words on a CPU; a thread needs a stack
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in told)
+    told = (
+        "can't allocate memory",
+        "can't start new thread",
+    )  # torch's words on a CPU; a thread needs a stack
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or any(words in str(error) for words in told)
+    )
 
 
 def lost(rank: int, count: int, signal: str) -> str:

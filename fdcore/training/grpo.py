@@ -5,6 +5,7 @@ soft punishment of over-long answers), Dr. GRPO (arXiv 2503.20783: no standard d
 
 Left out on purpose: sampling, rewards and the optimizer.
 """
+
 from __future__ import annotations
 
 from typing import Literal, Sequence
@@ -16,7 +17,9 @@ Normalization = Literal["token", "sequence", "constant"]
 NO_SPREAD = 1e-6  # rewards of a group that differ by less are equal up to rounding
 
 
-def group_advantages(rewards: Tensor | Sequence[float], group_ids: Tensor | Sequence[int], *, scale: bool) -> Tensor:
+def group_advantages(
+    rewards: Tensor | Sequence[float], group_ids: Tensor | Sequence[int], *, scale: bool
+) -> Tensor:
     """How much better each attempt is than the mean of its group: (N,) rewards, (N,) group ids in any order -> (N,).
 
     With `scale` divided by the group's standard deviation (n − 1 in the denominator, as TRL and verl compute it, but exactly: TRL adds
@@ -30,13 +33,17 @@ def group_advantages(rewards: Tensor | Sequence[float], group_ids: Tensor | Sequ
     """
     rewards, names, group, size = _groups(rewards, group_ids)
     if (size < 2).any():
-        raise ValueError(f"group_advantages: group {names[size < 2][0].item()} has one attempt; GRPO compares attempts at one problem and needs at least two")
+        raise ValueError(
+            f"group_advantages: group {names[size < 2][0].item()} has one attempt; GRPO compares attempts at one problem and needs at least two"
+        )
     mean = torch.zeros_like(size).index_add_(0, group, rewards) / size
     centred = rewards - mean[group]
     if not scale:
         return centred
     spread = (torch.zeros_like(size).index_add_(0, group, centred**2) / (size - 1)).sqrt()[group]
-    return torch.where(spread > NO_SPREAD, centred / spread.clamp_min(NO_SPREAD), torch.zeros_like(centred))
+    return torch.where(
+        spread > NO_SPREAD, centred / spread.clamp_min(NO_SPREAD), torch.zeros_like(centred)
+    )
 
 
 def zero_spread_groups(rewards: Tensor | Sequence[float], group_ids: Tensor | Sequence[int]) -> int:
@@ -67,13 +74,23 @@ def overlong_punishment(lengths: Tensor | Sequence[int], *, limit: int, cache: i
     tensor([ 0.0000,  0.0000, -0.5000, -1.0000])
     """
     if not 1 <= cache <= limit:
-        raise ValueError(f"overlong_punishment: cache must lie between 1 and the limit of {limit} tokens, got {cache}")
+        raise ValueError(
+            f"overlong_punishment: cache must lie between 1 and the limit of {limit} tokens, got {cache}"
+        )
     return ((limit - cache - torch.as_tensor(lengths).float()) / cache).clamp(-1, 0)
 
 
 def policy_loss(
-    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, action_mask: Tensor, *,
-    clip_low: float, clip_high: float, normalization: Normalization = "token", length: int | None = None, weights: Tensor | None = None,
+    logprobs: Tensor,
+    old_logprobs: Tensor,
+    advantages: Tensor,
+    action_mask: Tensor,
+    *,
+    clip_low: float,
+    clip_high: float,
+    normalization: Normalization = "token",
+    length: int | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """The clipped policy-gradient loss, a scalar to minimise.
 
@@ -99,7 +116,9 @@ def policy_loss(
     tensor(-0.1500)
     """
     if clip_low < 0 or clip_high < 0:
-        raise ValueError(f"policy_loss: clip bounds must not be negative, got clip_low={clip_low}, clip_high={clip_high}")
+        raise ValueError(
+            f"policy_loss: clip bounds must not be negative, got clip_low={clip_low}, clip_high={clip_high}"
+        )
     mask, ratio, advantages = _ratio("policy_loss", logprobs, old_logprobs, advantages, action_mask)
     loss = -torch.minimum(ratio * advantages, ratio.clamp(1 - clip_low, 1 + clip_high) * advantages)
     if weights is not None:
@@ -107,20 +126,37 @@ def policy_loss(
     return average(loss, mask, normalization, length)
 
 
-def clip_fraction(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, action_mask: Tensor, *, clip_low: float, clip_high: float) -> float:
+def clip_fraction(
+    logprobs: Tensor,
+    old_logprobs: Tensor,
+    advantages: Tensor,
+    action_mask: Tensor,
+    *,
+    clip_low: float,
+    clip_high: float,
+) -> float:
     """The share of action tokens whose gradient the clip removes (shapes as in `policy_loss`).
 
     >>> now = torch.log(torch.tensor([[0.5, 0.9]])); old = torch.log(torch.tensor([[0.5, 0.5]]))
     >>> clip_fraction(now, old, torch.tensor([1.0]), torch.ones(1, 2), clip_low=0.2, clip_high=0.2)
     0.5
     """
-    mask, ratio, advantages = _ratio("clip_fraction", logprobs, old_logprobs, advantages, action_mask)
-    clipped = torch.where(advantages > 0, ratio > 1 + clip_high, (ratio < 1 - clip_low) & (advantages < 0))
+    mask, ratio, advantages = _ratio(
+        "clip_fraction", logprobs, old_logprobs, advantages, action_mask
+    )
+    clipped = torch.where(
+        advantages > 0, ratio > 1 + clip_high, (ratio < 1 - clip_low) & (advantages < 0)
+    )
     return clipped[mask].float().mean().item()
 
 
 def reference_kl(
-    logprobs: Tensor, reference_logprobs: Tensor, action_mask: Tensor, *, normalization: Normalization = "token", length: int | None = None,
+    logprobs: Tensor,
+    reference_logprobs: Tensor,
+    action_mask: Tensor,
+    *,
+    normalization: Normalization = "token",
+    length: int | None = None,
 ) -> Tensor:
     """Low-variance estimate (k3) of KL(policy ‖ reference) from the sampled tokens, in nats: exp(d) − d − 1 with d = reference − policy.
 
@@ -129,11 +165,15 @@ def reference_kl(
     >>> reference_kl(torch.log(torch.tensor([[0.5, 0.5]])), torch.log(torch.tensor([[0.5, 0.25]])), torch.ones(1, 2))  # (0 + 0.5 + log 2 − 1) / 2
     tensor(0.0966)
     """
-    mask, ratio, _ = _ratio("reference_kl", reference_logprobs, logprobs, torch.zeros(()), action_mask)
+    mask, ratio, _ = _ratio(
+        "reference_kl", reference_logprobs, logprobs, torch.zeros(()), action_mask
+    )
     return average(ratio - ratio.log() - 1, mask, normalization, length)
 
 
-def average(values: Tensor, mask: Tensor, normalization: Normalization, length: int | None = None) -> Tensor:
+def average(
+    values: Tensor, mask: Tensor, normalization: Normalization, length: int | None = None
+) -> Tensor:
     """Sum of (B, T) `values` over the boolean mask, divided as `normalization` says (see `policy_loss`)."""
     total = torch.where(mask, values, torch.zeros_like(values)).sum(-1)
     if normalization == "token":
@@ -148,7 +188,9 @@ def average(values: Tensor, mask: Tensor, normalization: Normalization, length: 
 def _spread(rewards, group_ids) -> tuple[Tensor, Tensor]:
     """Largest minus smallest reward of each group, and each attempt's group index."""
     rewards, names, group, _ = _groups(rewards, group_ids)
-    low = torch.full((len(names),), torch.inf, dtype=rewards.dtype, device=rewards.device).scatter_reduce_(0, group, rewards, "amin")
+    low = torch.full(
+        (len(names),), torch.inf, dtype=rewards.dtype, device=rewards.device
+    ).scatter_reduce_(0, group, rewards, "amin")
     high = torch.full_like(low, -torch.inf).scatter_reduce_(0, group, rewards, "amax")
     return high - low, group
 
@@ -159,27 +201,41 @@ def _groups(rewards, group_ids) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     rewards = rewards if rewards.is_floating_point() else rewards.float()
     group_ids = torch.as_tensor(group_ids, device=rewards.device)
     if rewards.ndim != 1 or rewards.shape != group_ids.shape or not len(rewards):
-        raise ValueError(f"rewards and group ids must be two lists of one length, at least one entry; got shapes {tuple(rewards.shape)} and {tuple(group_ids.shape)}")
+        raise ValueError(
+            f"rewards and group ids must be two lists of one length, at least one entry; got shapes {tuple(rewards.shape)} and {tuple(group_ids.shape)}"
+        )
     if not torch.isfinite(rewards).all():
         raise ValueError(f"reward {int((~torch.isfinite(rewards)).nonzero()[0])} is not finite")
     names, group, size = group_ids.unique(return_inverse=True, return_counts=True)
     return rewards, names, group, size.to(rewards.dtype)
 
 
-def _ratio(who: str, logprobs: Tensor, old: Tensor, advantages: Tensor, action_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _ratio(
+    who: str, logprobs: Tensor, old: Tensor, advantages: Tensor, action_mask: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Mask as booleans, exp(logprobs − old) with 1 where nothing was sampled, and the advantages a token (0 there)."""
     mask = action_mask.bool()
     if logprobs.ndim != 2 or logprobs.shape != old.shape or logprobs.shape != mask.shape:
-        raise ValueError(f"{who}: log-probs and mask must all be (B, T), got {tuple(logprobs.shape)}, {tuple(old.shape)}, {tuple(mask.shape)}")
+        raise ValueError(
+            f"{who}: log-probs and mask must all be (B, T), got {tuple(logprobs.shape)}, {tuple(old.shape)}, {tuple(mask.shape)}"
+        )
     if not mask.any():
-        raise ValueError(f"{who}: the action mask is empty: no token of this batch was sampled by the student")
+        raise ValueError(
+            f"{who}: the action mask is empty: no token of this batch was sampled by the student"
+        )
     if advantages.ndim == 1:
         advantages = advantages.unsqueeze(-1)
     if advantages.ndim and advantages.shape not in ((len(mask), 1), mask.shape):
-        raise ValueError(f"{who}: advantages must be (B,) or (B, T) with B, T = {tuple(mask.shape)}, got {tuple(advantages.shape)}")
+        raise ValueError(
+            f"{who}: advantages must be (B,) or (B, T) with B, T = {tuple(mask.shape)}, got {tuple(advantages.shape)}"
+        )
     zero = torch.zeros((), dtype=logprobs.dtype, device=logprobs.device)
-    difference = torch.where(mask, logprobs, zero) - torch.where(mask, old, zero)  # masked before exp: garbage there must not reach the gradient
+    difference = torch.where(mask, logprobs, zero) - torch.where(
+        mask, old, zero
+    )  # masked before exp: garbage there must not reach the gradient
     advantages = torch.where(mask, advantages.to(logprobs), zero)
     if not torch.isfinite(difference).all() or not torch.isfinite(advantages).all():
-        raise ValueError(f"{who}: a log-prob or an advantage of an action token is not finite; stop before the weights are spoilt")
+        raise ValueError(
+            f"{who}: a log-prob or an advantage of an action token is not finite; stop before the weights are spoilt"
+        )
     return mask, difference.exp(), advantages

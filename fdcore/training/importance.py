@@ -2,6 +2,7 @@
 
 Left out on purpose: whole-sequence ratios, whose variance grows with the length.
 """
+
 from __future__ import annotations
 
 import torch
@@ -20,7 +21,9 @@ def importance_weights(logprobs: Tensor, sampler_logprobs: Tensor, *, cap: float
     tensor([1.0000, 2.0000, 0.5000])
     """
     if cap < 1:
-        raise ValueError(f"importance_weights: the cap must be at least 1, the weight where sampler and trainer agree; got {cap}")
+        raise ValueError(
+            f"importance_weights: the cap must be at least 1, the weight where sampler and trainer agree; got {cap}"
+        )
     return _log_ratio(logprobs, sampler_logprobs).exp().clamp_max(cap)
 
 
@@ -33,13 +36,20 @@ def logprob_mismatch(logprobs: Tensor, sampler_logprobs: Tensor) -> dict[str, fl
     {'mismatch_mean': 0.25, 'mismatch_kl': 0.0532...}
     """
     ratio = _log_ratio(logprobs, sampler_logprobs)
-    return {"mismatch_mean": ratio.abs().mean().item(), "mismatch_kl": (ratio.exp() - ratio - 1).mean().item()}
+    return {
+        "mismatch_mean": ratio.abs().mean().item(),
+        "mismatch_kl": (ratio.exp() - ratio - 1).mean().item(),
+    }
 
 
 def _log_ratio(logprobs: Tensor, sampler_logprobs: Tensor) -> Tensor:
     if logprobs.shape != sampler_logprobs.shape:
-        raise ValueError(f"importance: {tuple(logprobs.shape)} log-probs of the trainer, {tuple(sampler_logprobs.shape)} of the sampler; they must be of the same tokens")
+        raise ValueError(
+            f"importance: {tuple(logprobs.shape)} log-probs of the trainer, {tuple(sampler_logprobs.shape)} of the sampler; they must be of the same tokens"
+        )
     ratio = logprobs - sampler_logprobs.to(logprobs)
     if not torch.isfinite(ratio).all():
-        raise ValueError(f"importance: {int((~torch.isfinite(ratio)).sum())} of {ratio.numel()} log-probs are not finite; stop before the weights are spoilt")
+        raise ValueError(
+            f"importance: {int((~torch.isfinite(ratio)).sum())} of {ratio.numel()} log-probs are not finite; stop before the weights are spoilt"
+        )
     return ratio

@@ -8,6 +8,7 @@ logits of a batch (2.5 GB for 4,096 tokens of Qwen3's 151,936) are never held at
 Left out on purpose: losses, micro-batching, and models whose cache is more than keys and values (linear attention, sliding windows):
 these take the plain path, by a look at their cache and not at their name.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -80,10 +81,17 @@ class ActionLogits:
         Each token's value may depend on its own logits alone. A chunk's gradient is taken while its logits are there, so that nothing is
         computed twice (as the fused losses of Liger Kernel, arXiv 2410.10989, do).
         """
-        if len(self._parts()) == 1 or not torch.is_grad_enabled() or self.sharded:  # FSDP's hooks hand the head its gradient, in a backward pass
+        if (
+            len(self._parts()) == 1 or not torch.is_grad_enabled() or self.sharded
+        ):  # FSDP's hooks hand the head its gradient, in a backward pass
             found = self.map(function)
             return found[0].mean(), *(values.detach() for values in found)
-        return _MeanInChunks.apply(self, function, self.hidden, *(weight for weight in self.head.parameters() if weight.requires_grad))
+        return _MeanInChunks.apply(
+            self,
+            function,
+            self.hidden,
+            *(weight for weight in self.head.parameters() if weight.requires_grad),
+        )
 
     def _parts(self) -> list[slice]:
         size = max(1, self.chunk // self.vocabulary)
@@ -116,8 +124,14 @@ class _MeanInChunks(torch.autograd.Function):
 
 
 def deferred_logits(
-    model: torch.nn.Module, sequences: Sequence[Sequence[int]], action_masks: Sequence[Sequence[int]], *,
-    temperature: float = 1.0, autocast: bool = False, share_prefix: bool = True, chunk: int = CHUNK,
+    model: torch.nn.Module,
+    sequences: Sequence[Sequence[int]],
+    action_masks: Sequence[Sequence[int]],
+    *,
+    temperature: float = 1.0,
+    autocast: bool = False,
+    share_prefix: bool = True,
+    chunk: int = CHUNK,
 ) -> ActionLogits:
     """The logits that predict each action token of a batch: N action tokens, sequence by sequence, each from left to right.
 
@@ -130,21 +144,40 @@ def deferred_logits(
     _check(model, sequences, action_masks)
     device = next(model.parameters()).device
     shared = _shared_length(model, sequences, action_masks) if share_prefix else 0
-    ids = pad_sequence([torch.tensor(sequence[shared:]) for sequence in sequences], batch_first=True).to(device)
+    ids = pad_sequence(
+        [torch.tensor(sequence[shared:]) for sequence in sequences], batch_first=True
+    ).to(device)
     rows, columns = action_positions(action_masks)
     where = rows.to(device), (columns - 1 - shared).to(device)  # position t - 1 predicts token t
     head = model.get_output_embeddings()
     vocabulary = head.weight.shape[0]
-    deferred = (len(rows) * vocabulary > chunk or is_sharded(model)) and _head_is_last(model, ids[:1, :1])  # processes must go the same way
+    deferred = (len(rows) * vocabulary > chunk or is_sharded(model)) and _head_is_last(
+        model, ids[:1, :1]
+    )  # processes must go the same way
     with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
         # right padding needs no mask: no real token can look to its right
-        cache = _shared_cache(model, torch.tensor(sequences[0][:shared], device=device), len(sequences)) if shared else None
+        cache = (
+            _shared_cache(model, torch.tensor(sequences[0][:shared], device=device), len(sequences))
+            if shared
+            else None
+        )
         with head_at(model, *where, skip=deferred) as hidden:
-            logits = model(input_ids=ids, past_key_values=cache, use_cache=cache is not None).logits[0]
-    return ActionLogits(hidden[0], head, vocabulary, temperature, autocast, chunk, is_sharded(model)) if deferred else ActionLogits(logits, None, vocabulary, temperature, chunk=chunk)
+            logits = model(
+                input_ids=ids, past_key_values=cache, use_cache=cache is not None
+            ).logits[0]
+    return (
+        ActionLogits(hidden[0], head, vocabulary, temperature, autocast, chunk, is_sharded(model))
+        if deferred
+        else ActionLogits(logits, None, vocabulary, temperature, chunk=chunk)
+    )
 
 
-def action_logits(model: torch.nn.Module, sequences: Sequence[Sequence[int]], action_masks: Sequence[Sequence[int]], **how) -> Tensor:
+def action_logits(
+    model: torch.nn.Module,
+    sequences: Sequence[Sequence[int]],
+    action_masks: Sequence[Sequence[int]],
+    **how,
+) -> Tensor:
     """`deferred_logits` at once: (N, V) float32. For small vocabularies and few tokens."""
     return deferred_logits(model, sequences, action_masks, **how)[:]
 
@@ -152,12 +185,23 @@ def action_logits(model: torch.nn.Module, sequences: Sequence[Sequence[int]], ac
 def action_positions(action_masks: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """(row, column) of every action token, in the order of `action_logits`' rows."""
     counts = [torch.as_tensor(mask).nonzero()[:, 0] for mask in action_masks]
-    return torch.repeat_interleave(torch.arange(len(counts)), torch.tensor([len(c) for c in counts])), torch.cat(counts)
+    return torch.repeat_interleave(
+        torch.arange(len(counts)), torch.tensor([len(c) for c in counts])
+    ), torch.cat(counts)
 
 
-def action_values(values: Sequence[Sequence[float]], action_masks: Sequence[Sequence[int]], dtype: torch.dtype | None = None) -> Tensor:
+def action_values(
+    values: Sequence[Sequence[float]],
+    action_masks: Sequence[Sequence[int]],
+    dtype: torch.dtype | None = None,
+) -> Tensor:
     """What stands at the action tokens (token ids, the sampler's log-probs), flat, in the order of `action_logits`' rows: (N,)."""
-    return torch.cat([torch.tensor(v, dtype=dtype)[torch.as_tensor(m).bool()] for v, m in zip(values, action_masks, strict=True)])
+    return torch.cat(
+        [
+            torch.tensor(v, dtype=dtype)[torch.as_tensor(m).bool()]
+            for v, m in zip(values, action_masks, strict=True)
+        ]
+    )
 
 
 def by_sequence(flat: Tensor, action_masks: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -170,7 +214,9 @@ def by_sequence(flat: Tensor, action_masks: Sequence[Sequence[int]]) -> tuple[Te
     """
     counts = [int(torch.as_tensor(mask).bool().sum()) for mask in action_masks]
     rows = pad_sequence(flat.split(counts), batch_first=True)
-    return rows, torch.arange(rows.shape[1], device=flat.device) < torch.tensor(counts, device=flat.device)[:, None]
+    return rows, torch.arange(rows.shape[1], device=flat.device) < torch.tensor(
+        counts, device=flat.device
+    )[:, None]
 
 
 def token_logprobs(logits: Tensor, ids: Tensor) -> Tensor:
@@ -189,7 +235,9 @@ def entropy(logits: Tensor) -> Tensor:
 
 
 @contextlib.contextmanager
-def head_at(model: torch.nn.Module, rows: Tensor, columns: Tensor, *, skip: bool = False) -> Iterator[list[Tensor]]:
+def head_at(
+    model: torch.nn.Module, rows: Tensor, columns: Tensor, *, skip: bool = False
+) -> Iterator[list[Tensor]]:
     """Inside, the model's language-model head sees only hidden states [rows, columns], and its logits are (1, len(rows), V).
 
     A hook, and not `hidden_states` times the head's weight, so that whatever a model does around its head stays as it is. It acts in
@@ -223,7 +271,11 @@ def _head_is_last(model: torch.nn.Module, ids: Tensor) -> bool:
 def plain_cache(model: torch.nn.Module) -> DynamicCache | None:
     """An empty cache of the model when all its layers keep nothing but keys and values of all positions, else None."""
     cache = DynamicCache(config=model.config)
-    return cache if cache.layers and all(type(layer) is DynamicLayer for layer in cache.layers) else None
+    return (
+        cache
+        if cache.layers and all(type(layer) is DynamicLayer for layer in cache.layers)
+        else None
+    )
 
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
@@ -232,9 +284,15 @@ def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
     return next((i for i, (a, b) in enumerate(zip(low, high)) if a != b), len(low))
 
 
-def _shared_length(model: torch.nn.Module, sequences: Sequence[Sequence[int]], action_masks: Sequence[Sequence[int]]) -> int:
+def _shared_length(
+    model: torch.nn.Module,
+    sequences: Sequence[Sequence[int]],
+    action_masks: Sequence[Sequence[int]],
+) -> int:
     """How many leading tokens go through the model once: those that all rows share and that predict no action token."""
-    checkpointing = model.training and getattr(model, "is_gradient_checkpointing", False)  # recomputes layers, so it keeps no cache
+    checkpointing = model.training and getattr(
+        model, "is_gradient_checkpointing", False
+    )  # recomputes layers, so it keeps no cache
     if len(sequences) < 2 or checkpointing or is_sharded(model) or plain_cache(model) is None:
         return 0
     first_action = min(list(map(bool, mask)).index(True) for mask in action_masks if any(mask))
@@ -244,18 +302,39 @@ def _shared_length(model: torch.nn.Module, sequences: Sequence[Sequence[int]], a
 
 def _shared_cache(model: torch.nn.Module, prefix: Tensor, batch: int) -> DynamicCache:
     """The prefix's keys and values, computed once and seen by all rows; their gradients add up in the one copy."""
-    once = unwrapped(model).base_model(input_ids=prefix[None], past_key_values=plain_cache(model), use_cache=True).past_key_values
-    return DynamicCache([(layer.keys.expand(batch, -1, -1, -1), layer.values.expand(batch, -1, -1, -1)) for layer in once.layers])
+    once = (
+        unwrapped(model)
+        .base_model(input_ids=prefix[None], past_key_values=plain_cache(model), use_cache=True)
+        .past_key_values
+    )
+    return DynamicCache(
+        [
+            (layer.keys.expand(batch, -1, -1, -1), layer.values.expand(batch, -1, -1, -1))
+            for layer in once.layers
+        ]
+    )
 
 
-def _check(model: torch.nn.Module, sequences: Sequence[Sequence[int]], action_masks: Sequence[Sequence[int]]) -> None:
+def _check(
+    model: torch.nn.Module,
+    sequences: Sequence[Sequence[int]],
+    action_masks: Sequence[Sequence[int]],
+) -> None:
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     for row, (sequence, mask) in enumerate(zip(sequences, action_masks, strict=True)):
         if len(sequence) != len(mask):
-            raise ValueError(f"action_logits: sequence {row} has {len(sequence)} tokens, its action mask {len(mask)}")
+            raise ValueError(
+                f"action_logits: sequence {row} has {len(sequence)} tokens, its action mask {len(mask)}"
+            )
         if limit and len(sequence) > limit:
-            raise ValueError(f"action_logits: sequence {row} has {len(sequence)} tokens, the model takes {limit}; lower max_prompt_tokens or max_response_tokens, or shorten the feedback")
+            raise ValueError(
+                f"action_logits: sequence {row} has {len(sequence)} tokens, the model takes {limit}; lower max_prompt_tokens or max_response_tokens, or shorten the feedback"
+            )
         if len(mask) and mask[0]:
-            raise ValueError(f"action_logits: sequence {row}: its first token is marked as an action, but nothing predicts it")
+            raise ValueError(
+                f"action_logits: sequence {row}: its first token is marked as an action, but nothing predicts it"
+            )
     if not any(any(mask) for mask in action_masks):
-        raise ValueError("action_logits: the action mask is empty: no token of this batch was sampled by the student")
+        raise ValueError(
+            "action_logits: the action mask is empty: no token of this batch was sampled by the student"
+        )

@@ -2,6 +2,7 @@
 
 Left out on purpose: what the teacher reads and how the student follows it (`fdcore.training.distillation`, `fdcore.training.methods`).
 """
+
 from __future__ import annotations
 
 import copy
@@ -20,7 +21,9 @@ def shared_copy(model: torch.nn.Module) -> torch.nn.Module:
     For a `peft` model this is a second set of adapters on one base, with no switching between them. A model whose weights all
     need a gradient is copied whole. In eval mode, without gradient.
     """
-    frozen = {id(parameter): parameter for parameter in model.parameters() if not parameter.requires_grad}
+    frozen = {
+        id(parameter): parameter for parameter in model.parameters() if not parameter.requires_grad
+    }
     return copy.deepcopy(model, frozen).eval().requires_grad_(False)
 
 
@@ -49,9 +52,20 @@ class EMATeacher:
     0.1
     """
 
-    def __init__(self, student: torch.nn.Module, *, alpha: float = 0.9, every: int = 5, warmup: bool = False, average_on: str | None = None, shard: Callable[[torch.nn.Module], torch.nn.Module] = lambda model: model):
+    def __init__(
+        self,
+        student: torch.nn.Module,
+        *,
+        alpha: float = 0.9,
+        every: int = 5,
+        warmup: bool = False,
+        average_on: str | None = None,
+        shard: Callable[[torch.nn.Module], torch.nn.Module] = lambda model: model,
+    ):
         if not 0 <= alpha <= 1:
-            raise ValueError(f"EMATeacher: alpha is the share of the teacher that is kept and must lie in [0, 1], got {alpha}")
+            raise ValueError(
+                f"EMATeacher: alpha is the share of the teacher that is kept and must lie in [0, 1], got {alpha}"
+            )
         if every < 1:
             raise ValueError(f"EMATeacher: every must be at least 1 step, got {every}")
         self.alpha, self.every, self.warmup = alpha, every, warmup
@@ -59,8 +73,15 @@ class EMATeacher:
         mine = dict(self.model.named_parameters())
         self._weights = {name: mine[name].data for name in trained(student)}
         if average_on and is_sharded(self.model):
-            raise ValueError(f"EMATeacher: averages on {average_on} need a teacher that is whole in one process; this one is cut among several")
-        self._average = {name: weight if weight.dtype in (torch.float32, torch.float64) else weight.to(average_on or weight.device, torch.float32) for name, weight in self._weights.items()}
+            raise ValueError(
+                f"EMATeacher: averages on {average_on} need a teacher that is whole in one process; this one is cut among several"
+            )
+        self._average = {
+            name: weight
+            if weight.dtype in (torch.float32, torch.float64)
+            else weight.to(average_on or weight.device, torch.float32)
+            for name, weight in self._weights.items()
+        }
 
     @torch.no_grad()
     def update(self, student: torch.nn.Module, step: int) -> bool:
@@ -78,7 +99,9 @@ class EMATeacher:
                 weight.copy_(average)
         for mine, theirs in zip(self.model.buffers(), student.buffers()):
             mine.copy_(theirs)
-        if is_sharded(self.model):  # FSDP keeps what it has gathered of the outermost module until a backward pass, and here comes none
+        if is_sharded(
+            self.model
+        ):  # FSDP keeps what it has gathered of the outermost module until a backward pass, and here comes none
             self.model.reshard()
         return True
 
@@ -97,4 +120,8 @@ class EMATeacher:
 
 def trained(model: torch.nn.Module) -> dict[str, Tensor]:
     """The weights that are trained, by name."""
-    return {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {
+        name: parameter.data
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }

@@ -4,6 +4,7 @@ A statement must end in `:= by` (with or without a `sorry` behind it). Three thi
 comment come off `informal`, a `sorry` is no proof, and a tactic block that does not begin with a newline is put on lines of its own,
 indented by two.
 """
+
 from __future__ import annotations
 
 import textwrap
@@ -32,7 +33,9 @@ class Loaded(Record):
 
     @property
     def summary(self) -> str:
-        first = f" (first: {self.rejected[0].id}: {self.rejected[0].reason})" if self.rejected else ""
+        first = (
+            f" (first: {self.rejected[0].id}: {self.rejected[0].reason})" if self.rejected else ""
+        )
         without = sum(p.proof is None for p in self.problems)
         return (
             f"{self.source}: {len(self.problems)} problems ({without} without a usable proof text), {self.unproved} not proved, "
@@ -40,14 +43,18 @@ class Loaded(Record):
         )
 
 
-def load_data(data: DataFile, *, header: str, split: str, proved: bool = False, rows_of: str | None = None) -> Loaded:
+def load_data(
+    data: DataFile, *, header: str, split: str, proved: bool = False, rows_of: str | None = None
+) -> Loaded:
     """The problems of one data file, for our `split`; only those with a published proof where `proved`.
 
     `header` stands before statements that bring none, and is what the verifier puts before every file: a row whose own header opens,
     sets or declares something else is rejected, since its statement could mean something else there. `rows_of` keeps rows whose column
     `split` says so. Raises ProblemError: nothing there, no rows, unknown columns, one id for two statements.
     """
-    source = "/".join(filter(None, (data.name, data.file))) + (f"@{data.revision}" if data.revision else "")
+    source = "/".join(filter(None, (data.name, data.file))) + (
+        f"@{data.revision}" if data.revision else ""
+    )
     found: dict[str, Problem] = {}
     rejected, counts = [], Counter()
     for theorem in theorems(source, read_rows(data), header):
@@ -62,10 +69,18 @@ def load_data(data: DataFile, *, header: str, split: str, proved: bool = False, 
             rejected.append(Rejected(id=theorem.id, reason=first_line(error)))
             continue
         if problem.id in found and found[problem.id].statement != problem.statement:
-            raise ProblemError(f"{source}: problem id {problem.id!r} stands for two statements; remove one of them")
+            raise ProblemError(
+                f"{source}: problem id {problem.id!r} stands for two statements; remove one of them"
+            )
         counts["repeated"] += problem.id in found
         found.setdefault(problem.id, problem)
-    return Loaded(source=source, problems=tuple(found.values()), rejected=tuple(rejected), unproved=counts["unproved"], repeated=counts["repeated"])
+    return Loaded(
+        source=source,
+        problems=tuple(found.values()),
+        rejected=tuple(rejected),
+        unproved=counts["unproved"],
+        repeated=counts["repeated"],
+    )
 
 
 def _problem(theorem: Theorem, header: str, split: str, source: str) -> Problem:
@@ -73,7 +88,9 @@ def _problem(theorem: Theorem, header: str, split: str, source: str) -> Problem:
         raise ValueError(theorem.fault)
     parts = split_source(theorem.text)
     if strange := _context(parts.header) ^ _context(header):
-        raise ValueError(f"its header is not the profile's lean.header, they differ in: {' '.join(sorted(strange))[:80]}")
+        raise ValueError(
+            f"its header is not the profile's lean.header, they differ in: {' '.join(sorted(strange))[:80]}"
+        )
     if not parts.statement.endswith("by"):
         raise ValueError("its statement does not end in ':= by'")
     proof = (theorem.tactics or "") if theorem.apart else parts.proof
@@ -81,11 +98,26 @@ def _problem(theorem: Theorem, header: str, split: str, source: str) -> Problem:
         proof = None
     elif not proof.startswith(("\n", "\r\n")):
         proof = "\n" + textwrap.indent(proof.lstrip(" "), "  ")
-    informal = theorem.informal and theorem.informal.strip().removeprefix("/--").removesuffix("-/").strip()
-    return Problem(id=theorem.id, header=parts.header, statement=parts.statement, split=split, informal=informal, proof=proof, source=source)
+    informal = (
+        theorem.informal and theorem.informal.strip().removeprefix("/--").removesuffix("-/").strip()
+    )
+    return Problem(
+        id=theorem.id,
+        header=parts.header,
+        statement=parts.statement,
+        split=split,
+        informal=informal,
+        proof=proof,
+        source=source,
+    )
 
 
 def _context(header: str) -> set[str]:
     """The words of a header that a statement's meaning may hang on: all but Mathlib's imports and the limit of heartbeats."""
     lines = code(header).splitlines()
-    return {word for line in lines if not line.startswith(("import Mathlib", "import Aesop", "set_option maxHeartbeats ")) for word in line.split()}
+    return {
+        word
+        for line in lines
+        if not line.startswith(("import Mathlib", "import Aesop", "set_option maxHeartbeats "))
+        for word in line.split()
+    }

@@ -2,6 +2,7 @@
 
 Left out on purpose: what Lean could say. Statements with hypotheses in another order, or equal by a lemma, count as different.
 """
+
 from __future__ import annotations
 
 from collections import Counter, defaultdict
@@ -12,7 +13,10 @@ import regex
 from fdcore.lean.source import DECLARATION, code
 from fdcore.records import Problem
 
-GRAM, SHARED = 8, 0.8  # tokens; the share of a held-out statement's n-grams. No two problems of MiniF2F share more than 0.75
+GRAM, SHARED = (
+    8,
+    0.8,
+)  # tokens; the share of a held-out statement's n-grams. No two problems of MiniF2F share more than 0.75
 TOKEN = regex.compile(r"[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*|\d+|\S")
 WORD = regex.compile(r"[^\W\d]")
 
@@ -30,10 +34,17 @@ def normal_form(statement: str) -> tuple[str, ...]:
         end = start + 1
         while end < len(words) and WORD.match(words[end]):
             end += 1
-        if opener in "∀∃∑∏λ" or opener == "fun" or (opener in "({⦃" and words[end : end + 1] == [":"]):
+        if (
+            opener in "∀∃∑∏λ"
+            or opener == "fun"
+            or (opener in "({⦃" and words[end : end + 1] == [":"])
+        ):
             for name in words[start + 1 : end]:
                 numbers.setdefault(name, f"#{len(numbers)}")
-    return tuple("".join((numbers.get(head, head), *rest)) for head, *rest in (word.partition(".") for word in words))
+    return tuple(
+        "".join((numbers.get(head, head), *rest))
+        for head, *rest in (word.partition(".") for word in words)
+    )
 
 
 def grams(form: tuple[str, ...]) -> set[tuple[str, ...]]:
@@ -56,4 +67,6 @@ class Overlap:
             return f"states the same as a MiniF2F problem ({self.forms[form]})"
         shared = Counter(name for gram in grams(form) for name in self.holders.get(gram, ()))
         close = [name for name, count in shared.items() if count >= SHARED * self.sizes[name]]
-        return f"shares most of its n-grams with a MiniF2F problem ({min(close)})" if close else None
+        return (
+            f"shares most of its n-grams with a MiniF2F problem ({min(close)})" if close else None
+        )

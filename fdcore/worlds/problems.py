@@ -4,6 +4,7 @@
 partition.json: which library lemmas the warm-up may show (known) and which it must not (unknown). Mathlib's problems come from
 their published homes (`fdcore.worlds.split`); defects.json lists known faults in them.
 """
+
 from __future__ import annotations
 
 import json
@@ -22,8 +23,21 @@ from fdcore.lean.toolchain import build_library, find_toolchain
 
 ROOT = REPOSITORY / "lean_project" / "problems"
 HEADER = "prelude\nimport Fd\n\n"
-TACTICS = ("rfl", "trivial", "assumption", "contradiction", "decide", "omega", "ac_rfl", "simp", "norm_cast", "simp_all")  # automatic: they name no lemma
-INTERNAL = re.compile(r"let_|ite_|heq|noConfusion|beq|ble|RecOn|choose|skolem")  # facts for Lean's own machinery
+TACTICS = (
+    "rfl",
+    "trivial",
+    "assumption",
+    "contradiction",
+    "decide",
+    "omega",
+    "ac_rfl",
+    "simp",
+    "norm_cast",
+    "simp_all",
+)  # automatic: they name no lemma
+INTERNAL = re.compile(
+    r"let_|ite_|heq|noConfusion|beq|ble|RecOn|choose|skolem"
+)  # facts for Lean's own machinery
 
 
 class ProblemError(ValueError):
@@ -47,7 +61,11 @@ def load_problems(profile: Profile, folder: Path | None = None) -> dict[str, lis
 
         return load_mathlib(profile, folder)
     found = {}
-    for split, name, limit in (("train", settings.train, settings.max_train), ("test", settings.test, settings.max_test), ("holdout", settings.holdout, settings.max_holdout)):
+    for split, name, limit in (
+        ("train", settings.train, settings.max_train),
+        ("test", settings.test, settings.max_test),
+        ("holdout", settings.holdout, settings.max_holdout),
+    ):
         found[split] = read_problems(ROOT / name)[:limit]
     return found
 
@@ -55,7 +73,9 @@ def load_problems(profile: Profile, folder: Path | None = None) -> dict[str, lis
 def read_problems(path: Path) -> list[Problem]:
     """A problem file. Empty, a duplicate id or an unreadable row is refused by name."""
     if not path.exists():
-        raise ProblemError(f"no problem file {path}; the tiny world's come with the repository (python -m fdcore problems makes them anew)")
+        raise ProblemError(
+            f"no problem file {path}; the tiny world's come with the repository (python -m fdcore problems makes them anew)"
+        )
     problems = read_records(path, Problem)
     if not problems:
         raise ProblemError(f"{path} holds no problems")
@@ -76,7 +96,9 @@ def partition() -> tuple[set[str], set[str]]:
 # -- Lean on trusted text, many theorems a process -------------------------------------------------------------------
 
 
-def compile_many(theorems: Sequence[tuple[str, str]], header: str = HEADER, chunk: int = 200) -> list[bool]:
+def compile_many(
+    theorems: Sequence[tuple[str, str]], header: str = HEADER, chunk: int = 200
+) -> list[bool]:
     """For (statement, proof) pairs of ours: does Lean accept each without error or sorry? Many theorems a process.
 
     For trusted text only (what a model wrote goes to `fdcore.lean.verifier`).
@@ -96,11 +118,19 @@ def _compile_chunk(theorems: Sequence[tuple[str, str]], header: str) -> list[boo
         path = Path(folder) / "Batch.lean"
         path.write_text(text, encoding="utf-8")
         environment = {**toolchain.env, "LEAN_PATH": str(build_library(log=lambda *_: None))}
-        done = subprocess.run([*toolchain.argv, "--json", "-DmaxHeartbeats=20000", "-DmaxErrors=0", str(path)], cwd=folder, capture_output=True, text=True, env=environment)
+        done = subprocess.run(
+            [*toolchain.argv, "--json", "-DmaxHeartbeats=20000", "-DmaxErrors=0", str(path)],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
     bad, ends = set(), [*starts[1:], text.count("\n") + 2]
     messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode not in (0, 1) or (done.returncode == 1 and not messages):
-        raise ProblemError(f"Lean could not check a batch of problems: {done.stderr.strip()[-300:]}")
+        raise ProblemError(
+            f"Lean could not check a batch of problems: {done.stderr.strip()[-300:]}"
+        )
     for message in messages:
         if message["severity"] == "error" or "sorry" in message["data"]:
             line = message["pos"]["line"]
@@ -117,7 +147,11 @@ def verify_references(problems: Iterable[Problem], log=print) -> None:
     checkable = [p for p in problems if p.proof is not None and p.header == HEADER]
     for problem, ok in zip(checkable, compile_many([(p.statement, p.proof) for p in checkable])):
         if not ok:
-            raise ProblemError(f"problem {problem.id}: Lean does not accept its reference proof {problem.proof!r}")
+            raise ProblemError(
+                f"problem {problem.id}: Lean does not accept its reference proof {problem.proof!r}"
+            )
     if len(checkable) < len(problems):
         without = sum(p.proof is None for p in problems)
-        log(f"reference proofs: {len(checkable)} checked by Lean, {len(problems) - len(checkable) - without} for Mathlib not checked, {without} problems have none")
+        log(
+            f"reference proofs: {len(checkable)} checked by Lean, {len(problems) - len(checkable) - without} for Mathlib not checked, {without} problems have none"
+        )

@@ -11,6 +11,7 @@ Assumed of the published files, by their documentation; other columns are ignore
 
 Left out on purpose: judgement. What a theorem is good for is decided in `fdcore.worlds.mathlib_problems`.
 """
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -51,13 +52,22 @@ def read_rows(data: DataFile) -> Sequence[dict]:
         raise ProblemError(f"no data file {local}; {REMEDY}")
     try:
         if builder:
-            return load_dataset(builder, data_files=str(local) if local.is_file() else data.name, split=data.split)
-        return load_dataset(str(local) if local.is_dir() else data.name, data_files=data.file, split=data.split, revision=data.revision)
+            return load_dataset(
+                builder, data_files=str(local) if local.is_file() else data.name, split=data.split
+            )
+        return load_dataset(
+            str(local) if local.is_dir() else data.name,
+            data_files=data.file,
+            split=data.split,
+            revision=data.revision,
+        )
     except StopIteration:  # how `datasets` says that a JSON file is empty
         raise ProblemError(f"{data.name} holds no rows") from None
     except (OSError, ValueError, DatasetsError) as error:
         cause = error.__cause__ or error  # `datasets` wraps what went wrong
-        raise ProblemError(f"{data.name} could not be loaded ({type(cause).__name__}: {first_line(cause)}); {REMEDY}") from None
+        raise ProblemError(
+            f"{data.name} could not be loaded ({type(cause).__name__}: {first_line(cause)}); {REMEDY}"
+        ) from None
 
 
 def theorems(source: str, rows: Sequence[dict], header: str) -> Iterator[Theorem]:
@@ -68,12 +78,17 @@ def theorems(source: str, rows: Sequence[dict], header: str) -> Iterator[Theorem
     if set(STEPS) <= columns:
         return _of_steps(rows, header)
     if {"problem_id", "full_proof"} <= columns:
-        return (Theorem(id=_id(row["problem_id"], number), text=row["full_proof"] or "", proved=True) for number, row in enumerate(rows, 1))
+        return (
+            Theorem(id=_id(row["problem_id"], number), text=row["full_proof"] or "", proved=True)
+            for number, row in enumerate(rows, 1)
+        )
     if {"name", "formal_statement"} <= columns:
         return (_of_file_row(row, number, header) for number, row in enumerate(rows, 1))
     if {"formal_statement", "proof", "natural_language_statement"} <= columns:
         return (_of_statement_row(row, number, header) for number, row in enumerate(rows, 1))
-    raise ProblemError(f"{source}: unknown columns {', '.join(sorted(columns))}; those that can be read stand at the top of fdcore/worlds/published.py")
+    raise ProblemError(
+        f"{source}: unknown columns {', '.join(sorted(columns))}; those that can be read stand at the top of fdcore/worlds/published.py"
+    )
 
 
 def _id(given: str | None, number: int) -> str:
@@ -87,10 +102,19 @@ def _of_steps(rows: Sequence[dict], header: str) -> Iterator[Theorem]:
     for name, steps in found.items():
         first, statuses = steps[0], {step["status"] for step in steps}
         fault = "published both as proved and as disproved" if len(statuses) > 1 else None
-        fault = "its rows state it in two ways" if len({step["formal_statement"] for step in steps}) > 1 else fault
+        fault = (
+            "its rows state it in two ways"
+            if len({step["formal_statement"] for step in steps}) > 1
+            else fault
+        )
         yield Theorem(
-            id=name, text=header + (first["formal_statement"] or ""), proved="proved" in statuses, apart=True, tactics=_in_order(steps),
-            informal=first.get("natural_language_statement"), fault=fault,
+            id=name,
+            text=header + (first["formal_statement"] or ""),
+            proved="proved" in statuses,
+            apart=True,
+            tactics=_in_order(steps),
+            informal=first.get("natural_language_statement"),
+            fault=fault,
         )
 
 
@@ -115,7 +139,14 @@ def _of_statement_row(row: dict, number: int, header: str) -> Theorem:
         name = theorem_name(statement) if proofs else None
     except SourceError:
         name = None
-    return Theorem(id=_id(name, number), text=header + statement, proved=bool(proofs), apart=True, tactics=proofs[0] if proofs else None, informal=row["natural_language_statement"])
+    return Theorem(
+        id=_id(name, number),
+        text=header + statement,
+        proved=bool(proofs),
+        apart=True,
+        tactics=proofs[0] if proofs else None,
+        informal=row["natural_language_statement"],
+    )
 
 
 def _of_file_row(row: dict, number: int, header: str) -> Theorem:
@@ -123,7 +154,13 @@ def _of_file_row(row: dict, number: int, header: str) -> Theorem:
     above = row.get("header") or ("" if "import " in statement else header)
     above += "" if not above or above[-1].isspace() else "\n"
     informal = row.get("informal") or row.get("informal_prefix")
-    return Theorem(id=_id(row["name"], number), text=above + statement + proof, proved=bool(proof), informal=informal, split=row.get("split"))
+    return Theorem(
+        id=_id(row["name"], number),
+        text=above + statement + proof,
+        proved=bool(proof),
+        informal=informal,
+        split=row.get("split"),
+    )
 
 
 def first_line(error: BaseException) -> str:

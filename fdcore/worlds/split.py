@@ -4,6 +4,7 @@ The draw depends on the seed and on each theorem's id, not on the order of rows:
 taken out, each with its reason: listed defects, what a source rejected, what sources state in different ways, what states the same as a MiniF2F
 problem or shares most of its n-grams with one, and all but one of those that state the same.
 """
+
 from __future__ import annotations
 
 import json
@@ -33,10 +34,14 @@ class Split(Record):
     holdout: tuple[str, ...]
     excluded: tuple[Rejected, ...]
     rejected: tuple[Rejected, ...]
-    holdout_defects: tuple[Rejected, ...]  # kept, so that numbers are over the same problems as the paper's
+    holdout_defects: tuple[
+        Rejected, ...
+    ]  # kept, so that numbers are over the same problems as the paper's
 
 
-def load_mathlib(profile: Profile, folder: Path | None = None, log=print) -> dict[str, list[Problem]]:
+def load_mathlib(
+    profile: Profile, folder: Path | None = None, log=print
+) -> dict[str, list[Problem]]:
     """The profile's Mathlib problems by split. FD_LEAN_WORKBOOK and FD_MINIF2F name a file or folder to read in the hub's place.
 
     With a `folder` the draw is recorded there as split.json; one that is there must say the same. Raises ProblemError with one line: no
@@ -46,18 +51,45 @@ def load_mathlib(profile: Profile, folder: Path | None = None, log=print) -> dic
     (minif2f,) = located((settings.minif2f,), "FD_MINIF2F")
     held = load_data(minif2f, header=header, split="holdout", rows_of="test")
     published = load_data(minif2f, header=header, split="holdout")
-    pool = [load_data(data, header=header, split="train", proved=True) for data in located(settings.lean_workbook, "FD_LEAN_WORKBOOK")]
+    pool = [
+        load_data(data, header=header, split="train", proved=True)
+        for data in located(settings.lean_workbook, "FD_LEAN_WORKBOOK")
+    ]
     if len(held.problems) < settings.holdout:
-        raise ProblemError(f"{settings.holdout} hold-out problems are asked for and {len(held.problems)} can be used: {held.summary}")
+        raise ProblemError(
+            f"{settings.holdout} hold-out problems are asked for and {len(held.problems)} can be used: {held.summary}"
+        )
     defects = read_defects()
-    train, test, excluded = draw(pool, published.problems, defects, train=settings.train, test=settings.test, seed=settings.seed)
+    train, test, excluded = draw(
+        pool,
+        published.problems,
+        defects,
+        train=settings.train,
+        test=settings.test,
+        seed=settings.seed,
+    )
     holdout = list(held.problems[: settings.holdout])
     split = Split(
-        seed=settings.seed, sources=tuple(loaded.summary for loaded in (*pool, held)), train=ids(train), test=ids(test), holdout=ids(holdout), excluded=excluded,
-        counts={"train": len(train), "test": len(test), "holdout": len(holdout), "excluded": len(excluded), **Counter(row.reason.split(" (")[0] for row in excluded)},
-        rejected=tuple(row for loaded in (*pool, held) for row in loaded.rejected), holdout_defects=tuple(d for d in defects if d.id in ids(holdout)),
+        seed=settings.seed,
+        sources=tuple(loaded.summary for loaded in (*pool, held)),
+        train=ids(train),
+        test=ids(test),
+        holdout=ids(holdout),
+        excluded=excluded,
+        counts={
+            "train": len(train),
+            "test": len(test),
+            "holdout": len(holdout),
+            "excluded": len(excluded),
+            **Counter(row.reason.split(" (")[0] for row in excluded),
+        },
+        rejected=tuple(row for loaded in (*pool, held) for row in loaded.rejected),
+        holdout_defects=tuple(d for d in defects if d.id in ids(holdout)),
     )
-    for line in (*split.sources, f"draw with seed {split.seed}: {split.counts}; known defects among the hold-out: {len(split.holdout_defects)}"):
+    for line in (
+        *split.sources,
+        f"draw with seed {split.seed}: {split.counts}; known defects among the hold-out: {len(split.holdout_defects)}",
+    ):
         log(line)
     if folder is not None:
         record(split, folder / "split.json")
@@ -70,7 +102,12 @@ def located(files: Sequence[DataFile], variable: str) -> Sequence[DataFile]:
     if not given:
         return files
     if all(data.file and (Path(given) / data.file).is_file() for data in files):
-        return [DataFile(name=str(Path(given, data.file).resolve()), file=None, revision=None, split="train") for data in files]
+        return [
+            DataFile(
+                name=str(Path(given, data.file).resolve()), file=None, revision=None, split="train"
+            )
+            for data in files
+        ]
     name = str(Path(given).resolve()) if Path(given).exists() else given
     return [DataFile(name=name, file=None, revision=None, split="train")]
 
@@ -78,20 +115,32 @@ def located(files: Sequence[DataFile], variable: str) -> Sequence[DataFile]:
 def read_defects(path: Path = DEFECTS) -> tuple[Rejected, ...]:
     """The known defects: a list of {id, reason}. Raises ProblemError."""
     try:
-        return tuple(Rejected.model_validate(entry) for entry in json.loads(path.read_text(encoding="utf-8")))
+        return tuple(
+            Rejected.model_validate(entry) for entry in json.loads(path.read_text(encoding="utf-8"))
+        )
     except (OSError, ValueError, TypeError) as error:
-        raise ProblemError(f"{path}: it must be a list of objects with id and reason ({str(error).splitlines()[0]})") from None
+        raise ProblemError(
+            f"{path}: it must be a list of objects with id and reason ({str(error).splitlines()[0]})"
+        ) from None
 
 
 def draw(
-    pool: Sequence[Loaded], held_out: Sequence[Problem], defects: Sequence[Rejected], *, train: int, test: int, seed: int
+    pool: Sequence[Loaded],
+    held_out: Sequence[Problem],
+    defects: Sequence[Rejected],
+    *,
+    train: int,
+    test: int,
+    seed: int,
 ) -> tuple[list[Problem], list[Problem], tuple[Rejected, ...]]:
     """(train, test, excluded with reasons); the two share no statement with each other or with `held_out`, up to names and whitespace.
 
     Raises ProblemError where too few theorems are left.
     """
     candidates, reasons = merged(pool)
-    reasons |= {row.id: row.reason for loaded in pool for row in loaded.rejected if row.id in candidates} | {d.id: f"listed ({d.reason})" for d in defects if d.id in candidates}
+    reasons |= {
+        row.id: row.reason for loaded in pool for row in loaded.rejected if row.id in candidates
+    } | {d.id: f"listed ({d.reason})" for d in defects if d.id in candidates}
     forms = {name: normal_form(candidates[name].statement) for name in sorted(candidates)}
     closest = Overlap(held_out)
     first: dict[tuple, str] = {}
@@ -100,11 +149,20 @@ def draw(
             reasons[name] = found
         if name not in reasons and first.setdefault(form, name) != name:
             reasons[name] = f"states the same as another ({first[form]})"
-    left = sorted((name for name in forms if name not in reasons), key=lambda name: (seed_of(seed, "lean workbook", name), name))
+    left = sorted(
+        (name for name in forms if name not in reasons),
+        key=lambda name: (seed_of(seed, "lean workbook", name), name),
+    )
     if len(left) < train + test:
-        raise ProblemError(f"{train} train and {test} test theorems are asked for and {len(left)} of Lean Workbook can be used: {'; '.join(loaded.summary for loaded in pool)}")
+        raise ProblemError(
+            f"{train} train and {test} test theorems are asked for and {len(left)} of Lean Workbook can be used: {'; '.join(loaded.summary for loaded in pool)}"
+        )
     tests = [candidates[name].model_copy(update={"split": "test"}) for name in left[:test]]
-    return [candidates[name] for name in left[test : test + train]], tests, tuple(Rejected(id=name, reason=reasons[name]) for name in sorted(reasons))
+    return (
+        [candidates[name] for name in left[test : test + train]],
+        tests,
+        tuple(Rejected(id=name, reason=reasons[name]) for name in sorted(reasons)),
+    )
 
 
 def merged(pool: Sequence[Loaded]) -> tuple[dict[str, Problem], dict[str, str]]:
@@ -130,4 +188,6 @@ def record(split: Split, path: Path) -> None:
     if not path.exists():
         write_text(path, text)
     elif path.read_text(encoding="utf-8") != text:
-        raise ProblemError(f"{path} records another draw than profile and data give now; give another --out, or remove that folder")
+        raise ProblemError(
+            f"{path} records another draw than profile and data give now; give another --out, or remove that folder"
+        )

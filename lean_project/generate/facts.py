@@ -5,6 +5,7 @@ Nothing here is trusted: a statement or a proof counts only after Lean has accep
 
 Left out on purpose: dependent binders, casts, products, classes other than CLASSES, and sorts that are not listed in POOLS.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -29,7 +30,9 @@ POOLS = {
 }
 IDENTIFIER = re.compile(r"(?<![\w.'✝₀-₉])([A-Za-zα-ωΑ-Ω_][\w'✝₀-₉]*)(?![\w'✝₀-₉]|\.\w)")
 TYPE_NAME = re.compile(r"(?<![\w.])[α-ωGHMN](?![\w.])")
-RELATIONS = re.compile(r"[=≤<≥>≠∣∧∨¬↔∈∃∀]|Injective|Surjective|Bijective|Involutive|Inverse|Commute|Even|Odd|\bTrue\b|\bFalse\b")
+RELATIONS = re.compile(
+    r"[=≤<≥>≠∣∧∨¬↔∈∃∀]|Injective|Surjective|Bijective|Involutive|Inverse|Commute|Even|Odd|\bTrue\b|\bFalse\b"
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ class Use:
         words = [next(given) if hypothesis else "_" for hypothesis in self.fact.explicit]
         while words and words[-1] == "_":
             words.pop()
-        return " ".join([self.fact.name, *words, *([".."] if len(words) < len(self.fact.explicit) else [])])
+        return " ".join(
+            [self.fact.name, *words, *([".."] if len(words) < len(self.fact.explicit) else [])]
+        )
 
     def sides(self, relation: str) -> tuple[str, str]:
         """Both sides of the goal; LookupError where the goal is no such relation."""
@@ -104,7 +109,11 @@ def split_relation(text: str, relation: str) -> tuple[str, str] | None:
             return None
         elif depth == 0 and text.startswith(f" {relation} ", i):
             hits.append(i)
-        elif depth == 0 and relation == "=" and (char in "∧∨→↔≤<≥>∣" or text.startswith(("¬", "≠"), i)):
+        elif (
+            depth == 0
+            and relation == "="
+            and (char in "∧∨→↔≤<≥>∣" or text.startswith(("¬", "≠"), i))
+        ):
             return None
     if len(hits) != 1:
         return None
@@ -128,7 +137,10 @@ def parse_fact(name: str, printed: str) -> Fact | None:
                     variables[carrier] = class_
                     continue
                 kind = re.sub(r"^(Type|Sort)\b.*", "Type", kind)
-                is_hypothesis = kind != "Prop" and (RELATIONS.search(kind) or any(variables.get(word) == "Prop" for word in IDENTIFIER.findall(kind)))
+                is_hypothesis = kind != "Prop" and (
+                    RELATIONS.search(kind)
+                    or any(variables.get(word) == "Prop" for word in IDENTIFIER.findall(kind))
+                )
                 hypotheses += [kind] * len(names) if is_hypothesis else []
                 variables |= {} if is_hypothesis else dict.fromkeys(names, kind)
                 explicit += [bool(is_hypothesis)] * len(names) if opening == "(" else []
@@ -138,7 +150,9 @@ def parse_fact(name: str, printed: str) -> Fact | None:
             explicit += [True] * len(premises)
             if not premises:
                 break
-    if any(pool_of(kind) is None for kind in variables.values()) or any(not RELATIONS.search(p) and p not in variables for p in hypotheses):
+    if any(pool_of(kind) is None for kind in variables.values()) or any(
+        not RELATIONS.search(p) and p not in variables for p in hypotheses
+    ):
         return None
     return Fact(name, tuple(variables.items()), tuple(explicit), tuple(hypotheses), text)
 
@@ -177,6 +191,7 @@ def pool_of(sort: str) -> str | None:
 
 def substitute(text: str, terms: dict[str, str]) -> str:
     """Replace variables by terms, in parentheses where a term is not atomic."""
+
     def term(match: re.Match) -> str:
         new = terms.get(match[1])
         if new is None:
@@ -188,7 +203,9 @@ def substitute(text: str, terms: dict[str, str]) -> str:
 
 def tidy(text: str) -> str:
     """Drop parentheses round a term that stands whole on a side of a relation: '(a + b) = c' gives 'a + b = c'."""
-    return re.sub(r"(^|[=≤<≥>∣≠∧∨→↔] |[(])\(([^()=≤<≥>∣≠∧∨→↔¬∀∃,:]*)\)(?=$| [=≤<≥>∣≠∧∨→↔]|\))", r"\1\2", text)
+    return re.sub(
+        r"(^|[=≤<≥>∣≠∧∨→↔] |[(])\(([^()=≤<≥>∣≠∧∨→↔¬∀∃,:]*)\)(?=$| [=≤<≥>∣≠∧∨→↔]|\))", r"\1\2", text
+    )
 
 
 def matched(pattern: str, variables: set[str], text: str) -> dict[str, str] | None:
@@ -203,15 +220,25 @@ def matched(pattern: str, variables: set[str], text: str) -> dict[str, str] | No
     for word in IDENTIFIER.finditer(pattern):
         if word[1] in variables:
             expression += re.escape(pattern[end : word.start()])
-            expression += f"(?P={keys[word[1]]})" if word[1] in keys else f"(?P<{keys.setdefault(word[1], f'v{len(keys)}')}>.+)"
+            expression += (
+                f"(?P={keys[word[1]]})"
+                if word[1] in keys
+                else f"(?P<{keys.setdefault(word[1], f'v{len(keys)}')}>.+)"
+            )
             end = word.end()
     found = re.fullmatch(expression + re.escape(pattern[end:]), text)
     if not found:
         return None
     terms = {name: found[key].strip() for name, key in keys.items()}
-    if not all(_depths(term) and min(_depths(term)) >= 0 and _depths(term)[-1] == 0 for term in terms.values()):
+    if not all(
+        _depths(term) and min(_depths(term)) >= 0 and _depths(term)[-1] == 0
+        for term in terms.values()
+    ):
         return None
-    return {name: term[1:-1] if term[0] == "(" and 0 not in _depths(term)[:-1] else term for name, term in terms.items()}
+    return {
+        name: term[1:-1] if term[0] == "(" and 0 not in _depths(term)[:-1] else term
+        for name, term in terms.items()
+    }
 
 
 def _depths(text: str) -> list[int]:
@@ -245,29 +272,63 @@ class Sheet:
     def term(self, sort: str, compound: float) -> str:
         """A term of that sort: mostly a variable; with probability `compound` a small compound term."""
         group = sort in self.variables and self.variables[sort] in CLASSES
-        if not (sort in ("Nat", "Int", "Prop") or sort.startswith("List ") or group) or self.rng.random() >= compound:
+        if (
+            not (sort in ("Nat", "Int", "Prop") or sort.startswith("List ") or group)
+            or self.rng.random() >= compound
+        ):
             return self.fresh(sort, reuse=0.15)
         one, two = self.fresh(sort, reuse=0.3), self.fresh(sort, reuse=0.3)
         if sort == "Nat":
-            return self.rng.choice([f"{one} + {two}", f"{one} * {two}", f"{one} + {self.rng.randint(1, 5)}", f"{self.rng.randint(2, 5)} * {one}", f"{one} + {two}"])
+            return self.rng.choice(
+                [
+                    f"{one} + {two}",
+                    f"{one} * {two}",
+                    f"{one} + {self.rng.randint(1, 5)}",
+                    f"{self.rng.randint(2, 5)} * {one}",
+                    f"{one} + {two}",
+                ]
+            )
         if sort == "Int":
-            return self.rng.choice([f"{one} + {two}", f"{one} * {two}", f"{one} - {two}", f"{one} + {self.rng.randint(1, 5)}"])
+            return self.rng.choice(
+                [
+                    f"{one} + {two}",
+                    f"{one} * {two}",
+                    f"{one} - {two}",
+                    f"{one} + {self.rng.randint(1, 5)}",
+                ]
+            )
         if sort == "Prop":
-            return self.rng.choice([f"{one} ∧ {two}", f"{one} ∨ {two}", f"¬{one}", f"{one} → {two}"])
+            return self.rng.choice(
+                [f"{one} ∧ {two}", f"{one} ∨ {two}", f"¬{one}", f"{one} → {two}"]
+            )
         return f"{one} * {two}" if group else f"{one} ++ {two}"
 
-    def use(self, fact: Fact, compound: float = 0.0, *, terms: dict[str, str] | None = None, given: dict[int, str] | None = None) -> Use:
+    def use(
+        self,
+        fact: Fact,
+        compound: float = 0.0,
+        *,
+        terms: dict[str, str] | None = None,
+        given: dict[int, str] | None = None,
+    ) -> Use:
         """The fact at new terms; its premises become hypotheses, but for those that `given` proves. `terms` fixes some of the variables."""
         terms, given = dict(terms or {}), given or {}
         for variable, sort in fact.variables:
             sort = TYPE_NAME.sub(lambda name: terms.get(name[0], name[0]), sort)
             if sort == "Type" or sort in CLASSES:
-                old = [name for name, kind in self.variables.items() if kind == sort and name not in terms.values()]
+                old = [
+                    name
+                    for name, kind in self.variables.items()
+                    if kind == sort and name not in terms.values()
+                ]
                 terms.setdefault(variable, old[0] if old else self.fresh(sort))
             elif variable not in terms:
                 terms[variable] = self.term(sort, compound)
         premises = tuple(substitute(premise, terms) for premise in fact.hypotheses)
-        proofs = tuple(given[index] if index in given else self.suppose(premise) for index, premise in enumerate(premises))
+        proofs = tuple(
+            given[index] if index in given else self.suppose(premise)
+            for index, premise in enumerate(premises)
+        )
         self.lemmas.append(fact.name)
         return Use(fact, substitute(fact.conclusion, terms), proofs, premises)
 
@@ -282,37 +343,66 @@ class Sheet:
             return "Nat"
         if "List.range" in text:
             return "List Nat"
-        sorts = [self.variables[name] for name in IDENTIFIER.findall(text) if name in self.variables]
+        sorts = [
+            self.variables[name] for name in IDENTIFIER.findall(text) if name in self.variables
+        ]
         for pool in ("Int", "List", "Option", "element", "Nat", "Bool"):
             for sort in sorts:
                 if pool_of(sort) == pool:
-                    return f"List {sort}" if pool == "element" and "List.replicate" in text else sort
+                    return (
+                        f"List {sort}" if pool == "element" and "List.replicate" in text else sort
+                    )
         raise LookupError(text)
 
     def may_be(self, sort: str, text: str) -> bool:
         """Whether the text may be a term of the sort, by its variables."""
-        kinds = {pool_of(self.variables[name]) for name in IDENTIFIER.findall(text) if name in self.variables}
+        kinds = {
+            pool_of(self.variables[name])
+            for name in IDENTIFIER.findall(text)
+            if name in self.variables
+        }
         if sort == "Prop":
             return bool(RELATIONS.search(text) or kinds & {"Prop", "predicate"})
-        wanted = {"Nat": kinds <= {"Nat"}, "Int": kinds == {"Int"}, "List": "List" in kinds or "List." in text}.get(pool_of(sort) or "", True)
+        wanted = {
+            "Nat": kinds <= {"Nat"},
+            "Int": kinds == {"Int"},
+            "List": "List" in kinds or "List." in text,
+        }.get(pool_of(sort) or "", True)
         return wanted and not RELATIONS.search(text)
 
     def numbers(self, text: str) -> list[str]:
         """The variables for natural numbers and integers that occur in the text."""
-        return [name for name in dict.fromkeys(IDENTIFIER.findall(text)) if self.variables.get(name) in ("Nat", "Int")]
+        return [
+            name
+            for name in dict.fromkeys(IDENTIFIER.findall(text))
+            if self.variables.get(name) in ("Nat", "Int")
+        ]
 
     def statement(self, goal: str) -> str:
         """`theorem thm {types} (variables) (hypotheses) : goal := by`, with the variables that occur."""
         used = set(IDENTIFIER.findall(" ".join([*self.hypotheses, goal])))
-        used |= {name for variable in used & set(self.variables) for name in TYPE_NAME.findall(self.variables[variable])}
+        used |= {
+            name
+            for variable in used & set(self.variables)
+            for name in TYPE_NAME.findall(self.variables[variable])
+        }
         parts = []
-        for sort in dict.fromkeys(sorted(self.variables.values(), key=lambda s: (s != "Type", s not in CLASSES, "→" in s, s))):
-            names = " ".join(name for name, kind in self.variables.items() if kind == sort and name in used)
+        for sort in dict.fromkeys(
+            sorted(
+                self.variables.values(), key=lambda s: (s != "Type", s not in CLASSES, "→" in s, s)
+            )
+        ):
+            names = " ".join(
+                name for name, kind in self.variables.items() if kind == sort and name in used
+            )
             if sort in CLASSES:
                 parts += [f"{{{name} : Type}} [{sort} {name}]" for name in names.split()]
             elif names:
                 parts.append(f"{{{names} : Type}}" if sort == "Type" else f"({names} : {sort})")
-        parts += [f"(h{''.join('₀₁₂₃₄₅₆₇₈₉'[int(digit)] for digit in str(i))} : {text})" for i, text in enumerate(self.hypotheses, 1)]
+        parts += [
+            f"(h{''.join('₀₁₂₃₄₅₆₇₈₉'[int(digit)] for digit in str(i))} : {text})"
+            for i, text in enumerate(self.hypotheses, 1)
+        ]
         return f"theorem thm {' '.join(parts)} : {tidy(goal)} := by".replace("  ", " ")
 
 
@@ -326,21 +416,39 @@ def normal_form(statement: str) -> str:
     hypotheses = []
     for names, kind in groups:
         sorts = [named.get(word) for word in IDENTIFIER.findall(kind)]
-        if not names or (kind != "Prop" and (RELATIONS.search(kind) or any(sort not in (None, "Type") for sort in sorts))):
+        if not names or (
+            kind != "Prop"
+            and (RELATIONS.search(kind) or any(sort not in (None, "Type") for sort in sorts))
+        ):
             hypotheses += [kind] * (len(names.split()) or 1)
         else:
             named |= dict.fromkeys(names.split(), kind)
     seen = list(dict.fromkeys(name for name in IDENTIFIER.findall(goal) if name in named))
-    rest = {name: _surroundings(name, seen, named, hypotheses) for name in named if name not in seen}
-    alike = [list(group) for _, group in itertools.groupby(sorted(rest, key=rest.get), key=rest.get)]
-    orders = itertools.islice(itertools.product(*(itertools.permutations(group) for group in alike)), 720)
-    return min(_numbered([*seen, *itertools.chain(*order)], named, hypotheses, goal) for order in orders)
+    rest = {
+        name: _surroundings(name, seen, named, hypotheses) for name in named if name not in seen
+    }
+    alike = [
+        list(group) for _, group in itertools.groupby(sorted(rest, key=rest.get), key=rest.get)
+    ]
+    orders = itertools.islice(
+        itertools.product(*(itertools.permutations(group) for group in alike)), 720
+    )
+    return min(
+        _numbered([*seen, *itertools.chain(*order)], named, hypotheses, goal) for order in orders
+    )
 
 
 def _surroundings(name: str, seen: list[str], named: dict[str, str], hypotheses: list[str]) -> str:
     """The sorts and hypotheses that hold a variable, in words that do not depend on the names of it and of others still to be numbered."""
-    names = {other: "_" for other in named} | {other: f"v{index}" for index, other in enumerate(seen)} | {name: "#"}
-    texts = [IDENTIFIER.sub(lambda match: names.get(match[1], match[1]), text) for text in [*named.values(), *hypotheses]]
+    names = (
+        {other: "_" for other in named}
+        | {other: f"v{index}" for index, other in enumerate(seen)}
+        | {name: "#"}
+    )
+    texts = [
+        IDENTIFIER.sub(lambda match: names.get(match[1], match[1]), text)
+        for text in [*named.values(), *hypotheses]
+    ]
     return " & ".join([named[name], *sorted(text for text in texts if "#" in text)])
 
 
@@ -364,7 +472,11 @@ def _numbered(order: list[str], named: dict[str, str], hypotheses: list[str], go
     new = {name: f"v{index}" for index, name in enumerate(order)}
 
     def rename(text: str) -> str:
-        bound = [name for names in re.findall(r"(?:[∀∃] \(?|fun \(?)([\w ]+?)(?= :|,| =>)", text) for name in names.split()]
+        bound = [
+            name
+            for names in re.findall(r"(?:[∀∃] \(?|fun \(?)([\w ]+?)(?= :|,| =>)", text)
+            for name in names.split()
+        ]
         names = new | {name: f"b{index}" for index, name in enumerate(dict.fromkeys(bound))}
         return IDENTIFIER.sub(lambda match: names.get(match[1], match[1]), text)
 

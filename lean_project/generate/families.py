@@ -3,6 +3,7 @@
 Nothing here is trusted: a statement or a proof counts only after Lean has accepted it (`lean_project.generate.generate`), and its tier is that of
 the shortest proof which Lean accepts. A family that the facts do not fit raises LookupError.
 """
+
 from __future__ import annotations
 
 import inspect
@@ -33,7 +34,12 @@ def draft(facts: Sequence[Fact], family: str, rng: random.Random) -> Draft | Non
         goal, proofs = FAMILIES[family](sheet, *facts)
     except LookupError:
         return None
-    return Draft(family, sheet.statement(goal), tuple(dict.fromkeys(proofs)), tuple(dict.fromkeys(sheet.lemmas)))
+    return Draft(
+        family,
+        sheet.statement(goal),
+        tuple(dict.fromkeys(proofs)),
+        tuple(dict.fromkeys(sheet.lemmas)),
+    )
 
 
 def lines(*tactics: str) -> str:
@@ -75,7 +81,15 @@ def frame(sheet: Sheet, sort: str) -> str:
     if sort.startswith("Option"):
         return "some {}"
     other = sheet.fresh(sort, reuse=0.3)
-    return sheet.rng.choice(["{} + " + other, other + " + {}", "{} * " + other, other + " * {}", "{} + " + str(sheet.rng.randint(1, 9))])
+    return sheet.rng.choice(
+        [
+            "{} + " + other,
+            other + " + {}",
+            "{} * " + other,
+            other + " * {}",
+            "{} + " + str(sheet.rng.randint(1, 9)),
+        ]
+    )
 
 
 # -- one fact ---------------------------------------------------------------------------------------------------------
@@ -96,7 +110,11 @@ def symmetric(sheet, fact):
     relation = "=" if " ↔ " not in use.goal else "↔"
     left, right = use.sides(relation)
     goal = f"{right} {relation} {left}"
-    return goal, [lines(f"exact ({use.term}).symm"), lines("symm", f"exact {use.term}"), *([] if use.given else [lines(f"rw [{fact.name}]")])]
+    return goal, [
+        lines(f"exact ({use.term}).symm"),
+        lines("symm", f"exact {use.term}"),
+        *([] if use.given else [lines(f"rw [{fact.name}]")]),
+    ]
 
 
 def in_context(sheet, fact):
@@ -104,7 +122,11 @@ def in_context(sheet, fact):
     left, right = use.sides("=")
     around = frame(sheet, sheet.value_sort(left))
     goal = f"{around.format(enclose(left, ' '))} = {around.format(enclose(right, ' '))}"
-    return goal, [lines(f"rw [{fact.name}]"), lines(f"simp only [{fact.name}]"), lines(f"simp [{fact.name}]")]
+    return goal, [
+        lines(f"rw [{fact.name}]"),
+        lines(f"simp only [{fact.name}]"),
+        lines(f"simp [{fact.name}]"),
+    ]
 
 
 def under_function(sheet, fact):
@@ -115,7 +137,10 @@ def under_function(sheet, fact):
     f = sheet.fresh(f"{sort} → Nat")
     goal = f"{f} {enclose(left, ' ')} = {f} {enclose(right, ' ')}"
     rule = use.term.removesuffix(" ..")
-    return goal, [lines(f"rw [{use.term}]") if use.given else lines(f"rw [{fact.name}]"), lines(f"simp only [{rule}]")]
+    return goal, [
+        lines(f"rw [{use.term}]") if use.given else lines(f"rw [{fact.name}]"),
+        lines(f"simp only [{rule}]"),
+    ]
 
 
 def in_predicate(sheet, fact):
@@ -126,14 +151,19 @@ def in_predicate(sheet, fact):
     p = sheet.fresh(f"{sort} → Prop")
     h = sheet.suppose(f"{p} {enclose(left, ' ')}")
     rule = use.term.removesuffix(" ..")
-    return f"{p} {enclose(right, ' ')}", [lines(f"rw [{rule}] at {h}", f"exact {h}"), lines(f"rw [← {rule}]", f"exact {h}")]
+    return f"{p} {enclose(right, ' ')}", [
+        lines(f"rw [{rule}] at {h}", f"exact {h}"),
+        lines(f"rw [← {rule}]", f"exact {h}"),
+    ]
 
 
 def use_equation(sheet, fact):
     use = sheet.use(fact, 0.2)
     left, right = use.sides("=")
     sort = sheet.value_sort(left)
-    relation = sheet.rng.choice(["=", "=", "≠"] + (["≤", "<", "∣"] if sort in ("Nat", "Int") else []))
+    relation = sheet.rng.choice(
+        ["=", "=", "≠"] + (["≤", "<", "∣"] if sort in ("Nat", "Int") else [])
+    )
     target = sheet.fresh(sort)
     h, rule = sheet.suppose(f"{right} {relation} {target}"), use.term.removesuffix(" ..")
     proofs = [lines(f"rw [{rule}]", f"exact {h}")]
@@ -149,7 +179,11 @@ def sandwich(sheet, fact):
     one, two = sheet.fresh(sort), sheet.fresh(sort)
     h, k = sheet.suppose(f"{one} = {left}"), sheet.suppose(f"{right} = {two}")
     goal = f"{one} = {two}"
-    return goal, [lines(f"rw [{h}, {fact.name}, {k}]"), lines(f"rw [{h}, {fact.name}]", f"exact {k}"), lines(f"exact {h}.trans (({use.term}).trans {k})")]
+    return goal, [
+        lines(f"rw [{h}, {fact.name}, {k}]"),
+        lines(f"rw [{h}, {fact.name}]", f"exact {k}"),
+        lines(f"exact {h}.trans (({use.term}).trans {k})"),
+    ]
 
 
 def use_iff(sheet, fact):
@@ -159,7 +193,11 @@ def use_iff(sheet, fact):
     given, wanted = sides if forward else sides[::-1]
     h, way, arrow = sheet.suppose(given), "mp" if forward else "mpr", "" if forward else "← "
     whole = enclose(use.term, " ")
-    return wanted, [lines(f"exact {whole}.{way} {h}"), lines(f"rw [{arrow}{fact.name}] at {h}", f"exact {h}"), lines(f"apply {whole}.{way}", f"exact {h}")]
+    return wanted, [
+        lines(f"exact {whole}.{way} {h}"),
+        lines(f"rw [{arrow}{fact.name}] at {h}", f"exact {h}"),
+        lines(f"apply {whole}.{way}", f"exact {h}"),
+    ]
 
 
 def iff_in_context(sheet, fact):
@@ -168,7 +206,11 @@ def iff_in_context(sheet, fact):
     s = sheet.fresh("Prop")
     around = sheet.rng.choice(["{} ∧ " + s, s + " ∧ {}", "{} ∨ " + s, "{} → " + s, s + " → {}"])
     goal = f"({around.format(left)}) ↔ ({around.format(right)})"
-    return goal, [lines(f"rw [{fact.name}]"), lines(f"simp only [{fact.name}]"), lines(f"simp [{fact.name}]")]
+    return goal, [
+        lines(f"rw [{fact.name}]"),
+        lines(f"simp only [{fact.name}]"),
+        lines(f"simp [{fact.name}]"),
+    ]
 
 
 def iff_onward(sheet, fact):
@@ -176,7 +218,10 @@ def iff_onward(sheet, fact):
     left, right = use.sides("↔")
     s = sheet.fresh("Prop")
     h = sheet.suppose(f"{enclose(right, CONNECTIVES)} ↔ {s}")
-    return f"{enclose(left, CONNECTIVES)} ↔ {s}", [lines(f"exact ({use.term}).trans {h}"), lines(f"rw [{fact.name}]", f"exact {h}")]
+    return f"{enclose(left, CONNECTIVES)} ↔ {s}", [
+        lines(f"exact ({use.term}).trans {h}"),
+        lines(f"rw [{fact.name}]", f"exact {h}"),
+    ]
 
 
 def implication(sheet, fact):
@@ -186,7 +231,11 @@ def implication(sheet, fact):
     sheet.hypotheses.clear()
     return (
         " → ".join(enclose(part, "→∀∃↔") for part in (*premises, use.goal)),
-        [lines(f"intro {names}", f"exact {use.term}"), lines(f"exact fun {names} => {use.term}"), lines(f"intro {names}", f"apply {fact.name} <;> assumption")],
+        [
+            lines(f"intro {names}", f"exact {use.term}"),
+            lines(f"exact fun {names} => {use.term}"),
+            lines(f"intro {names}", f"apply {fact.name} <;> assumption"),
+        ],
     )
 
 
@@ -194,13 +243,22 @@ def weaken(sheet, fact):
     use = sheet.use(fact, 0.3)
     goal, s = enclose(use.goal, CONNECTIVES), sheet.fresh("Prop")
     if sheet.rng.random() < 0.5:
-        return f"{goal} ∨ {s}", [lines(f"exact Or.inl ({use.term})"), *(lines("left", t) for t in closers(use))]
-    return f"{s} ∨ {goal}", [lines(f"exact Or.inr ({use.term})"), *(lines("right", t) for t in closers(use))]
+        return f"{goal} ∨ {s}", [
+            lines(f"exact Or.inl ({use.term})"),
+            *(lines("left", t) for t in closers(use)),
+        ]
+    return f"{s} ∨ {goal}", [
+        lines(f"exact Or.inr ({use.term})"),
+        *(lines("right", t) for t in closers(use)),
+    ]
 
 
 def under_premise(sheet, fact):
     use = sheet.use(fact, 0.3)
-    return f"{sheet.fresh('Prop')} → {enclose(use.goal, CONNECTIVES)}", [lines("intro h", f"exact {use.term}"), lines(f"exact fun _ => {use.term}")]
+    return f"{sheet.fresh('Prop')} → {enclose(use.goal, CONNECTIVES)}", [
+        lines("intro h", f"exact {use.term}"),
+        lines(f"exact fun _ => {use.term}"),
+    ]
 
 
 def beside(sheet, fact):
@@ -208,14 +266,26 @@ def beside(sheet, fact):
     s = sheet.fresh("Prop")
     h, goal = sheet.suppose(s), enclose(use.goal, CONNECTIVES)
     if sheet.rng.random() < 0.5:
-        return f"{goal} ∧ {s}", [lines(f"exact ⟨{use.term}, {h}⟩"), lines("constructor", f"· exact {use.term}", f"· exact {h}")]
-    return f"{s} ∧ {goal}", [lines(f"exact ⟨{h}, {use.term}⟩"), lines("constructor", f"· exact {h}", f"· exact {use.term}")]
+        return f"{goal} ∧ {s}", [
+            lines(f"exact ⟨{use.term}, {h}⟩"),
+            lines("constructor", f"· exact {use.term}", f"· exact {h}"),
+        ]
+    return f"{s} ∧ {goal}", [
+        lines(f"exact ⟨{h}, {use.term}⟩"),
+        lines("constructor", f"· exact {h}", f"· exact {use.term}"),
+    ]
 
 
 def packed(sheet, fact):
     refuse_unless(fact.hypotheses)
     last = max(len(fact.hypotheses) - 1, 1)
-    use = sheet.use(fact, 0.2, given={i: "h₁" + ".2" * i + (".1" if i < last else "") for i in range(len(fact.hypotheses))})
+    use = sheet.use(
+        fact,
+        0.2,
+        given={
+            i: "h₁" + ".2" * i + (".1" if i < last else "") for i in range(len(fact.hypotheses))
+        },
+    )
     premises = [enclose(premise, CONNECTIVES) for premise in use.premises]
     sheet.suppose(" ∧ ".join(premises if len(premises) > 1 else [*premises, sheet.fresh("Prop")]))
     return use.goal, [lines(f"exact {use.term}")]
@@ -227,7 +297,10 @@ def contrapositive(sheet, fact):
     premise = sheet.hypotheses.pop()
     h = sheet.suppose(negated(use.goal))
     renamed = Use(fact, use.goal, (*use.given[:-1], "k"))
-    return negated(premise), [lines("intro k", f"exact {h} ({renamed.term})"), lines(f"exact fun k => {h} ({renamed.term})")]
+    return negated(premise), [
+        lines("intro k", f"exact {h} ({renamed.term})"),
+        lines(f"exact fun k => {h} ({renamed.term})"),
+    ]
 
 
 def negated(text: str) -> str:
@@ -238,7 +311,10 @@ def refute(sheet, fact):
     use = sheet.use(fact, 0.3)
     h = sheet.suppose(negated(use.goal))
     s = sheet.rng.choice(["False", sheet.fresh("Prop")])
-    return s, [lines(f"exact {h} ({use.term})")] if s == "False" else [lines(f"exact absurd ({use.term}) {h}"), lines("exfalso", f"exact {h} ({use.term})")]
+    return s, [lines(f"exact {h} ({use.term})")] if s == "False" else [
+        lines(f"exact absurd ({use.term}) {h}"),
+        lines("exfalso", f"exact {h} ({use.term})"),
+    ]
 
 
 def consequence(sheet, fact):
@@ -250,7 +326,10 @@ def consequence(sheet, fact):
 
 def double_negation(sheet, fact):
     use = sheet.use(fact, 0.2)
-    return f"¬{negated(use.goal)}", [lines(f"exact fun h => h ({use.term})"), lines("intro h", f"exact h ({use.term})")]
+    return f"¬{negated(use.goal)}", [
+        lines(f"exact fun h => h ({use.term})"),
+        lines("intro h", f"exact h ({use.term})"),
+    ]
 
 
 def one_of_two(sheet, fact):
@@ -258,16 +337,25 @@ def one_of_two(sheet, fact):
     use = sheet.use(fact, 0.1, given={len(fact.hypotheses) - 1: "h"})
     premise, s = enclose(use.premises[-1], CONNECTIVES), sheet.fresh("Prop")
     h = sheet.suppose(f"{premise} ∨ {s}")
-    return f"{enclose(use.goal, CONNECTIVES)} ∨ {s}", [lines(f"rcases {h} with h | h", f"· exact Or.inl ({use.term})", "· exact Or.inr h")]
+    return f"{enclose(use.goal, CONNECTIVES)} ∨ {s}", [
+        lines(f"rcases {h} with h | h", f"· exact Or.inl ({use.term})", "· exact Or.inr h")
+    ]
 
 
 def for_all(sheet, fact):
     use = sheet.use(fact, 0.3)
-    free = [name for name in sheet.numbers(use.goal) if not any(re.search(rf"\b{name}\b", text) for text in sheet.hypotheses)]
+    free = [
+        name
+        for name in sheet.numbers(use.goal)
+        if not any(re.search(rf"\b{name}\b", text) for text in sheet.hypotheses)
+    ]
     refuse_unless(free)
     name = sheet.rng.choice(free)
     goal = f"∀ {name} : {sheet.variables.pop(name)}, {use.goal}"
-    return goal, [lines(f"intro {name}", f"exact {use.term}"), lines(f"exact fun {name} => {use.term}")]
+    return goal, [
+        lines(f"intro {name}", f"exact {use.term}"),
+        lines(f"exact fun {name} => {use.term}"),
+    ]
 
 
 def for_all_premise(sheet, fact):
@@ -278,7 +366,10 @@ def for_all_premise(sheet, fact):
     sort = sheet.variables.pop(name)
     sheet.suppose(f"∀ {name} : {sort}, {premise}")
     use = Use(fact, use.goal, (f"(h₁ {name})",))
-    return f"∀ {name} : {sort}, {use.goal}", [lines(f"intro {name}", f"exact {use.term}"), lines(f"exact fun {name} => {use.term}")]
+    return f"∀ {name} : {sort}, {use.goal}", [
+        lines(f"intro {name}", f"exact {use.term}"),
+        lines(f"exact fun {name} => {use.term}"),
+    ]
 
 
 def from_exists(sheet, fact):
@@ -288,7 +379,9 @@ def from_exists(sheet, fact):
     name = _shared_number(sheet, premise, use.goal)
     sort = sheet.variables.pop(name)
     k = sheet.suppose(f"∃ {name} : {sort}, {premise}")
-    return f"∃ {name} : {sort}, {use.goal}", [lines(f"obtain ⟨{name}, h⟩ := {k}", f"exact ⟨{name}, {use.term}⟩")]
+    return f"∃ {name} : {sort}, {use.goal}", [
+        lines(f"obtain ⟨{name}, h⟩ := {k}", f"exact ⟨{name}, {use.term}⟩")
+    ]
 
 
 def _shared_number(sheet, premise: str, goal: str) -> str:
@@ -302,7 +395,10 @@ def witness(sheet, fact):
     use = sheet.use(fact, 0.2)
     refuse_unless(sheet.numbers(use.goal) and "∃" not in use.goal)
     name = sheet.rng.choice(sheet.numbers(use.goal))
-    new, bound = sheet.fresh(sheet.variables[name]), name in " ".join(sheet.hypotheses).replace("(", " ").replace(")", " ").split()
+    new, bound = (
+        sheet.fresh(sheet.variables[name]),
+        name in " ".join(sheet.hypotheses).replace("(", " ").replace(")", " ").split(),
+    )
     at = name if bound else sheet.rng.choice("0123")
     goal = f"∃ {new} : {sheet.variables.pop(new)}, {substitute(use.goal, {name: new})}"
     return goal, [lines(f"exact ⟨{at}, {use.term}⟩"), lines(f"exists {at}", f"exact {use.term}")]
@@ -325,7 +421,10 @@ def under_sum(sheet, fact):
     refuse_unless(sheet.variables.pop(name) == "Nat")
     n = sheet.fresh("Nat")
     goal = f"sumRange {n} (fun {name} => {left}) = sumRange {n} (fun {name} => {right})"
-    return goal, [lines(f"simp only [{fact.name}]"), lines("congr", f"funext {name}", f"exact {use.term}")]
+    return goal, [
+        lines(f"simp only [{fact.name}]"),
+        lines("congr", f"funext {name}", f"exact {use.term}"),
+    ]
 
 
 def under_map(sheet, fact):
@@ -335,7 +434,10 @@ def under_map(sheet, fact):
     name = sheet.rng.choice(sheet.numbers(left))
     xs = sheet.fresh(f"List {sheet.variables.pop(name)}")
     goal = f"List.map (fun {name} => {left}) {xs} = List.map (fun {name} => {right}) {xs}"
-    return goal, [lines(f"simp only [{fact.name}]"), lines("congr", f"funext {name}", f"exact {use.term}")]
+    return goal, [
+        lines(f"simp only [{fact.name}]"),
+        lines("congr", f"funext {name}", f"exact {use.term}"),
+    ]
 
 
 # -- two facts --------------------------------------------------------------------------------------------------------
@@ -345,23 +447,38 @@ def sum_of_two(sheet, one, two):
     (left1, right1), (left2, right2) = (plain(sheet, fact, 0.1).sides("=") for fact in (one, two))
     refuse_unless(sheet.value_sort(left1) == sheet.value_sort(left2) in ("Nat", "Int"))
     sign = sheet.rng.choice("+*")
-    left, right = (f" {sign} ".join(enclose(side, " ") for side in sides) for sides in ((left1, left2), (right1, right2)))
+    left, right = (
+        f" {sign} ".join(enclose(side, " ") for side in sides)
+        for sides in ((left1, left2), (right1, right2))
+    )
     goal = f"{left} = {right}"
-    return goal, [lines(f"rw [{one.name}, {two.name}]"), lines(f"rw [{two.name}, {one.name}]"), lines(f"simp [{one.name}, {two.name}]")]
+    return goal, [
+        lines(f"rw [{one.name}, {two.name}]"),
+        lines(f"rw [{two.name}, {one.name}]"),
+        lines(f"simp [{one.name}, {two.name}]"),
+    ]
 
 
 def both(sheet, one, two):
     use1, use2 = (sheet.use(fact, 0.15) for fact in (one, two))
     halves = zip(closers(use1)[:2], closers(use2)[:2])
-    proofs = [lines(f"exact ⟨{use1.term}, {use2.term}⟩"), *(lines("constructor", f"· {one}", f"· {two}") for one, two in halves)]
+    proofs = [
+        lines(f"exact ⟨{use1.term}, {use2.term}⟩"),
+        *(lines("constructor", f"· {one}", f"· {two}") for one, two in halves),
+    ]
     return f"{enclose(use1.goal, CONNECTIVES)} ∧ {enclose(use2.goal, CONNECTIVES)}", proofs
 
 
 def both_lead_on(sheet, one, two):
     use1, use2 = (sheet.use(fact, 0.1) for fact in (one, two))
     s = sheet.fresh("Prop")
-    h = sheet.suppose(f"{enclose(use1.goal, CONNECTIVES)} → {enclose(use2.goal, CONNECTIVES)} → {s}")
-    return s, [lines(f"exact {h} ({use1.term}) ({use2.term})"), lines(f"apply {h}", f"· exact {use1.term}", f"· exact {use2.term}")]
+    h = sheet.suppose(
+        f"{enclose(use1.goal, CONNECTIVES)} → {enclose(use2.goal, CONNECTIVES)} → {s}"
+    )
+    return s, [
+        lines(f"exact {h} ({use1.term}) ({use2.term})"),
+        lines(f"apply {h}", f"· exact {use1.term}", f"· exact {use2.term}"),
+    ]
 
 
 def chain(sheet, one, two):
@@ -370,7 +487,11 @@ def chain(sheet, one, two):
     refuse_unless(sheet.value_sort(left1) == sheet.value_sort(left2))
     h = sheet.suppose(f"{right1} = {right2}")
     goal = f"{left1} = {left2}"
-    return goal, [lines(f"rw [{one.name}, {h}, {two.name}]"), lines(f"rw [{one.name}, {two.name}]", f"exact {h}"), lines(f"rw [{one.name}, {two.name}, {h}]")]
+    return goal, [
+        lines(f"rw [{one.name}, {h}, {two.name}]"),
+        lines(f"rw [{one.name}, {two.name}]", f"exact {h}"),
+        lines(f"rw [{one.name}, {two.name}, {h}]"),
+    ]
 
 
 def choice(sheet, one, two):
@@ -378,7 +499,13 @@ def choice(sheet, one, two):
     s, t = sheet.fresh("Prop"), sheet.fresh("Prop")
     h = sheet.suppose(f"{s} ∨ {t}")
     goal = f"({s} ∧ {enclose(use1.goal, CONNECTIVES)}) ∨ ({t} ∧ {enclose(use2.goal, CONNECTIVES)})"
-    return goal, [lines(f"rcases {h} with h | h", f"· exact Or.inl ⟨h, {use1.term}⟩", f"· exact Or.inr ⟨h, {use2.term}⟩")]
+    return goal, [
+        lines(
+            f"rcases {h} with h | h",
+            f"· exact Or.inl ⟨h, {use1.term}⟩",
+            f"· exact Or.inr ⟨h, {use2.term}⟩",
+        )
+    ]
 
 
 def composed(sheet, one, two):
@@ -386,18 +513,30 @@ def composed(sheet, one, two):
     refuse_unless(two.hypotheses)
     use = _onto(sheet, two, sheet.use(one, 0.1))
     rest = " <;> first | assumption | " if len(use.given) > 1 else "\n  "
-    return use.goal, [lines(f"exact {use.term}"), lines(f"apply {two.name}{rest}exact {one.name} ..")]
+    return use.goal, [
+        lines(f"exact {use.term}"),
+        lines(f"apply {two.name}{rest}exact {one.name} .."),
+    ]
 
 
 def fitted(sheet, fact: Fact, pattern: str, text: str) -> dict[str, str] | None:
     """The terms at which a part of the fact reads as the text, of the right sorts as far as variables show; None where there are none."""
     terms = matched(pattern, {name for name, _ in fact.variables}, text)
-    return terms if terms and all(sheet.may_be(sort, terms[name]) for name, sort in fact.variables if name in terms) else None
+    return (
+        terms
+        if terms
+        and all(sheet.may_be(sort, terms[name]) for name, sort in fact.variables if name in terms)
+        else None
+    )
 
 
 def _onto(sheet, fact: Fact, use: Use, proof: str | None = None) -> Use:
     """The fact with one of its premises proved by the other fact's conclusion."""
-    fits = [(index, terms) for index, premise in enumerate(fact.hypotheses) if (terms := fitted(sheet, fact, premise, use.goal))]
+    fits = [
+        (index, terms)
+        for index, premise in enumerate(fact.hypotheses)
+        if (terms := fitted(sheet, fact, premise, use.goal))
+    ]
     refuse_unless(fits)
     index, terms = sheet.rng.choice(fits)
     return sheet.use(fact, 0.0, terms=terms, given={index: f"({proof or use.term})"})
@@ -411,7 +550,9 @@ def from_iff(sheet, one, two):
     forward = sheet.rng.random() < 0.5
     given, found = sides if forward else sides[::-1]
     h = sheet.suppose(given)
-    last = _onto(sheet, two, Use(one, found), f"{enclose(use.term, ' ')}.{'mp' if forward else 'mpr'} {h}")
+    last = _onto(
+        sheet, two, Use(one, found), f"{enclose(use.term, ' ')}.{'mp' if forward else 'mpr'} {h}"
+    )
     return last.goal, [lines(f"exact {last.term}")]
 
 
@@ -425,7 +566,10 @@ def into_iff(sheet, one, two):
     last = sheet.use(two, 0.0, terms=terms)
     way = "mp" if forward else "mpr"
     whole = f"{enclose(last.term, ' ')}.{way}"
-    return last.sides("↔")[1 if forward else 0], [lines(f"exact {whole} ({use.term})"), lines(f"apply {whole}", f"exact {use.term}")]
+    return last.sides("↔")[1 if forward else 0], [
+        lines(f"exact {whole} ({use.term})"),
+        lines(f"apply {whole}", f"exact {use.term}"),
+    ]
 
 
 def two_steps(sheet, one, two):
@@ -438,7 +582,10 @@ def two_steps(sheet, one, two):
     refuse_unless(terms)
     last = sheet.use(two, 0.0, terms=terms)
     refuse_unless(last.sides("=")[1] != left)
-    return f"{left} = {last.sides('=')[1]}", [lines(f"rw [{one.name}, {two.name}]"), lines(f"exact ({use.term}).trans ({last.term})")]
+    return f"{left} = {last.sides('=')[1]}", [
+        lines(f"rw [{one.name}, {two.name}]"),
+        lines(f"exact ({use.term}).trans ({last.term})"),
+    ]
 
 
 # -- three facts ------------------------------------------------------------------------------------------------------
@@ -446,7 +593,9 @@ def two_steps(sheet, one, two):
 
 def three(sheet, one, two, last):
     uses = [sheet.use(fact, 0.0) for fact in (one, two, last)]
-    return " ∧ ".join(enclose(use.goal, CONNECTIVES) for use in uses), [lines(f"exact ⟨{', '.join(use.term for use in uses)}⟩")]
+    return " ∧ ".join(enclose(use.goal, CONNECTIVES) for use in uses), [
+        lines(f"exact ⟨{', '.join(use.term for use in uses)}⟩")
+    ]
 
 
 def composed_twice(sheet, one, two, last):
@@ -460,7 +609,9 @@ def composed_beside(sheet, one, two, last):
     """Of two facts one follows from the other; the third stands beside."""
     refuse_unless(two.hypotheses)
     use, other = _onto(sheet, two, sheet.use(one, 0.0)), sheet.use(last, 0.0)
-    return f"{enclose(use.goal, CONNECTIVES)} ∧ {enclose(other.goal, CONNECTIVES)}", [lines(f"exact ⟨{use.term}, {other.term}⟩")]
+    return f"{enclose(use.goal, CONNECTIVES)} ∧ {enclose(other.goal, CONNECTIVES)}", [
+        lines(f"exact ⟨{use.term}, {other.term}⟩")
+    ]
 
 
 FAMILIES = {
@@ -472,4 +623,6 @@ FAMILIES = {
         from_iff, into_iff, two_steps, three, composed_twice, composed_beside,
     )
 }  # fmt: skip
-FACTS = {name: len(inspect.signature(f).parameters) - 1 for name, f in FAMILIES.items()}  # how many facts a family takes
+FACTS = {
+    name: len(inspect.signature(f).parameters) - 1 for name, f in FAMILIES.items()
+}  # how many facts a family takes

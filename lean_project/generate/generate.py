@@ -3,6 +3,7 @@
 Tiers: 1 is what an automatic tactic closes alone; 2 to 5 follow from the length and depth of the shortest proof that Lean accepted.
 What Lean said is kept under `.build`, so that an interrupted generation goes on where it was.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -19,19 +20,44 @@ from tqdm import tqdm
 from fdcore.training.checkpoint import seed_of
 from lean_project.generate.facts import Fact, normal_form, parse_fact
 from lean_project.generate.families import FACTS, FAMILIES, Draft, draft
-from fdcore.worlds.problems import AUTOMATIC, HEADER, INTERNAL, ROOT, ProblemError, compile_many, read_problems
+from fdcore.worlds.problems import (
+    AUTOMATIC,
+    HEADER,
+    INTERNAL,
+    ROOT,
+    ProblemError,
+    compile_many,
+    read_problems,
+)
 from fdcore.records import Problem, read_jsonl, write_records, write_text
 from fdcore.lean.toolchain import BUILD, build_library, library_theorems, module_of
 
 LONGEST = 62  # words and signs of a statement
 SHARES = {1: 0.06, 2: 0.39, 3: 0.33, 4: 0.16, 5: 0.06}  # of a split, by tier
-FOUNDATIONS = ("Fd.Basis", "Fd.Core", "Fd.Classes", "Fd.Data")  # modules whose facts are Lean's own machinery
-FEWEST = 28  # statements that can be built on a fact of the sample, of at most six or twelve a family
+FOUNDATIONS = (
+    "Fd.Basis",
+    "Fd.Core",
+    "Fd.Classes",
+    "Fd.Data",
+)  # modules whose facts are Lean's own machinery
+FEWEST = (
+    28  # statements that can be built on a fact of the sample, of at most six or twelve a family
+)
 WEIGHTS = {  # how many candidates a family makes beside the others: most proofs should be short
-    **dict.fromkeys("direct compound symmetric in_context under_function packed weaken use_iff iff_in_context extensional under_sum under_map".split(), 4),
-    **dict.fromkeys("contrapositive double_negation one_of_two for_all_premise from_exists both both_lead_on chain".split(), 1),
+    **dict.fromkeys(
+        "direct compound symmetric in_context under_function packed weaken use_iff iff_in_context extensional under_sum under_map".split(),
+        4,
+    ),
+    **dict.fromkeys(
+        "contrapositive double_negation one_of_two for_all_premise from_exists both both_lead_on chain".split(),
+        1,
+    ),
 }
-NEW_SHARE = {"test": 0.55, "train": 0.55, "warmup": 0.25}  # of each tier beyond the first: an unknown lemma in every proof that is known
+NEW_SHARE = {
+    "test": 0.55,
+    "train": 0.55,
+    "warmup": 0.25,
+}  # of each tier beyond the first: an unknown lemma in every proof that is known
 
 
 @dataclass(frozen=True)
@@ -54,7 +80,9 @@ def effort(proof: str, lemmas: Collection[str]) -> int:
     """
     words = re.findall(r"[^\s\[\](){}⟨⟩,;:·.|←_]+(?:\.[^\s\[\](){}⟨⟩,;:]+)*", proof)
     depth = max(accumulated(proof), default=0)
-    used = sum(re.search(rf"(?<![\w.']){re.escape(lemma)}(?![\w'])", proof) is not None for lemma in lemmas)
+    used = sum(
+        re.search(rf"(?<![\w.']){re.escape(lemma)}(?![\w'])", proof) is not None for lemma in lemmas
+    )
     return len(words) + depth + 2 * max(used - 1, 0)
 
 
@@ -68,7 +96,9 @@ def accumulated(proof: str) -> Iterator[int]:
 
 def grade(proof: str, lemmas: Collection[str]) -> int:
     """The tier of a theorem that no automatic tactic closes, from its shortest known proof: 2 up to 3 steps of effort, 3 up to 5, 4 up to 8, 5 beyond."""
-    return next((tier for tier, most in ((2, 3), (3, 5), (4, 8)) if effort(proof, lemmas) <= most), 5)
+    return next(
+        (tier for tier, most in ((2, 3), (3, 5), (4, 8)) if effort(proof, lemmas) <= most), 5
+    )
 
 
 def length(statement: str) -> int:
@@ -78,7 +108,11 @@ def length(statement: str) -> int:
 
 def library_facts() -> list[Fact]:
     """The library's theorems that the generator can build problems around."""
-    facts = [parse_fact(name, printed) for name, printed in library_theorems().items() if not INTERNAL.search(name)]
+    facts = [
+        parse_fact(name, printed)
+        for name, printed in library_theorems().items()
+        if not INTERNAL.search(name)
+    ]
     return [fact for fact in facts if fact is not None]
 
 
@@ -90,24 +124,43 @@ class Judge:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.known = {row["key"]: row["ok"] for row in read_jsonl(self.path)}
 
-    def __call__(self, pairs: Sequence[tuple[str, str]], what: str = "automatic tactics") -> list[bool]:
-        keys = [hashlib.sha256("\0".join((HEADER, *pair)).encode()).hexdigest()[:24] for pair in pairs]
+    def __call__(
+        self, pairs: Sequence[tuple[str, str]], what: str = "automatic tactics"
+    ) -> list[bool]:
+        keys = [
+            hashlib.sha256("\0".join((HEADER, *pair)).encode()).hexdigest()[:24] for pair in pairs
+        ]
         todo = list({key: pair for key, pair in zip(keys, pairs) if key not in self.known}.items())
         for first in tqdm(range(0, len(todo), 400), desc=what, unit="400 proofs", disable=not todo):
             part = todo[first : first + 400]
-            answers = {key: ok for (key, _), ok in zip(part, compile_many([pair for _, pair in part]))}
+            answers = {
+                key: ok for (key, _), ok in zip(part, compile_many([pair for _, pair in part]))
+            }
             with open(self.path, "a", encoding="utf-8") as file:
-                file.write("".join(json.dumps({"key": key, "ok": ok}) + "\n" for key, ok in answers.items()))
+                file.write(
+                    "".join(
+                        json.dumps({"key": key, "ok": ok}) + "\n" for key, ok in answers.items()
+                    )
+                )
             self.known |= answers
         return [self.known[key] for key in keys]
 
     def check(self, drafts: Sequence[Draft]) -> list[Checked]:
         """Drafts of which Lean accepts a proof: each one's shortest first, and longer ones where that fails."""
-        tried = {each: sorted(each.proofs, key=lambda proof: effort(proof, each.lemmas)) for each in drafts}
+        tried = {
+            each: sorted(each.proofs, key=lambda proof: effort(proof, each.lemmas))
+            for each in drafts
+        }
         proved: dict[Draft, str] = {}
         for turn in range(max(map(len, tried.values()), default=0)):
-            open_ = [(each, proofs[turn]) for each, proofs in tried.items() if each not in proved and turn < len(proofs)]
-            answers = self([(each.statement, proof) for each, proof in open_], f"proofs, turn {turn + 1}")
+            open_ = [
+                (each, proofs[turn])
+                for each, proofs in tried.items()
+                if each not in proved and turn < len(proofs)
+            ]
+            answers = self(
+                [(each.statement, proof) for each, proof in open_], f"proofs, turn {turn + 1}"
+            )
             proved |= {each: proof for (each, proof), ok in zip(open_, answers) if ok}
         alive = [each for each in drafts if each in proved]
         easy = self([(each.statement, AUTOMATIC) for each in alive])
@@ -117,16 +170,24 @@ class Judge:
         """With each draft all its proofs that Lean accepts."""
         pairs = [(each, proof) for each in checked for proof in each.draft.proofs]
         accepted = defaultdict(list)
-        for (each, proof), ok in zip(pairs, self([(each.draft.statement, proof) for each, proof in pairs], "variants")):
+        for (each, proof), ok in zip(
+            pairs, self([(each.draft.statement, proof) for each, proof in pairs], "variants")
+        ):
             accepted[each] += [proof] * ok
         return [(each, accepted[each]) for each in checked]
 
 
-def drafts(facts: Sequence[Fact], per_family: int, seed: int, families: Sequence[str]) -> list[Draft]:
+def drafts(
+    facts: Sequence[Fact], per_family: int, seed: int, families: Sequence[str]
+) -> list[Draft]:
     """Up to `per_family` different candidates of each family, times its weight; every fact has its turn."""
     found: dict[str, Draft] = {}
     for family in families:
-        rng, made, most = random.Random(seed_of(seed, "drafts", family)), 0, per_family * WEIGHTS.get(family, 2)
+        rng, made, most = (
+            random.Random(seed_of(seed, "drafts", family)),
+            0,
+            per_family * WEIGHTS.get(family, 2),
+        )
         turns = rng.sample(facts, len(facts))
         for turn in range(most * (6 if FACTS[family] == 1 else 30)):
             chosen = [turns[turn % len(turns)], *rng.choices(facts, k=FACTS[family] - 1)]
@@ -146,21 +207,43 @@ def useful_facts(judge: Judge, count: int, seed: int) -> list[Fact]:
     found: dict[str, tuple[Fact, Draft]] = {}
     for fact in library_facts():
         made = draft([fact], "direct", random.Random(seed_of(seed, fact.name)))
-        if made is not None and length(made.statement) <= 0.8 * LONGEST and module_of()[fact.name] not in FOUNDATIONS:
+        if (
+            made is not None
+            and length(made.statement) <= 0.8 * LONGEST
+            and module_of()[fact.name] not in FOUNDATIONS
+        ):
             found.setdefault(normal_form(made.statement), (fact, made))
-    needed = {each.draft for each in judge.check([made for _, made in found.values()]) if not each.easy}
+    needed = {
+        each.draft for each in judge.check([made for _, made in found.values()]) if not each.easy
+    }
     by_module = defaultdict(list)
     for fact, made in found.values():
-        if made in needed and len(drafts([fact], 3, seed, [family for family in FAMILIES if FACTS[family] == 1])) >= FEWEST:
+        if (
+            made in needed
+            and len(drafts([fact], 3, seed, [family for family in FAMILIES if FACTS[family] == 1]))
+            >= FEWEST
+        ):
             by_module[module_of()[fact.name]].append(fact)
     rng = random.Random(seed_of(seed, "facts"))
     queues = [rng.sample(group, len(group)) for _, group in sorted(by_module.items())]
-    turns = [queue[turn] for turn in range(max(map(len, queues))) for queue in queues if turn < len(queue)]
+    turns = [
+        queue[turn]
+        for turn in range(max(map(len, queues)))
+        for queue in queues
+        if turn < len(queue)
+    ]
     return turns[:count]
 
 
 def generate(
-    seed: int = 0, *, lemmas: int = 48, unknown_share: float = 0.4, per_family: int = 140, train: int = 4000, test: int = 400, warmup: int = 2000
+    seed: int = 0,
+    *,
+    lemmas: int = 48,
+    unknown_share: float = 0.4,
+    per_family: int = 140,
+    train: int = 4000,
+    test: int = 400,
+    warmup: int = 2000,
 ) -> dict[str, int]:
     """Make partition, warmup, train and test under lean_project/problems from the library. Returns how many theorems and lemmas.
 
@@ -172,15 +255,31 @@ def generate(
     names = sorted(fact.name for fact in facts)
     unknown = set(rng.sample(names, round(unknown_share * len(names))))
     held = {normal_form(problem.statement) for problem in read_problems(ROOT / "holdout.jsonl")}
-    twice = [*facts, *(fact for fact in facts if fact.name in unknown)]  # unknown lemmas have two turns: they are fewer and needed more
-    candidates = [each for each in drafts(twice, per_family, seed, list(FAMILIES)) if normal_form(each.statement) not in held]
+    twice = [
+        *facts,
+        *(fact for fact in facts if fact.name in unknown),
+    ]  # unknown lemmas have two turns: they are fewer and needed more
+    candidates = [
+        each
+        for each in drafts(twice, per_family, seed, list(FAMILIES))
+        if normal_form(each.statement) not in held
+    ]
     checked = judge.check(candidates)
     pools = defaultdict(list)
     for each in even(rng.sample(checked, len(checked)), lambda each: each.draft.family):
         pools[each.tier, each.tier > 1 and bool(set(each.draft.lemmas) & unknown)].append(each)
-    sets = {name: mixed(draw(pools, size, name), unknown, rng) for name, size in (("test", test), ("train", train), ("warmup", warmup))}
+    sets = {
+        name: mixed(draw(pools, size, name), unknown, rng)
+        for name, size in (("test", test), ("train", train), ("warmup", warmup))
+    }
     for split in ("test", "train"):
-        write_records(ROOT / f"{split}.jsonl", [_problem(f"{split}-{index:04d}", split, each, each.proof) for index, each in enumerate(sets[split])])
+        write_records(
+            ROOT / f"{split}.jsonl",
+            [
+                _problem(f"{split}-{index:04d}", split, each, each.proof)
+                for index, each in enumerate(sets[split])
+            ],
+        )
     shown = [
         _problem(f"warmup-{index:04d}{letter}", "train", each, proof)
         for index, (each, proofs) in enumerate(judge.variants(sets["warmup"])) for letter, proof in zip("abcdefgh", proofs)
@@ -188,7 +287,9 @@ def generate(
     write_records(ROOT / "warmup.jsonl", shown)
     partition = {"seed": seed, "known": sorted(set(names) - unknown), "unknown": sorted(unknown)}
     write_text(ROOT / "partition.json", json.dumps(partition, indent=1, ensure_ascii=False) + "\n")
-    return {name: len(found) for name, found in sets.items()} | {name: len(partition[name]) for name in ("known", "unknown")}
+    return {name: len(found) for name, found in sets.items()} | {
+        name: len(partition[name]) for name in ("known", "unknown")
+    }
 
 
 def draw(pools: dict[tuple[int, bool], list[Checked]], size: int, what: str) -> list[Checked]:
@@ -208,7 +309,9 @@ def draw(pools: dict[tuple[int, bool], list[Checked]], size: int, what: str) -> 
                 taken, wanted = taken + found, wanted - len(found)
             if wanted:
                 which = "with" if needs_unknown else "without"
-                raise ProblemError(f"{what}: tier {tier} {which} an unknown lemma: {wanted} theorems too few; raise per_family")
+                raise ProblemError(
+                    f"{what}: tier {tier} {which} an unknown lemma: {wanted} theorems too few; raise per_family"
+                )
     return taken
 
 
@@ -227,10 +330,23 @@ def mixed(theorems: Sequence[Checked], unknown: set[str], rng: random.Random) ->
     strata = defaultdict(list)
     for each in rng.sample(theorems, len(theorems)):
         strata[each.tier, bool(set(each.draft.lemmas) & unknown)].append(each)
-    places = [((index + rng.random()) / len(stratum), id(each), each) for stratum in strata.values() for index, each in enumerate(stratum)]
+    places = [
+        ((index + rng.random()) / len(stratum), id(each), each)
+        for stratum in strata.values()
+        for index, each in enumerate(stratum)
+    ]
     return [each for _, _, each in sorted(places, key=lambda place: place[0])]
 
 
 def _problem(name: str, split: str, each: Checked, proof: str) -> Problem:
     made = each.draft
-    return Problem(id=name, header=HEADER, statement=made.statement, split=split, tier=each.tier, proof=proof, lemmas=made.lemmas, source=f"generated: {made.family}")
+    return Problem(
+        id=name,
+        header=HEADER,
+        statement=made.statement,
+        split=split,
+        tier=each.tier,
+        proof=proof,
+        lemmas=made.lemmas,
+        source=f"generated: {made.family}",
+    )

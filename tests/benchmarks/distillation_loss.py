@@ -7,6 +7,7 @@ Vocabulary and width are Qwen3-0.6B's, its layers are left out: what a model add
 Each runs in a process of its own (on Linux), whose peak is that of the resident set less what it was before the forward pass; in turns, so that another
 process' load meets both. Plain needs about 2.5 MB a token at Qwen3's vocabulary, with --top-k 0 twice that: lower --tokens where that does not fit.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -27,22 +28,39 @@ from fdcore.training.logits import CHUNK, deferred_logits, entropy
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in dict(tokens=4096, vocabulary=151936, hidden=1024, prompt=64, rows=8, rounds=3, threads=1).items():
+    for name, value in dict(
+        tokens=4096, vocabulary=151936, hidden=1024, prompt=64, rows=8, rounds=3, threads=1
+    ).items():
         options.add_argument(f"--{name}", type=int, default=value)
     options.add_argument("--direction", choices=["forward", "reverse", "jsd"], default="forward")
     options.add_argument("--top-k", type=int, default=25, help="0: the whole vocabulary")
-    options.add_argument("--way", choices=["plain", "chunked"], help="run one of the two here and print what it took as JSON")
+    options.add_argument(
+        "--way",
+        choices=["plain", "chunked"],
+        help="run one of the two here and print what it took as JSON",
+    )
     return options.parse_args(given)
 
 
 def measure(args: argparse.Namespace) -> dict:
     """Loss, gradient norm, seconds, CPU seconds and peak growth in MB of one way."""
     torch.set_num_threads(args.threads)
-    shape = dict(hidden_size=args.hidden, layers=1, heads=2, kv_heads=1, head_dim=32, intermediate_size=args.hidden, vocab_size=args.vocabulary, max_positions=8192)
+    shape = dict(
+        hidden_size=args.hidden,
+        layers=1,
+        heads=2,
+        kv_heads=1,
+        head_dim=32,
+        intermediate_size=args.hidden,
+        vocab_size=args.vocabulary,
+        max_positions=8192,
+    )
     student, teacher = (build_student(**shape, seed=seed) for seed in (0, 1))
     length = args.tokens // args.rows
     random = torch.Generator().manual_seed(0)
-    sequences = torch.randint(0, args.vocabulary, (args.rows, args.prompt + length), generator=random).tolist()
+    sequences = torch.randint(
+        0, args.vocabulary, (args.rows, args.prompt + length), generator=random
+    ).tolist()
     masks = [[0] * args.prompt + [1] * length] * args.rows
     chunk = CHUNK if args.way == "chunked" else args.tokens * args.vocabulary
     top_k = args.top_k or None
@@ -63,34 +81,72 @@ def measure(args: argparse.Namespace) -> dict:
 
     loss([s[:8] for s in sequences[:1]], [[0] * 7 + [1]]).backward()  # warm-up
     student.zero_grad()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew: building the models had one of its own
+    Path("/proc/self/clear_refs").write_text(
+        "5"
+    )  # the peak starts anew: building the models had one of its own
     before, start, cpu = resident_peak(), time.perf_counter(), time.process_time()
     value = loss(sequences, masks)
     value.backward()
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     norm = torch.nn.utils.get_total_norm([p.grad for p in student.parameters()]).item()
-    return dict(loss=value.item(), gradient=norm, seconds=seconds, cpu=cpu, megabytes=resident_peak() - before)
+    return dict(
+        loss=value.item(),
+        gradient=norm,
+        seconds=seconds,
+        cpu=cpu,
+        megabytes=resident_peak() - before,
+    )
 
 
 def resident_peak() -> float:
     """The largest resident set since the peak was last cleared, in MB."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    (line,) = (
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) / 1024
 
 
 def compare(args: argparse.Namespace) -> dict[str, float]:
     """Prints both sides; returns chunked over plain in memory, seconds and CPU seconds."""
     found: dict[str, list[dict]] = {"plain": [], "chunked": []}
-    settings = [f"--{name.replace('_', '-')}={value}" for name, value in vars(args).items() if name != "way"]
+    settings = [
+        f"--{name.replace('_', '-')}={value}" for name, value in vars(args).items() if name != "way"
+    ]
     for _ in range(args.rounds):
         for way, rows in found.items():
-            command = [sys.executable, "-m", "tests.benchmarks.distillation_loss", *settings, "--way", way]
-            rows.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout))
-    print(f"{args.tokens:,} action tokens, vocabulary {args.vocabulary:,}, width {args.hidden:,}, {args.direction}, " + (f"top {args.top_k}" if args.top_k else "whole vocabulary"))
-    medians = {way: {name: statistics.median(row[name] for row in rows) for name in rows[0]} for way, rows in found.items()}
+            command = [
+                sys.executable,
+                "-m",
+                "tests.benchmarks.distillation_loss",
+                *settings,
+                "--way",
+                way,
+            ]
+            rows.append(
+                json.loads(
+                    subprocess.run(
+                        command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT
+                    ).stdout
+                )
+            )
+    print(
+        f"{args.tokens:,} action tokens, vocabulary {args.vocabulary:,}, width {args.hidden:,}, {args.direction}, "
+        + (f"top {args.top_k}" if args.top_k else "whole vocabulary")
+    )
+    medians = {
+        way: {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+        for way, rows in found.items()
+    }
     for way, row in medians.items():
-        print(f"{way:8} peak {row['megabytes']:8,.0f} MB  {row['seconds']:6.2f} s  {row['cpu']:6.2f} s of CPU time  loss {row['loss']:.8f}  gradient norm {row['gradient']:.8f}")
-    return {name: medians["chunked"][name] / medians["plain"][name] for name in ("megabytes", "seconds", "cpu")}
+        print(
+            f"{way:8} peak {row['megabytes']:8,.0f} MB  {row['seconds']:6.2f} s  {row['cpu']:6.2f} s of CPU time  loss {row['loss']:.8f}  gradient norm {row['gradient']:.8f}"
+        )
+    return {
+        name: medians["chunked"][name] / medians["plain"][name]
+        for name in ("megabytes", "seconds", "cpu")
+    }
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 The formulas are loops over tokens and words (`by_hand` of the tests). TRL's GRPO losses run its trainer on a model whose norms compute in
 float32, so that both sides are only so exact there.
 """
+
 from __future__ import annotations
 
 import functools
@@ -19,7 +20,8 @@ from torch import Tensor
 
 from fdcore.training.distillation import token_kl
 from fdcore.training.grpo import policy_loss
-from tests.training import test_distillation; from tests.training import test_grpo
+from tests.training import test_distillation
+from tests.training import test_grpo
 
 
 def distillation() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
@@ -29,12 +31,28 @@ def distillation() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
     for name, term, how in (
         ("forward KL", lambda p, q: p * (p / q).log(), dict(direction="forward")),
         ("reverse KL", lambda p, q: q * (q / p).log(), dict(direction="reverse")),
-        ("generalized JSD", lambda p, q: 0.3 * p * (p / (0.3 * p + 0.7 * q)).log() + 0.7 * q * (q / (0.3 * p + 0.7 * q)).log(), dict(direction="jsd", beta=0.3)),
-        ("forward KL, clipped", lambda p, q: torch.clamp_max(p * (p / q).log(), 0.2), dict(clip=0.2)),
+        (
+            "generalized JSD",
+            lambda p, q: (
+                0.3 * p * (p / (0.3 * p + 0.7 * q)).log()
+                + 0.7 * q * (q / (0.3 * p + 0.7 * q)).log()
+            ),
+            dict(direction="jsd", beta=0.3),
+        ),
+        (
+            "forward KL, clipped",
+            lambda p, q: torch.clamp_max(p * (p / q).log(), 0.2),
+            dict(clip=0.2),
+        ),
     ):
         yield name, token_kl(student, teacher, mask, **how), pair(term), (student,)
     for tail in (False, True):
-        yield f"top 4{' and a tail' * tail}", token_kl(student, teacher, mask, top_k=4, tail=tail), top(student, teacher, mask, 4, tail), (student,)
+        yield (
+            f"top 4{' and a tail' * tail}",
+            token_kl(student, teacher, mask, top_k=4, tail=tail),
+            top(student, teacher, mask, 4, tail),
+            (student,),
+        )
 
 
 def top(student: Tensor, teacher: Tensor, mask: Tensor, k: int, tail: bool) -> Tensor:
@@ -52,9 +70,27 @@ def top(student: Tensor, teacher: Tensor, mask: Tensor, k: int, tail: bool) -> T
 
 def grpo() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
     new, old, advantages, mask = test_grpo.batch(0)
-    for name, normalization, high in (("GRPO", "sequence", 0.2), ("DAPO", "token", 0.28), ("Dr. GRPO", "constant", 0.2)):
-        ours = policy_loss(new, old, advantages, mask, clip_low=0.2, clip_high=high, normalization=normalization, length=50)
-        yield name, ours, test_grpo.by_hand(new, old, advantages, mask, 0.2, high, normalization, 50), (new,)
+    for name, normalization, high in (
+        ("GRPO", "sequence", 0.2),
+        ("DAPO", "token", 0.28),
+        ("Dr. GRPO", "constant", 0.2),
+    ):
+        ours = policy_loss(
+            new,
+            old,
+            advantages,
+            mask,
+            clip_low=0.2,
+            clip_high=high,
+            normalization=normalization,
+            length=50,
+        )
+        yield (
+            name,
+            ours,
+            test_grpo.by_hand(new, old, advantages, mask, 0.2, high, normalization, 50),
+            (new,),
+        )
 
 
 def trl() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
@@ -65,7 +101,10 @@ def trl() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
     with tempfile.TemporaryDirectory() as folder:
         trainer = test_trl.make_trainer(Path(folder))
         for loss_type, normalization in test_trl.LOSSES:
-            yield f"TRL: {loss_type}", *test_trl.policy_losses(trainer, loss_type, normalization, weighted=False)
+            yield (
+                f"TRL: {loss_type}",
+                *test_trl.policy_losses(trainer, loss_type, normalization, weighted=False),
+            )
 
 
 def compare() -> dict[str, float]:
@@ -73,8 +112,13 @@ def compare() -> dict[str, float]:
     largest = {"formula": 0.0, "TRL": 0.0}
     for rows in (distillation, grpo, *([trl] if find_spec("trl") else [])):
         for name, ours, theirs, inputs in rows():
-            slopes = [torch.autograd.grad(loss, inputs, retain_graph=True) for loss in (ours, theirs)]
-            loss, gradient = (ours - theirs).abs().item(), max((a - b).abs().max().item() for a, b in zip(*slopes))
+            slopes = [
+                torch.autograd.grad(loss, inputs, retain_graph=True) for loss in (ours, theirs)
+            ]
+            loss, gradient = (
+                (ours - theirs).abs().item(),
+                max((a - b).abs().max().item() for a, b in zip(*slopes)),
+            )
             print(f"{name:22} loss {loss:.1e}  gradient {gradient:.1e}")
             against = "TRL" if rows is trl else "formula"
             largest[against] = max(largest[against], loss, gradient)

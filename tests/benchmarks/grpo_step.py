@@ -6,6 +6,7 @@ Both get the same weights, prompts (with the system prompt and tool list of a ru
 settings, a KL penalty to a reference, and sample exactly `--new` tokens a row: no stop token, so that neither gains by ending early.
 The reward is computed here from the tokens: no Lean on either side. Steps go in turns, so that another process' load meets both.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -44,33 +45,70 @@ class Ours:
         self.args, self.problems, self.tokens = args, problems, 0
         self.prompts = {problem.id: chat.prompt(problem) for problem in problems}
         self.sampler = TorchSampler(model, max_batch=args.prompts * args.samples)
-        settings = profile.grpo.model_copy(update={"prompts": args.prompts, "samples": args.samples})
-        method = GroupRelativePolicyOptimization(settings, copy.deepcopy(model), max_tokens=args.new, autocast=False)
-        self.run = Run(folder, "grpo", 0, model, method, profile.training, learning_rate=settings.learning_rate, prompts=args.prompts, samples=args.samples)
+        settings = profile.grpo.model_copy(
+            update={"prompts": args.prompts, "samples": args.samples}
+        )
+        method = GroupRelativePolicyOptimization(
+            settings, copy.deepcopy(model), max_tokens=args.new, autocast=False
+        )
+        self.run = Run(
+            folder,
+            "grpo",
+            0,
+            model,
+            method,
+            profile.training,
+            learning_rate=settings.learning_rate,
+            prompts=args.prompts,
+            samples=args.samples,
+        )
         self.run._resume(args.rounds + 1)
 
     def sample(self, problems, seeds, step) -> list[Trajectory]:
-        found = self.sampler.generate([self.prompts[p.id] for p in problems], SamplingParams(max_new_tokens=self.args.new), seeds)
+        found = self.sampler.generate(
+            [self.prompts[p.id] for p in problems],
+            SamplingParams(max_new_tokens=self.args.new),
+            seeds,
+        )
         self.tokens += sum(len(c.token_ids) for c in found)
-        return [self.trajectory(p, seed, step, c, r) for p, seed, c, r in zip(problems, seeds, found, reward([c.token_ids for c in found]))]
+        return [
+            self.trajectory(p, seed, step, c, r)
+            for p, seed, c, r in zip(problems, seeds, found, reward([c.token_ids for c in found]))
+        ]
 
     def trajectory(self, problem, seed, step, completion, value) -> Trajectory:
         prompt, count = self.prompts[problem.id], len(completion.token_ids)
         return Trajectory(
-            problem_id=problem.id, seed=seed, step=step, prompt_length=len(prompt), token_ids=(*prompt, *completion.token_ids), action_mask=(*[0] * len(prompt), *[1] * count),
-            logprobs=(*[0.0] * len(prompt), *completion.logprobs), response_text="", tool_calls=(), source=None, verdict=Verdict(status="verified" if value else "failed"),
-            reward=value, stop_reason="length",
+            problem_id=problem.id,
+            seed=seed,
+            step=step,
+            prompt_length=len(prompt),
+            token_ids=(*prompt, *completion.token_ids),
+            action_mask=(*[0] * len(prompt), *[1] * count),
+            logprobs=(*[0.0] * len(prompt), *completion.logprobs),
+            response_text="",
+            tool_calls=(),
+            source=None,
+            verdict=Verdict(status="verified" if value else "failed"),
+            reward=value,
+            stop_reason="length",
         )
 
     def step(self, number: int) -> None:
-        self.run._step(number, self.problems, self.sample, lambda source: set(), self.args.rounds + 1)
+        self.run._step(
+            number, self.problems, self.sample, lambda source: set(), self.args.rounds + 1
+        )
 
 
 class InTurns(TrainerCallback):
     """Times each of TRL's steps, and one of ours after each."""
 
     def __init__(self, ours: Ours):
-        self.ours, self.seconds, self.cpu = ours, {"TRL": [], "fdcore": []}, {"TRL": [], "fdcore": []}
+        self.ours, self.seconds, self.cpu = (
+            ours,
+            {"TRL": [], "fdcore": []},
+            {"TRL": [], "fdcore": []},
+        )
 
     def on_step_begin(self, *_, **__):
         self.start = time.perf_counter(), time.process_time()
@@ -86,18 +124,48 @@ class InTurns(TrainerCallback):
         self.cpu[who].append(time.process_time() - self.start[1])
 
 
-def theirs(args, profile, model, tokenizer, chat: Chat, problems, folder: Path, callback) -> GRPOTrainer:
+def theirs(
+    args, profile, model, tokenizer, chat: Chat, problems, folder: Path, callback
+) -> GRPOTrainer:
     settings, training = profile.grpo, profile.training
     batch = args.prompts * args.samples
     micro = min(training.micro_batch, batch)
     config = GRPOConfig(
-        output_dir=str(folder), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to="none", save_strategy="no", disable_tqdm=True, logging_steps=1,
-        per_device_train_batch_size=micro, gradient_accumulation_steps=batch // micro, num_generations=args.samples, max_completion_length=args.new, max_steps=args.rounds + 1,
-        beta=settings.kl_coefficient, epsilon=settings.clip_low, epsilon_high=settings.clip_high, loss_type="dapo", learning_rate=settings.learning_rate, temperature=1.0, top_p=1.0,
-        top_k=0, max_grad_norm=training.max_grad_norm, weight_decay=training.weight_decay, generation_kwargs={"min_new_tokens": args.new}, mask_truncated_completions=False,
+        output_dir=str(folder),
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+        logging_steps=1,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=batch // micro,
+        num_generations=args.samples,
+        max_completion_length=args.new,
+        max_steps=args.rounds + 1,
+        beta=settings.kl_coefficient,
+        epsilon=settings.clip_low,
+        epsilon_high=settings.clip_high,
+        loss_type="dapo",
+        learning_rate=settings.learning_rate,
+        temperature=1.0,
+        top_p=1.0,
+        top_k=0,
+        max_grad_norm=training.max_grad_norm,
+        weight_decay=training.weight_decay,
+        generation_kwargs={"min_new_tokens": args.new},
+        mask_truncated_completions=False,
     )
     rows = [{"prompt": chat.text(chat.messages(problem))} for problem in problems]
-    return GRPOTrainer(model=model, reward_funcs=reward, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, callbacks=[callback])
+    return GRPOTrainer(
+        model=model,
+        reward_funcs=reward,
+        args=config,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[callback],
+    )
 
 
 def compare(args: argparse.Namespace) -> dict[str, float]:
@@ -107,24 +175,48 @@ def compare(args: argparse.Namespace) -> dict[str, float]:
     logging.disable_progress_bar()
     profile = load_profile("tiny")
     problems = read_problems(ROOT / "train.jsonl")[: args.prompts]
-    tokenizer = train_tokenizer([problem.statement for problem in problems] + [str(Tools.schemas)] * 50, profile.model.student.vocab_size)
+    tokenizer = train_tokenizer(
+        [problem.statement for problem in problems] + [str(Tools.schemas)] * 50,
+        profile.model.student.vocab_size,
+    )
     chat = Chat(tokenizer, Tools.schemas, thinking=False)
     shape = profile.model.student.model_dump(exclude={"vocab_size"})
     with tempfile.TemporaryDirectory() as folder:
-        save_model(build_student(**shape, vocab_size=profile.model.student.vocab_size, seed=0), tokenizer, Path(folder) / "model")
-        one, other = (load_model(Path(folder) / "model") for _ in range(2))  # TRL reads its reference from the folder
+        save_model(
+            build_student(**shape, vocab_size=profile.model.student.vocab_size, seed=0),
+            tokenizer,
+            Path(folder) / "model",
+        )
+        one, other = (
+            load_model(Path(folder) / "model") for _ in range(2)
+        )  # TRL reads its reference from the folder
         ours = Ours(args, profile, one, chat, problems, Path(folder) / "ours")
         turns = InTurns(ours)
-        trainer = theirs(args, profile, other, tokenizer, chat, problems, Path(folder) / "theirs", turns)
+        trainer = theirs(
+            args, profile, other, tokenizer, chat, problems, Path(folder) / "theirs", turns
+        )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     lengths = [len(prompt) for prompt in ours.prompts.values()]
-    print(f"{args.prompts} prompts of {min(lengths)} to {max(lengths)} tokens x {args.samples} samples x {args.new} new tokens, {args.threads} threads; each side's first step is left out")
-    mean = {row["completions/mean_length"] for row in trainer.state.log_history if "completions/mean_length" in row}
-    print(f"new tokens a step: TRL {', '.join(f'{m * args.prompts * args.samples:,.0f}' for m in mean)}, fdcore {ours.tokens / (args.rounds + 1):,.0f}")
+    print(
+        f"{args.prompts} prompts of {min(lengths)} to {max(lengths)} tokens x {args.samples} samples x {args.new} new tokens, {args.threads} threads; each side's first step is left out"
+    )
+    mean = {
+        row["completions/mean_length"]
+        for row in trainer.state.log_history
+        if "completions/mean_length" in row
+    }
+    print(
+        f"new tokens a step: TRL {', '.join(f'{m * args.prompts * args.samples:,.0f}' for m in mean)}, fdcore {ours.tokens / (args.rounds + 1):,.0f}"
+    )
     for who, seconds in turns.seconds.items():
-        print(f"{who:8}{statistics.median(seconds[1:]):7.2f} s a step ({', '.join(f'{s:.2f}' for s in seconds[1:])}), {statistics.median(turns.cpu[who][1:]):.2f} s of CPU time")
-    return {what: statistics.median(values["TRL"][1:]) / statistics.median(values["fdcore"][1:]) for what, values in (("seconds", turns.seconds), ("cpu", turns.cpu))}
+        print(
+            f"{who:8}{statistics.median(seconds[1:]):7.2f} s a step ({', '.join(f'{s:.2f}' for s in seconds[1:])}), {statistics.median(turns.cpu[who][1:]):.2f} s of CPU time"
+        )
+    return {
+        what: statistics.median(values["TRL"][1:]) / statistics.median(values["fdcore"][1:])
+        for what, values in (("seconds", turns.seconds), ("cpu", turns.cpu))
+    }
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:

@@ -5,6 +5,7 @@
 The prompts share a prefix and end differently, with different lengths, as the prompts of a training step do. No stop token: both
 sides sample exactly `--new` tokens a row, so `generate()` loses nothing to rows that finish early (the sampler's other advantage).
 """
+
 from __future__ import annotations
 
 import argparse
@@ -21,7 +22,10 @@ def prompts_of(batch: int, shared: int, own: int, vocabulary: int) -> list[list[
     """`batch` prompts: the same `shared` tokens, then half to one and a half times `own` tokens."""
     rng = random.Random(0)
     prefix = [rng.randrange(vocabulary) for _ in range(shared)]
-    return [prefix + [rng.randrange(vocabulary) for _ in range(rng.randint(own // 2, own + own // 2))] for _ in range(batch)]
+    return [
+        prefix + [rng.randrange(vocabulary) for _ in range(rng.randint(own // 2, own + own // 2))]
+        for _ in range(batch)
+    ]
 
 
 def with_generate(model, prompts: list[list[int]], new: int, batch: int) -> int:
@@ -31,16 +35,39 @@ def with_generate(model, prompts: list[list[int]], new: int, batch: int) -> int:
         width = max(map(len, part))
         ids = torch.tensor([[0] * (width - len(p)) + p for p in part])
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in part])
-        out = model.generate(ids, attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=new, min_new_tokens=new, pad_token_id=0)
+        out = model.generate(
+            ids,
+            attention_mask=mask,
+            do_sample=True,
+            temperature=1.0,
+            top_k=0,
+            top_p=1.0,
+            max_new_tokens=new,
+            min_new_tokens=new,
+            pad_token_id=0,
+        )
         total += (out.shape[1] - width) * len(part)
     return total
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in dict(batch=256, shared=300, own=60, new=100, rounds=3, threads=2, vocabulary=1500, hidden=128, layers=4, kv_heads=2).items():
+    for name, value in dict(
+        batch=256,
+        shared=300,
+        own=60,
+        new=100,
+        rounds=3,
+        threads=2,
+        vocabulary=1500,
+        hidden=128,
+        layers=4,
+        kv_heads=2,
+    ).items():
         options.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
-    options.add_argument("--profile", action="store_true", help="show where the sampler's time goes")
+    options.add_argument(
+        "--profile", action="store_true", help="show where the sampler's time goes"
+    )
     return options.parse_args(given)
 
 
@@ -48,14 +75,25 @@ def compare(args: argparse.Namespace) -> dict[str, float]:
     """Prints both sides; returns the sampler's tokens a second, and a second of CPU time, over `generate()`'s."""
     torch.set_num_threads(args.threads)
     model = build_student(
-        hidden_size=args.hidden, layers=args.layers, heads=args.hidden // 32, kv_heads=args.kv_heads, head_dim=32, intermediate_size=3 * args.hidden,
-        vocab_size=args.vocabulary, max_positions=4096,
+        hidden_size=args.hidden,
+        layers=args.layers,
+        heads=args.hidden // 32,
+        kv_heads=args.kv_heads,
+        head_dim=32,
+        intermediate_size=3 * args.hidden,
+        vocab_size=args.vocabulary,
+        max_positions=4096,
     ).eval()
     prompts = prompts_of(args.batch, args.shared, args.own, args.vocabulary)
-    params, sampler = SamplingParams(max_new_tokens=args.new), TorchSampler(model, max_batch=args.batch)
+    params, sampler = (
+        SamplingParams(max_new_tokens=args.new),
+        TorchSampler(model, max_batch=args.batch),
+    )
     sides = {
         "generate()": lambda: with_generate(model, prompts, args.new, args.batch),
-        "TorchSampler": lambda: sum(len(c.token_ids) for c in sampler.generate(prompts, params, range(len(prompts)))),
+        "TorchSampler": lambda: sum(
+            len(c.token_ids) for c in sampler.generate(prompts, params, range(len(prompts)))
+        ),
     }
     rates: dict[str, list[float]] = {name: [] for name in sides}
     work: dict[str, list[float]] = {name: [] for name in sides}
@@ -66,14 +104,25 @@ def compare(args: argparse.Namespace) -> dict[str, float]:
             rates[name].append(tokens / (time.perf_counter() - start))
             work[name].append(tokens / (time.process_time() - cpu))
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{parameters / 1e6:.2f} M parameters, batch {args.batch}, {args.shared} shared + about {args.own} own + {args.new} new tokens, {args.threads} threads")
+    print(
+        f"{parameters / 1e6:.2f} M parameters, batch {args.batch}, {args.shared} shared + about {args.own} own + {args.new} new tokens, {args.threads} threads"
+    )
     for name, values in rates.items():
-        print(f"{name:<14}{max(values):>9,.0f} tokens/s (best of {args.rounds}: {', '.join(f'{v:,.0f}' for v in values)}), {max(work[name]):,.0f} a second of CPU time")
+        print(
+            f"{name:<14}{max(values):>9,.0f} tokens/s (best of {args.rounds}: {', '.join(f'{v:,.0f}' for v in values)}), {max(work[name]):,.0f} a second of CPU time"
+        )
     if args.profile:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             sampler.generate(prompts, SamplingParams(max_new_tokens=20), range(len(prompts)))
-        print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=40))
-    return {what: max(values["TorchSampler"]) / max(values["generate()"]) for what, values in (("seconds", rates), ("cpu", work))}
+        print(
+            profile.key_averages().table(
+                sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=40
+            )
+        )
+    return {
+        what: max(values["TorchSampler"]) / max(values["generate()"])
+        for what, values in (("seconds", rates), ("cpu", work))
+    }
 
 
 if __name__ == "__main__":

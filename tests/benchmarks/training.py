@@ -6,6 +6,7 @@ Each part is a benchmark of its own with options of its own: `python -m tests.be
 Exit code 1 when a bar is missed. Needs 12 GB of memory, TRL, and some five minutes on two idle cores; --quick: a minute, with small sizes that
 prove nothing. Beside other load look at the ratios in CPU time.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -16,8 +17,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this file is run
 
 from tests.benchmarks import distillation_loss, exactness, grpo_step, sampling
 
-QUICK = {"loss": ["--tokens=1024", "--hidden=64", "--rounds=1"], "step": ["--prompts=4", "--new=32", "--rounds=2"], "sampler": ["--batch=64", "--new=30", "--rounds=1"]}
-FULL = {"loss": ["--threads=2", "--rounds=1"], "step": ["--rounds=2"], "sampler": ["--rounds=1", "--new=60"]}
+QUICK = {
+    "loss": ["--tokens=1024", "--hidden=64", "--rounds=1"],
+    "step": ["--prompts=4", "--new=32", "--rounds=2"],
+    "sampler": ["--batch=64", "--new=30", "--rounds=1"],
+}
+FULL = {
+    "loss": ["--threads=2", "--rounds=1"],
+    "step": ["--rounds=2"],
+    "sampler": ["--rounds=1", "--new=60"],
+}
 
 
 def main() -> None:
@@ -39,7 +48,12 @@ def main() -> None:
         bar("loss: peak memory, chunked / plain", loss["megabytes"], at_most=0.25),
         bar("loss: seconds, chunked / plain", loss["seconds"], at_most=1.3, cpu=loss["cpu"]),
         bar("GRPO step: seconds, TRL / fdcore", step["seconds"], at_least=1.5, cpu=step["cpu"]),
-        bar("sampler: tokens/s, fdcore / generate()", sampler["seconds"], at_least=1.5, cpu=sampler["cpu"]),
+        bar(
+            "sampler: tokens/s, fdcore / generate()",
+            sampler["seconds"],
+            at_least=1.5,
+            cpu=sampler["cpu"],
+        ),
     ]
     sys.exit(not all(met))
 
@@ -48,11 +62,21 @@ def part(title: str) -> None:
     print(f"\n{title}", flush=True)
 
 
-def bar(what: str, value: float, *, at_most: float = float("inf"), at_least: float = 0.0, cpu: float | None = None) -> bool:
+def bar(
+    what: str,
+    value: float,
+    *,
+    at_most: float = float("inf"),
+    at_least: float = 0.0,
+    cpu: float | None = None,
+) -> bool:
     """Prints one row; whether the bar is met."""
     met = at_least <= value <= at_most
     asked = f"at least {at_least:g}" if at_least else f"at most {at_most:g}"
-    print(f"{what:40}{value:10.3g}   {asked:14}{'met' if met else 'MISSED':8}" + (f"by CPU time {cpu:.3g}" if cpu else ""))
+    print(
+        f"{what:40}{value:10.3g}   {asked:14}{'met' if met else 'MISSED':8}"
+        + (f"by CPU time {cpu:.3g}" if cpu else "")
+    )
     return met
 
 

@@ -9,6 +9,7 @@ machine that grows slower in between spoils both alike; on a machine that does o
 that of wall time. Every proof is different, so no cache of verdicts helps; a problem comes back, as it does in training, so that its
 statement is elaborated once.
 """
+
 import argparse
 import json
 import os
@@ -36,21 +37,33 @@ arguments = parser.parse_args()
 
 lean, toolchain, library = load_profile("tiny").lean, find_toolchain(), build_library()
 random_ = random.Random(0)
-solved = [p for name in ("train", "test", "holdout") for p in read_problems(ROOT / f"{name}.jsonl") if p.proof]
+solved = [
+    p
+    for name in ("train", "test", "holdout")
+    for p in read_problems(ROOT / f"{name}.jsonl")
+    if p.proof
+]
 solved = random_.sample(solved, arguments.problems)
 lemmas = sorted({lemma for p in solved for lemma in p.lemmas})
 
 
 def wrong(problem) -> str:
     """A proof as a poor prover writes it: a lemma from elsewhere, a tactic that does not fit, a word that is no lemma."""
-    tactic = random_.choice(["rw [{}]", "exact {}", "simp [{}]", "apply {}", "rw [{}, foo]", "induction {}"])
+    tactic = random_.choice(
+        ["rw [{}]", "exact {}", "simp [{}]", "apply {}", "rw [{}, foo]", "induction {}"]
+    )
     return "\n  " + tactic.format(random_.choice(lemmas))
 
 
 pairs = []
 for number in range(arguments.proofs):
     problem = random_.choice(solved)
-    pairs.append((problem, f"{problem.statement}{problem.proof if number % 2 else wrong(problem)}\n-- {number}\n"))
+    pairs.append(
+        (
+            problem,
+            f"{problem.statement}{problem.proof if number % 2 else wrong(problem)}\n-- {number}\n",
+        )
+    )
 random_.shuffle(pairs)
 
 
@@ -60,20 +73,31 @@ def fresh(pair) -> bool:
         path = Path(folder) / "Main.lean"
         path.write_text(f"{lean.header}{source}\n#print axioms {problem.name}\n")
         command = [*toolchain.argv, "--json", f"-DmaxHeartbeats={lean.heartbeats}", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, env=toolchain.env | {"LEAN_PATH": str(library)})
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=toolchain.env | {"LEAN_PATH": str(library)}
+        )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    return done.returncode == 0 and not any(row["severity"] == "error" or "sorry" in row["data"] for row in rows)
+    return done.returncode == 0 and not any(
+        row["severity"] == "error" or "sorry" in row["data"] for row in rows
+    )
 
 
 def cpu_seconds() -> float:
     """CPU time of this process, of the processes that have ended under it, and of those that run."""
     running = [p.cpu_times() for p in psutil.Process().children(recursive=True)]
     own = os.times()
-    return own.user + own.system + own.children_user + own.children_system + sum(t.user + t.system for t in running)
+    return (
+        own.user
+        + own.system
+        + own.children_user
+        + own.children_system
+        + sum(t.user + t.system for t in running)
+    )
 
 
 def callers(check, part) -> tuple[list[bool], list[float]]:
     """(verdicts, seconds of each), `--workers` at a time."""
+
     def one(pair):
         start = time.perf_counter()
         return check(pair), time.perf_counter() - start
@@ -84,11 +108,21 @@ def callers(check, part) -> tuple[list[bool], list[float]]:
 
 
 verifier = Verifier(
-    header=lean.header, axioms=lean.axioms, timeout_seconds=lean.timeout_seconds, memory_mb=lean.memory_mb, heartbeats=lean.heartbeats,
-    workers=arguments.workers, cache_dir=None,
+    header=lean.header,
+    axioms=lean.axioms,
+    timeout_seconds=lean.timeout_seconds,
+    memory_mb=lean.memory_mb,
+    heartbeats=lean.heartbeats,
+    workers=arguments.workers,
+    cache_dir=None,
 )
-ways = {"warm pool": lambda part: [verdict.verified for verdict in verifier.check_many(part)], "fresh processes": lambda part: callers(fresh, part)[0]}
-verifier.check_many([(p, f"{p.statement}{p.proof}") for p in solved[: 4 * arguments.workers]])  # start every process
+ways = {
+    "warm pool": lambda part: [verdict.verified for verdict in verifier.check_many(part)],
+    "fresh processes": lambda part: callers(fresh, part)[0],
+}
+verifier.check_many(
+    [(p, f"{p.statement}{p.proof}") for p in solved[: 4 * arguments.workers]]
+)  # start every process
 verdicts, total, cpu = ({name: [] for name in ways} for _ in range(3))
 for number in range(arguments.rounds):
     for name, check in ways.items():
@@ -97,8 +131,17 @@ for number in range(arguments.rounds):
         total[name].append(time.perf_counter() - start)
         cpu[name].append(cpu_seconds() - before)
 single = {"warm pool": lambda pair: verifier.check(*pair).verified, "fresh processes": fresh}
-each = {name: sorted(callers(check, [(p, source + "-- again\n") for p, source in pairs[: arguments.proofs // 10]])[1]) for name, check in single.items()}
-processes = [p for p in psutil.Process().children(recursive=True) if p.memory_full_info().pss > 1 << 20]
+each = {
+    name: sorted(
+        callers(
+            check, [(p, source + "-- again\n") for p, source in pairs[: arguments.proofs // 10]]
+        )[1]
+    )
+    for name, check in single.items()
+}
+processes = [
+    p for p in psutil.Process().children(recursive=True) if p.memory_full_info().pss > 1 << 20
+]
 megabytes = sum(p.memory_full_info().pss for p in processes) / 2**20
 verifier.close()
 
@@ -110,7 +153,18 @@ for name in ways:
     )
 for what, spent in (("proofs/s", total), ("CPU time", cpu)):
     rounds = [slow / fast for fast, slow in zip(spent["warm pool"], spent["fresh processes"])]
-    print(f"ratio of {what}: {sum(spent['fresh processes']) / sum(spent['warm pool']):.1f} (by round {', '.join(f'{r:.1f}' for r in rounds)})")
-print(f"memory per worker {megabytes / arguments.workers:.0f} MB (proportional share, {len(processes)} processes)")
-different = [pair[1] for pair, fast, slow in zip([p for n in range(arguments.rounds) for p in pairs[n :: arguments.rounds]], *verdicts.values()) if fast != slow]
+    print(
+        f"ratio of {what}: {sum(spent['fresh processes']) / sum(spent['warm pool']):.1f} (by round {', '.join(f'{r:.1f}' for r in rounds)})"
+    )
+print(
+    f"memory per worker {megabytes / arguments.workers:.0f} MB (proportional share, {len(processes)} processes)"
+)
+different = [
+    pair[1]
+    for pair, fast, slow in zip(
+        [p for n in range(arguments.rounds) for p in pairs[n :: arguments.rounds]],
+        *verdicts.values(),
+    )
+    if fast != slow
+]
 print(f"verdicts that differ: {len(different)}", *different[:3], sep="\n")

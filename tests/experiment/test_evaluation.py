@@ -1,4 +1,5 @@
 """pass@k is the exact probability, intervals cover, and the lemma counter counts what a proof uses."""
+
 import itertools
 
 import numpy as np
@@ -6,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdcore.experiment.evaluation import bootstrap_interval, bootstrap_pass_at_k, lemmas_in, pass_at_k, pass_at_k_curve
+from fdcore.experiment.evaluation import (
+    bootstrap_interval,
+    bootstrap_pass_at_k,
+    lemmas_in,
+    pass_at_k,
+    pass_at_k_curve,
+)
 
 LIBRARY = {"Nat.add_comm", "Nat.le_trans", "or_comm", "And.symm", "List.map_map"}
 
@@ -22,7 +29,11 @@ def test_pass_at_k_is_the_share_of_k_subsets_with_a_right_one(n, data):
 def test_pass_at_k_rises_with_k_and_ends_at_one_when_any_is_right(n, data):
     c = data.draw(st.integers(0, n))
     values = [pass_at_k(n, c, k) for k in range(1, n + 1)]
-    assert values == sorted(values) and values[0] == pytest.approx(c / n) and values[-1] == (1.0 if c else 0.0)
+    assert (
+        values == sorted(values)
+        and values[0] == pytest.approx(c / n)
+        and values[-1] == (1.0 if c else 0.0)
+    )
 
 
 @pytest.mark.parametrize("n, c, k", [(4, 5, 1), (4, -1, 1), (4, 2, 5), (4, 2, 0)])
@@ -32,7 +43,9 @@ def test_pass_at_k_refuses_what_has_no_answer(n, c, k):
 
 
 def test_the_curve_is_the_mean_over_problems_and_an_empty_file_is_an_error():
-    assert pass_at_k_curve([{"problem_id": "a", "n": 2, "c": 1}, {"problem_id": "b", "n": 2, "c": 0}], [1, 2]) == {1: 0.25, 2: 0.5}
+    assert pass_at_k_curve(
+        [{"problem_id": "a", "n": 2, "c": 1}, {"problem_id": "b", "n": 2, "c": 0}], [1, 2]
+    ) == {1: 0.25, 2: 0.5}
     with pytest.raises(ValueError, match="no problems"):
         pass_at_k_curve([], [1])
 
@@ -64,15 +77,18 @@ def test_a_bootstrap_of_nothing_is_an_error():
         bootstrap_interval(np.empty((0, 3)))
 
 
-@pytest.mark.parametrize("proof, used", [
-    ("exact Nat.add_comm a b", {"Nat.add_comm"}),
-    ("rw [Nat.add_comm, ← or_comm]", {"Nat.add_comm", "or_comm"}),
-    ("exact (Nat.le_trans h k).symm", {"Nat.le_trans"}),
-    ("exact And.symm.trans Nat.add_comm.symm", {"And.symm", "Nat.add_comm"}),
-    ("-- or_comm\n  simp /- Nat.add_comm -/", set()),
-    ("exact Nat.add_comm' a", set()),
-    ("exact my.Nat.add_comm", set()),
-    ("have or_comm' := h; exact h", set()),
-])
+@pytest.mark.parametrize(
+    "proof, used",
+    [
+        ("exact Nat.add_comm a b", {"Nat.add_comm"}),
+        ("rw [Nat.add_comm, ← or_comm]", {"Nat.add_comm", "or_comm"}),
+        ("exact (Nat.le_trans h k).symm", {"Nat.le_trans"}),
+        ("exact And.symm.trans Nat.add_comm.symm", {"And.symm", "Nat.add_comm"}),
+        ("-- or_comm\n  simp /- Nat.add_comm -/", set()),
+        ("exact Nat.add_comm' a", set()),
+        ("exact my.Nat.add_comm", set()),
+        ("have or_comm' := h; exact h", set()),
+    ],
+)
 def test_lemmas_are_the_library_theorems_that_the_proof_names(proof, used):
     assert lemmas_in("theorem thm (h : p) : q := by\n  " + proof, LIBRARY) == used

@@ -2,6 +2,7 @@
 
 Set-up is tested with the real script and the real pip in a copy of the tree that pins two tiny packages, offline.
 """
+
 from __future__ import annotations
 
 import json
@@ -24,17 +25,26 @@ LOCK = ROOT / "fdcore" / "requirements-cpu.lock"
 ARMS = ("fd", "grpo", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3")
 
 
-def run_all(*arguments: str, root: Path = ROOT, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_all(
+    *arguments: str, root: Path = ROOT, timeout: float = 120, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [root / "run_all.sh", *arguments], env=os.environ | environment, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=timeout, cwd="/usr",
+        [root / "run_all.sh", *arguments],
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd="/usr",
     )
 
 
 # ---- answers on a bare machine: no Python, no environment ----------------------------------------------------------
 def bare(*arguments: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     venv = tmp_path / "never"
-    answer = run_all(*arguments, FD_VENV=str(venv), FD_PYTHON="/nowhere/python", PATH="/usr/bin:/bin")
+    answer = run_all(
+        *arguments, FD_VENV=str(venv), FD_PYTHON="/nowhere/python", PATH="/usr/bin:/bin"
+    )
     assert not venv.exists()
     return answer
 
@@ -42,7 +52,19 @@ def bare(*arguments: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_option_and_needs_nothing_installed(tmp_path):
     answer = bare("--help", tmp_path=tmp_path)
     assert answer.returncode == 0
-    for option in ("--profile", "--only", "--from", "--out", "--seed", "--plan", "--check", "--rehearse", "--list", "--test", "--help"):
+    for option in (
+        "--profile",
+        "--only",
+        "--from",
+        "--out",
+        "--seed",
+        "--plan",
+        "--check",
+        "--rehearse",
+        "--list",
+        "--test",
+        "--help",
+    ):
         assert option in answer.stdout
 
 
@@ -53,18 +75,21 @@ def test_list_shows_all_profiles_and_notebooks(tmp_path):
         assert f"  {path.stem} " in answer.stdout
 
 
-@pytest.mark.parametrize("arguments, told", [
-    (["--bogus"], "unknown option '--bogus'; there are: --profile"),
-    (["tiny"], "unknown option 'tiny'"),
-    (["--profile", "huge"], "no profile 'huge'; there are: "),
-    (["--profile", "missing.yaml"], "no profile file '/usr/missing.yaml'"),
-    (["--profile"], "--profile needs a value"),
-    (["--profile", "--seed", "1"], "--profile needs a value"),
-    (["--seed", "one"], "--seed needs a whole number, got 'one'"),
-    (["--seed=-1"], "--seed needs a whole number, got '-1'"),
-    (["--only", "nothing_like_it"], "no notebook 'nothing_like_it'; there are: "),
-    (["--from", "nothing_like_it"], "no notebook 'nothing_like_it'; there are: "),
-])
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["--bogus"], "unknown option '--bogus'; there are: --profile"),
+        (["tiny"], "unknown option 'tiny'"),
+        (["--profile", "huge"], "no profile 'huge'; there are: "),
+        (["--profile", "missing.yaml"], "no profile file '/usr/missing.yaml'"),
+        (["--profile"], "--profile needs a value"),
+        (["--profile", "--seed", "1"], "--profile needs a value"),
+        (["--seed", "one"], "--seed needs a whole number, got 'one'"),
+        (["--seed=-1"], "--seed needs a whole number, got '-1'"),
+        (["--only", "nothing_like_it"], "no notebook 'nothing_like_it'; there are: "),
+        (["--from", "nothing_like_it"], "no notebook 'nothing_like_it'; there are: "),
+    ],
+)
 def test_a_wrong_option_gets_one_line_that_says_what_exists(arguments, told, tmp_path):
     answer = bare(*arguments, tmp_path=tmp_path)
     assert answer.returncode == 2 and answer.stdout == ""
@@ -78,8 +103,13 @@ def wheel(folder: Path, name: str, version: str = "1.0") -> None:
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
         archive.writestr(f"{name}.py", f"version = '{version}'\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
         archive.writestr(f"{info}/RECORD", "")
 
 
@@ -88,7 +118,9 @@ def new_tree(root: Path) -> Path:
     for folder in ("fdcore/profiles", "notebooks"):
         (root / folder).mkdir(parents=True)
     shutil.copy(ROOT / "run_all.sh", root)
-    (root / "fdcore/__main__.py").write_text("import json, sys, alpha, beta\nprint(json.dumps([alpha.version, *sys.argv[1:]]))\n")
+    (root / "fdcore/__main__.py").write_text(
+        "import json, sys, alpha, beta\nprint(json.dumps([alpha.version, *sys.argv[1:]]))\n"
+    )
     (root / "fdcore/profiles/tiny.yaml").write_text("about: small\n")
     for name in ("01_one", "02_two", "03_three"):
         (root / f"notebooks/{name}.ipynb").write_text("{}")
@@ -118,7 +150,12 @@ def tree(finished: Path, tmp_path: Path) -> Path:
 
 
 def set_up(tree: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    offline = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tree / "wheels"), "FD_VENV": ""}
+    offline = {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(tree / "wheels"),
+        "FD_VENV": "",
+    }
     return run_all("--profile", "tiny", *arguments, root=tree, **(offline | environment))
 
 
@@ -137,13 +174,34 @@ def test_the_chosen_notebooks_are_handed_over_in_their_order(tree):
     common = ["run", "--profile", "tiny"]
     assert handed_over(set_up(tree))[1:] == common  # what the profile consists of
     assert handed_over(set_up(tree, "--from", "02"))[1:] == [*common, "02_two", "03_three"]
-    assert handed_over(set_up(tree, "--only", "03", "01_one"))[1:] == [*common, "01_one", "03_three"]
+    assert handed_over(set_up(tree, "--only", "03", "01_one"))[1:] == [
+        *common,
+        "01_one",
+        "03_three",
+    ]
     assert handed_over(set_up(tree, "--seed=7", "--out", "elsewhere", "--only", "01"))[1:] == [
-        "run", "--profile", "tiny", "--seed", "7", "--out", "/usr/elsewhere", "01_one"]  # relative to where the user stands
-    assert handed_over(set_up(tree, "--rehearse", "--only", "03"))[1:] == ["rehearse", *common[1:], "03_three"]
+        "run",
+        "--profile",
+        "tiny",
+        "--seed",
+        "7",
+        "--out",
+        "/usr/elsewhere",
+        "01_one",
+    ]  # relative to where the user stands
+    assert handed_over(set_up(tree, "--rehearse", "--only", "03"))[1:] == [
+        "rehearse",
+        *common[1:],
+        "03_three",
+    ]
     assert handed_over(set_up(tree, "--only", "figures"))[1:] == ["redraw"]
     assert handed_over(set_up(tree, "--check"))[1:] == ["doctor", *common[1:]]
-    assert handed_over(set_up(tree, "--plan", "--from", "02"))[1:] == ["plan", *common[1:], "02_two", "03_three"]
+    assert handed_over(set_up(tree, "--plan", "--from", "02"))[1:] == [
+        "plan",
+        *common[1:],
+        "02_two",
+        "03_three",
+    ]
 
 
 def test_an_interrupted_installation_is_noticed_and_completed(tree):
@@ -163,7 +221,9 @@ def test_a_changed_lock_is_installed(tree):
 
 
 def test_without_network_one_line_says_so_and_the_next_run_completes(bare_tree):
-    answer = set_up(bare_tree, PIP_NO_INDEX="", PIP_FIND_LINKS="", PIP_INDEX_URL="http://127.0.0.1:9/simple")
+    answer = set_up(
+        bare_tree, PIP_NO_INDEX="", PIP_FIND_LINKS="", PIP_INDEX_URL="http://127.0.0.1:9/simple"
+    )
     assert answer.returncode == 1
     assert answer.stderr.startswith("run_all.sh: no network: ") and answer.stderr.count("\n") == 1
     assert handed_over(set_up(bare_tree))[0] == "1.0"
@@ -189,7 +249,9 @@ def lock_pins() -> set[str]:
 
 
 def test_every_line_of_the_lock_is_an_exact_pin():
-    assert [line for line in lock_pins() if line.count("==") == 0 or ">" in line.split(";")[0]] == []
+    assert [
+        line for line in lock_pins() if line.count("==") == 0 or ">" in line.split(";")[0]
+    ] == []
 
 
 def test_environment_yml_begins_with_the_lock_line_by_line_and_pins_no_package_twice():
@@ -198,7 +260,9 @@ def test_environment_yml_begins_with_the_lock_line_by_line_and_pins_no_package_t
     lock = [line for line in LOCK.read_text().splitlines() if not line.startswith("#")]
     assert pins[: len(lock)] == lock
     assert pins[-1] == "-e ." and all("==" in pin for pin in pins[:-1])
-    names = [(pin.split("==")[0].lower().replace("_", "-"), pin.partition(";")[2]) for pin in pins[:-1]]
+    names = [
+        (pin.split("==")[0].lower().replace("_", "-"), pin.partition(";")[2]) for pin in pins[:-1]
+    ]
     assert len(names) == len(set(names)) and {"vllm", "ray"} <= {name for name, _ in names}
 
 
@@ -206,27 +270,41 @@ def test_environment_yml_begins_with_the_lock_line_by_line_and_pins_no_package_t
 def notebook(path: Path, *cells: str) -> Path:
     import nbformat.v4 as v4
 
-    parameters = v4.new_code_cell("profile = 'tiny'\nseed = 0\nout = ''", metadata={"tags": ["parameters"]})
+    parameters = v4.new_code_cell(
+        "profile = 'tiny'\nseed = 0\nout = ''", metadata={"tags": ["parameters"]}
+    )
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    path.write_text(v4.writes(v4.new_notebook(cells=[parameters, *map(v4.new_code_cell, cells)], metadata=kernel)))
+    path.write_text(
+        v4.writes(
+            v4.new_notebook(cells=[parameters, *map(v4.new_code_cell, cells)], metadata=kernel)
+        )
+    )
     return path
 
 
 def test_a_notebook_runs_in_this_python_with_its_parameters_and_shows_its_output(tmp_path, capfd):
     from fdcore.experiment.notebooks import run
 
-    story = notebook(tmp_path / "01_story.ipynb", "import sys; print(sys.prefix, profile, seed, out)")
+    story = notebook(
+        tmp_path / "01_story.ipynb", "import sys; print(sys.prefix, profile, seed, out)"
+    )
     run([story], profile="tiny", seed=3, out=tmp_path / "run")
     shown = f"{sys.prefix} tiny 3 {tmp_path / 'run'}"
     assert shown in capfd.readouterr().out
     assert shown in (tmp_path / "run/notebooks/01_story.ipynb").read_text()
 
 
-@pytest.mark.parametrize("cell, told", [
-    ("raise ValueError('the reason\\nand details')", "01_bad failed in cell [3]: ValueError: the reason (executed copy: "),
-    ("raise OSError(28, 'No space left on device')", "the disk is full"),
-    ("import os; os.kill(os.getpid(), 9)", "01_bad: its Python process was ended by a signal"),
-])
+@pytest.mark.parametrize(
+    "cell, told",
+    [
+        (
+            "raise ValueError('the reason\\nand details')",
+            "01_bad failed in cell [3]: ValueError: the reason (executed copy: ",
+        ),
+        ("raise OSError(28, 'No space left on device')", "the disk is full"),
+        ("import os; os.kill(os.getpid(), 9)", "01_bad: its Python process was ended by a signal"),
+    ],
+)
 def test_a_failing_notebook_ends_the_run_with_one_clear_line(cell, told, tmp_path):
     from fdcore.experiment.notebooks import NotebookFailed, run
 
@@ -238,12 +316,34 @@ def test_a_failing_notebook_ends_the_run_with_one_clear_line(cell, told, tmp_pat
     assert not (tmp_path / "run/notebooks/02_after.ipynb").exists()
 
 
-@pytest.mark.parametrize("profile, key, told", [("paper", "", True), ("paper", "sk-of-nobody", False), ("tiny", "", False)])
+@pytest.mark.parametrize(
+    "profile, key, told",
+    [("paper", "", True), ("paper", "sk-of-nobody", False), ("tiny", "", False)],
+)
 def test_a_run_that_will_want_a_key_says_so_before_its_first_notebook(profile, key, told, tmp_path):
-    command = [sys.executable, "-m", "fdcore", "run", "--profile", profile, "--out", str(tmp_path), "no_such_notebook"]
-    answer = subprocess.run(command, cwd=ROOT, env=os.environ | {"ANTHROPIC_API_KEY": key}, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "fdcore",
+        "run",
+        "--profile",
+        profile,
+        "--out",
+        str(tmp_path),
+        "no_such_notebook",
+    ]
+    answer = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"ANTHROPIC_API_KEY": key},
+        capture_output=True,
+        text=True,
+    )
     assert ("ANTHROPIC_API_KEY is not set: the run will stop" in answer.stdout) == told
-    assert "no notebook 'no_such_notebook'" in answer.stderr and "sk-of" not in answer.stdout + answer.stderr
+    assert (
+        "no notebook 'no_such_notebook'" in answer.stderr
+        and "sk-of" not in answer.stdout + answer.stderr
+    )
 
 
 @pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
@@ -255,7 +355,9 @@ def test_an_interruption_leaves_one_line_and_no_process(signal, tmp_path):
         "import pathlib, sys; from fdcore import runner\n"
         "here = pathlib.Path(sys.argv[1]); runner.run([here / '01_long.ipynb'], profile='tiny', seed=0, out=here / 'run')"
     )
-    process = subprocess.Popen([sys.executable, "-c", program, tmp_path], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
     below: list[psutil.Process] = []
     while not any("300" in child.cmdline() for child in below):
         assert process.poll() is None, process.stderr.read()
@@ -266,24 +368,46 @@ def test_an_interruption_leaves_one_line_and_no_process(signal, tmp_path):
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "fdcore: interrupted; run the same command again to go on"
     assert "Traceback" not in errors and not any(child.is_running() for child in below)
-    assert {path.name for path in tmp_path.iterdir()} == {"01_long.ipynb", "run"}, "sockets of the kernel were left beside the notebook"
+    assert {path.name for path in tmp_path.iterdir()} == {"01_long.ipynb", "run"}, (
+        "sockets of the kernel were left beside the notebook"
+    )
 
 
 # ---- the whole pipeline --------------------------------------------------------------------------------------------
 @pytest.mark.smoke
 def test_the_smoke_profile_runs_from_the_shell_to_figures_and_claims(tmp_path):
-    answer = run_all("--profile", "smoke", "--out", str(tmp_path), "--seed", "0", FD_VENV=sys.prefix, timeout=1500)
+    answer = run_all(
+        "--profile",
+        "smoke",
+        "--out",
+        str(tmp_path),
+        "--seed",
+        "0",
+        FD_VENV=sys.prefix,
+        timeout=1500,
+    )
     assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr[-3000:]
     assert "In all: " in answer.stdout.partition("[1/")[0]  # what is ahead, before it begins
     for arm in ARMS:
-        rows = [json.loads(line) for line in (tmp_path / f"arms/{arm}/metrics.jsonl").read_text().splitlines()]
-        assert rows and [row["step"] for row in rows] == list(range(rows[0]["step"], rows[0]["step"] + len(rows)))
+        rows = [
+            json.loads(line)
+            for line in (tmp_path / f"arms/{arm}/metrics.jsonl").read_text().splitlines()
+        ]
+        assert rows and [row["step"] for row in rows] == list(
+            range(rows[0]["step"], rows[0]["step"] + len(rows))
+        )
     for figure in ("base", "figure_1", "figure_2", "figure_3"):
-        assert list((tmp_path / "figures").glob(f"{figure}*.pdf")) and list((tmp_path / "figures").glob(f"{figure}*.png"))
+        assert list((tmp_path / "figures").glob(f"{figure}*.pdf")) and list(
+            (tmp_path / "figures").glob(f"{figure}*.png")
+        )
     claims = json.loads((tmp_path / "figures/claims.json").read_text())
     assert all(claim in json.dumps(claims) for claim in ("C1", "C2", "C3", "C4"))
     executed = {path.name for path in (tmp_path / "notebooks").glob("*.ipynb")}
     assert executed == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
-    noted = {json.loads(line)["record"] for line in (tmp_path / "origins.jsonl").read_text().splitlines()}
-    made = {str(path.relative_to(tmp_path)) for pattern in MEASURED for path in tmp_path.glob(pattern)}
+    noted = {
+        json.loads(line)["record"] for line in (tmp_path / "origins.jsonl").read_text().splitlines()
+    }
+    made = {
+        str(path.relative_to(tmp_path)) for pattern in MEASURED for path in tmp_path.glob(pattern)
+    }
     assert made and made <= noted  # where each of them comes from

@@ -1,4 +1,5 @@
 """The plan's arithmetic against torch itself: the same models, optimizers, teachers and caches built on the meta device."""
+
 from __future__ import annotations
 
 import pytest
@@ -26,10 +27,15 @@ def near(estimate: float, counted: float) -> bool:
 
 
 def test_parameters_are_counted_exactly():
-    cases = [("Qwen3-8B", Qwen3ForCausalLM, Qwen3Config), ("Qwen3.5-9B", Qwen3_5ForCausalLM, Qwen3_5TextConfig)]
+    cases = [
+        ("Qwen3-8B", Qwen3ForCausalLM, Qwen3Config),
+        ("Qwen3.5-9B", Qwen3_5ForCausalLM, Qwen3_5TextConfig),
+    ]
     for name, cls, config in cases:
         model = on_meta(cls, config.from_json_file(CONFIGS / f"{name}.json"))
-        assert read_shape(CONFIGS / f"{name}.json").parameters == sum(p.numel() for p in model.parameters()), name
+        assert read_shape(CONFIGS / f"{name}.json").parameters == sum(
+            p.numel() for p in model.parameters()
+        ), name
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -40,17 +46,29 @@ def test_weights_gradients_moments_and_teacher_of_qwen3_8b_are_what_torch_alloca
         parameter.grad = torch.empty_like(parameter)
     optimizer = torch.optim.AdamW(model.parameters())
     optimizer.step()
-    storages = {t.untyped_storage()._cdata: t.nbytes for t in [*teacher.model.parameters(), *teacher._average.values()]}
+    storages = {
+        t.untyped_storage()._cdata: t.nbytes
+        for t in [*teacher.model.parameters(), *teacher._average.values()]
+    }
     counted = {
-        "weights": sum(p.nbytes for p in model.parameters()), "gradients": sum(p.grad.nbytes for p in model.parameters()),
-        "AdamW moments": sum(t.nbytes for state in optimizer.state.values() for t in state.values()), "EMA teacher": sum(storages.values()),
+        "weights": sum(p.nbytes for p in model.parameters()),
+        "gradients": sum(p.grad.nbytes for p in model.parameters()),
+        "AdamW moments": sum(
+            t.nbytes for state in optimizer.state.values() for t in state.values()
+        ),
+        "EMA teacher": sum(storages.values()),
     }
     profile = load_profile("paper")
-    profile = profile.model_copy(update={
-        "hardware": profile.hardware.model_copy(update={"gpus": 1}), "model": profile.model.model_copy(update={"dtype": str(dtype).removeprefix("torch.")}),
-    })
+    profile = profile.model_copy(
+        update={
+            "hardware": profile.hardware.model_copy(update={"gpus": 1}),
+            "model": profile.model.model_copy(update={"dtype": str(dtype).removeprefix("torch.")}),
+        }
+    )
     rows = plan.memory_plan(profile, QWEN3, "fd").trainer
-    assert {name: near(rows[name], size) for name, size in counted.items()} == dict.fromkeys(counted, True), (rows, counted)
+    assert {name: near(rows[name], size) for name, size in counted.items()} == dict.fromkeys(
+        counted, True
+    ), (rows, counted)
 
 
 def test_adapters_are_those_that_peft_makes():
@@ -59,8 +77,12 @@ def test_adapters_are_those_that_peft_makes():
     config = Qwen3Config.from_json_file(CONFIGS / "Qwen3-8B.json")
     config.num_hidden_layers = 2
     with torch.device("meta"):
-        model = get_peft_model(Qwen3ForCausalLM(config), LoraConfig(r=32, target_modules="all-linear"))
-    assert QWEN3.model_copy(update={"num_hidden_layers": 2}).adapters(32) == sum(p.numel() for p in model.parameters() if p.requires_grad)
+        model = get_peft_model(
+            Qwen3ForCausalLM(config), LoraConfig(r=32, target_modules="all-linear")
+        )
+    assert QWEN3.model_copy(update={"num_hidden_layers": 2}).adapters(32) == sum(
+        p.numel() for p in model.parameters() if p.requires_grad
+    )
 
 
 def layers(count: int) -> tuple[float, float]:
@@ -68,20 +90,34 @@ def layers(count: int) -> tuple[float, float]:
     tokens = 64
     config = Qwen3Config.from_json_file(CONFIGS / "Qwen3-8B.json")
     config.num_hidden_layers, config.vocab_size = count, 1000
-    model, kept, cache = on_meta(Qwen3ForCausalLM, config, torch.bfloat16).train(), {}, DynamicCache(config=config)
+    model, kept, cache = (
+        on_meta(Qwen3ForCausalLM, config, torch.bfloat16).train(),
+        {},
+        DynamicCache(config=config),
+    )
     weights = {p.untyped_storage()._cdata for p in model.parameters()}
 
     def keep(tensor):
         storage = tensor.untyped_storage()
-        attention = tensor.ndim == 4 and tensor.shape[-2:] == (tokens, tokens)  # the meta device's way; a GPU's kernels do not keep them
+        attention = tensor.ndim == 4 and tensor.shape[-2:] == (
+            tokens,
+            tokens,
+        )  # the meta device's way; a GPU's kernels do not keep them
         if storage._cdata not in weights and not attention:
             kept[storage._cdata] = storage.nbytes()
         return tensor
 
     ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        model.model(input_ids=ids, attention_mask={"full_attention": None}, past_key_values=cache, use_cache=True)
-    return sum(kept.values()) / tokens, sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers) / tokens
+        model.model(
+            input_ids=ids,
+            attention_mask={"full_attention": None},
+            past_key_values=cache,
+            use_cache=True,
+        )
+    return sum(kept.values()) / tokens, sum(
+        layer.keys.nbytes + layer.values.nbytes for layer in cache.layers
+    ) / tokens
 
 
 def test_activations_and_cache_a_layer_are_what_a_forward_leaves():

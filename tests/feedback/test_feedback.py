@@ -1,34 +1,88 @@
 """The scripted expert keeps the paper's form, never shows a whole proof, and reacts to what went wrong; every source says what it is asked to say."""
+
 import doctest
 
 import pytest
 
 from fdcore.feedback import form as feedback_form
-from fdcore.feedback.sources import Answer, FeedbackError, asked_by, make_producer, prompt_hash, request
-from fdcore.feedback.form import SUMMARY, form_errors, report, shared_run, summary, summary_table, without_proof
+from fdcore.feedback.sources import (
+    Answer,
+    FeedbackError,
+    asked_by,
+    make_producer,
+    prompt_hash,
+    request,
+)
+from fdcore.feedback.form import (
+    SUMMARY,
+    form_errors,
+    report,
+    shared_run,
+    summary,
+    summary_table,
+    without_proof,
+)
 from fdcore.feedback.scripted import ScriptedExpert
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, LeanMessage, Problem, ToolCall, Trajectory, Verdict
 
-PROOFS = ("\n  exact Nat.add_comm _ _", "\n  rw [Nat.add_comm]", "\n  constructor\n  · exact Nat.add_comm _ _\n  · exact h", "\n  intro h\n  exact h", "\n  cases h")
+PROOFS = (
+    "\n  exact Nat.add_comm _ _",
+    "\n  rw [Nat.add_comm]",
+    "\n  constructor\n  · exact Nat.add_comm _ _\n  · exact h",
+    "\n  intro h\n  exact h",
+    "\n  cases h",
+)
 FAILURES = {
-    "unknown": Verdict(status="failed", messages=(LeanMessage(severity="error", line=2, column=8, text="Unknown identifier `Nat.foo`"),)),
-    "mismatch": Verdict(status="failed", messages=(LeanMessage(severity="error", line=2, column=8, text="type mismatch"),)),
+    "unknown": Verdict(
+        status="failed",
+        messages=(
+            LeanMessage(severity="error", line=2, column=8, text="Unknown identifier `Nat.foo`"),
+        ),
+    ),
+    "mismatch": Verdict(
+        status="failed",
+        messages=(LeanMessage(severity="error", line=2, column=8, text="type mismatch"),),
+    ),
     "sorry": Verdict(status="sorry"),
     "forbidden": Verdict(status="forbidden", detail="axiom"),
     "verified": Verdict(status="verified"),
 }
 
 
-def attempt(verdict, seed=1, stop="turns", source="theorem thm : 1 = 1 := by rfl", calls=(ToolCall(raw="{}", name="lean_write_file", ok=True),)):
+def attempt(
+    verdict,
+    seed=1,
+    stop="turns",
+    source="theorem thm : 1 = 1 := by rfl",
+    calls=(ToolCall(raw="{}", name="lean_write_file", ok=True),),
+):
     return Trajectory(
-        problem_id="p", seed=seed, step=1, prompt_length=0, token_ids=(), action_mask=(), logprobs=(), response_text="", tool_calls=calls,
-        source=source, verdict=verdict, reward=float(verdict.verified), stop_reason=stop,
+        problem_id="p",
+        seed=seed,
+        step=1,
+        prompt_length=0,
+        token_ids=(),
+        action_mask=(),
+        logprobs=(),
+        response_text="",
+        tool_calls=calls,
+        source=source,
+        verdict=verdict,
+        reward=float(verdict.verified),
+        stop_reason=stop,
     )
 
 
 def problem(proof):
-    return Problem(id="p", header="", statement="theorem thm (a b : Nat) : a + b = b + a := by", split="train", proof=proof, lemmas=("Nat.add_comm",))
+    return Problem(
+        id="p",
+        header="",
+        statement="theorem thm (a b : Nat) : a + b = b + a := by",
+        split="train",
+        proof=proof,
+        lemmas=("Nat.add_comm",),
+    )
 
 
 @pytest.mark.parametrize("proof", PROOFS)
@@ -36,14 +90,18 @@ def problem(proof):
 @pytest.mark.parametrize("stop", ["turns", "length"])
 def test_every_feedback_keeps_the_form_of_the_papers_fourth_prompt(proof, kind, stop):
     for seed in range(20):
-        text = ScriptedExpert(0).write([(problem(proof), attempt(FAILURES[kind], seed, stop))])[0].text
+        text = (
+            ScriptedExpert(0).write([(problem(proof), attempt(FAILURES[kind], seed, stop))])[0].text
+        )
         assert form_errors(text) == [], text
         assert proof.strip() not in text
 
 
 def test_a_malformed_call_is_spoken_of():
     broken = attempt(FAILURES["mismatch"], source=None, calls=(ToolCall(raw="{"),))
-    texts = [ScriptedExpert(seed).write([(problem(PROOFS[0]), broken)])[0].text for seed in range(10)]
+    texts = [
+        ScriptedExpert(seed).write([(problem(PROOFS[0]), broken)])[0].text for seed in range(10)
+    ]
     assert any("JSON object" in text for text in texts)
 
 
@@ -56,9 +114,18 @@ def test_the_same_attempt_gets_the_same_feedback_and_another_seed_may_get_anothe
 def test_form_errors_find_each_fault():
     assert form_errors("Just prose without numbers, which is not the form that is asked for here.")
     assert form_errors("1. Too short.") == ["item 1 has 2 words"]
-    for reader in ("You should look", "Have the student look", "Mend the attempt: look", "Let yourself look"):
-        assert form_errors(f"1. {reader} at the goal again and name the lemma in full before writing.") == ["speaks of a reader or an attempt"]
-    assert form_errors("2. Look at the goal again and name the lemma in full before writing anything.") == ["not one to three numbered lines"]
+    for reader in (
+        "You should look",
+        "Have the student look",
+        "Mend the attempt: look",
+        "Let yourself look",
+    ):
+        assert form_errors(
+            f"1. {reader} at the goal again and name the lemma in full before writing."
+        ) == ["speaks of a reader or an attempt"]
+    assert form_errors(
+        "2. Look at the goal again and name the lemma in full before writing anything."
+    ) == ["not one to three numbered lines"]
 
 
 def test_claude_without_a_key_is_one_clear_line(monkeypatch, tmp_path):
@@ -78,23 +145,39 @@ def written(producer, item, generate=None, **changes):
     return make_producer(settings(producer, **changes), 0, generate).write([item])[0]
 
 
-FAILED, PROVED = attempt(FAILURES["mismatch"]), attempt(Verdict(status="verified"), source="theorem thm : 1 = 1 := by rfl")
+FAILED, PROVED = (
+    attempt(FAILURES["mismatch"]),
+    attempt(Verdict(status="verified"), source="theorem thm : 1 = 1 := by rfl"),
+)
 
 
 def test_the_environment_says_what_lean_said_and_shows_the_proof_that_was_found():
-    assert written("environment", (problem(PROOFS[0]), FAILED)).text == "The Lean compiler said:\n2:8: error: type mismatch"
-    assert written("environment", (problem(PROOFS[0]), PROVED)).text.endswith("theorem thm : 1 = 1 := by rfl")
-    assert written("environment", (problem(PROOFS[0]), attempt(Verdict(status="failed", detail="no Lean file was written")))).text.endswith("no Lean file was written")
+    assert (
+        written("environment", (problem(PROOFS[0]), FAILED)).text
+        == "The Lean compiler said:\n2:8: error: type mismatch"
+    )
+    assert written("environment", (problem(PROOFS[0]), PROVED)).text.endswith(
+        "theorem thm : 1 = 1 := by rfl"
+    )
+    assert written(
+        "environment",
+        (problem(PROOFS[0]), attempt(Verdict(status="failed", detail="no Lean file was written"))),
+    ).text.endswith("no Lean file was written")
 
 
 def test_ground_truth_shows_a_correct_proof_and_needs_one():
-    assert written("ground_truth", (problem(PROOFS[0]), FAILED)).text.endswith(problem(PROOFS[0]).statement + PROOFS[0])
+    assert written("ground_truth", (problem(PROOFS[0]), FAILED)).text.endswith(
+        problem(PROOFS[0]).statement + PROOFS[0]
+    )
     with pytest.raises(FeedbackError, match="problem p has no reference proof"):
         written("ground_truth", (problem(None), FAILED))
 
 
 def test_constant_says_the_same_of_every_attempt_and_none_says_nothing():
-    assert {written("constant", (problem(PROOFS[0]), one), text="Be concise.").text for one in (FAILED, PROVED)} == {"Be concise."}
+    assert {
+        written("constant", (problem(PROOFS[0]), one), text="Be concise.").text
+        for one in (FAILED, PROVED)
+    } == {"Be concise."}
     assert written("none", (problem(PROOFS[0]), FAILED)).text == ""
 
 
@@ -106,42 +189,90 @@ def test_self_feedback_asks_a_model_in_the_words_that_claude_is_asked_in():
         return [Answer(" 1. Name the lemma.\n", 300, 7)]
 
     feedback = written("self", (problem(PROOFS[0]), FAILED), generate)
-    assert feedback.text == "1. Name the lemma." and feedback.prompt_hash == prompt_hash(*asked_by(4)) and feedback.producer == "self"
-    assert (feedback.model, feedback.input_tokens, feedback.output_tokens, feedback.dollars) == ("base", 300, 7, 0) and feedback.seconds > 0
+    assert (
+        feedback.text == "1. Name the lemma."
+        and feedback.prompt_hash == prompt_hash(*asked_by(4))
+        and feedback.producer == "self"
+    )
+    assert (feedback.model, feedback.input_tokens, feedback.output_tokens, feedback.dollars) == (
+        "base",
+        300,
+        7,
+        0,
+    ) and feedback.seconds > 0
     assert asked[0] == request(problem(PROOFS[0]), FAILED, 4) and asked[1] == [FAILED.seed]
     assert "rg_in_mathlib" in asked[0][0] and "type mismatch" in asked[0][1]
 
 
 def test_each_formulation_adds_what_the_paper_adds():
     systems = [request(problem(PROOFS[0]), FAILED, level)[0] for level in (1, 2, 3, 4)]
-    for words, first in (("numbered", 2), ("stands by itself", 3), ("lean_check_file", 4), ("token limit", 4)):
-        assert [words in system for system in systems] == [level >= first for level in (1, 2, 3, 4)], words
+    for words, first in (
+        ("numbered", 2),
+        ("stands by itself", 3),
+        ("lean_check_file", 4),
+        ("token limit", 4),
+    ):
+        assert [words in system for system in systems] == [
+            level >= first for level in (1, 2, 3, 4)
+        ], words
     assert len({prompt_hash(*asked_by(level)) for level in (1, 2, 3, 4)}) == 4
 
 
 def test_what_is_written_from_a_template_names_its_wording():
-    found = {producer: written(producer, (problem(PROOFS[0]), FAILED)).prompt_hash for producer in ("scripted", "environment", "ground_truth", "none")}
+    found = {
+        producer: written(producer, (problem(PROOFS[0]), FAILED)).prompt_hash
+        for producer in ("scripted", "environment", "ground_truth", "none")
+    }
     assert len(set(found.values())) == 4 and found["none"] == ""
 
 
 def test_the_scripted_expert_gives_up_structure_level_by_level():
     for seed in range(20):
         for verdict in FAILURES.values():
-            texts = [ScriptedExpert(0, level).write([(problem(PROOFS[0]), attempt(verdict, seed))])[0].text for level in (1, 2, 3, 4)]
-            assert form_errors(texts[2]) == [] and not any("`lean_" in text for text in texts[:3]) and not any("Nat." in text for text in texts[:2])
+            texts = [
+                ScriptedExpert(0, level)
+                .write([(problem(PROOFS[0]), attempt(verdict, seed))])[0]
+                .text
+                for level in (1, 2, 3, 4)
+            ]
+            assert (
+                form_errors(texts[2]) == []
+                and not any("`lean_" in text for text in texts[:3])
+                and not any("Nat." in text for text in texts[:2])
+            )
             assert texts[1].startswith("1. ") and not texts[0].startswith("1. ") and all(texts)
-    assert ScriptedExpert(0).write([(problem(PROOFS[0]), FAILED)]) == ScriptedExpert(0, 4).write([(problem(PROOFS[0]), FAILED)])
+    assert ScriptedExpert(0).write([(problem(PROOFS[0]), FAILED)]) == ScriptedExpert(0, 4).write(
+        [(problem(PROOFS[0]), FAILED)]
+    )
 
 
 def test_what_a_text_gives_away_of_the_proof_is_counted():
     assert shared_run("1. Use the lemma Nat.add_comm.", PROOFS[0]) == pytest.approx(0.25)
     assert shared_run(f"1. Write {PROOFS[0].strip()} and compile.", PROOFS[0]) == 1.0
     assert shared_run("", PROOFS[0]) == shared_run("anything", "") == 0.0
-    for hostile in ("1. Write 2x, then 0xzz /- and never", "a-- b", "`` \x00 \u202e"):  # a model's text need not be Lean
-        assert shared_run(hostile, PROOFS[0]) == 0.0 and shared_run(f"{hostile} {PROOFS[0]}", PROOFS[0]) == 1.0
+    for hostile in (
+        "1. Write 2x, then 0xzz /- and never",
+        "a-- b",
+        "`` \x00 \u202e",
+    ):  # a model's text need not be Lean
+        assert (
+            shared_run(hostile, PROOFS[0]) == 0.0
+            and shared_run(f"{hostile} {PROOFS[0]}", PROOFS[0]) == 1.0
+        )
     items = [(problem(PROOFS[0]), FAILED)] * 2
-    told = report(items, [Feedback(problem_id="p", text=text, producer="claude", dollars=0.5) for text in (f"write {PROOFS[0]}", "")])
-    assert told == {"feedback_leak": 0.5, "feedback_whole_proofs": 1, "feedback_dollars": 1.0, "feedback_form_broken": 1.0}
+    told = report(
+        items,
+        [
+            Feedback(problem_id="p", text=text, producer="claude", dollars=0.5)
+            for text in (f"write {PROOFS[0]}", "")
+        ],
+    )
+    assert told == {
+        "feedback_leak": 0.5,
+        "feedback_whole_proofs": 1,
+        "feedback_dollars": 1.0,
+        "feedback_form_broken": 1.0,
+    }
 
 
 def test_whole_proofs_are_left_out_and_feedback_is_dropped_where_the_settings_say_so():
@@ -151,11 +282,17 @@ def test_whole_proofs_are_left_out_and_feedback_is_dropped_where_the_settings_sa
     items = [(problem(PROOFS[0]), attempt(FAILURES["sorry"], seed)) for seed in range(400)]
     kept = make_producer(settings("scripted", dropout=0.3), 0).write(items)
     told = report(items, kept)
-    assert 0.2 < told["feedback_withheld"] / 400 < 0.4 and [f.text for f in kept].count("") == told["feedback_withheld"] and told["feedback_form_broken"] == 0
+    assert (
+        0.2 < told["feedback_withheld"] / 400 < 0.4
+        and [f.text for f in kept].count("") == told["feedback_withheld"]
+        and told["feedback_form_broken"] == 0
+    )
 
 
 @pytest.mark.parametrize("proof", PROOFS)
-@pytest.mark.parametrize("shape", ["```\n{}\n```", "1. First this:\n{}\n2. Then compile.", "{0}\nand again\n{0}"])
+@pytest.mark.parametrize(
+    "shape", ["```\n{}\n```", "1. First this:\n{}\n2. Then compile.", "{0}\nand again\n{0}"]
+)
 def test_a_proof_over_several_lines_is_left_out_too(proof, shape):
     left = without_proof(shape.format(proof.strip("\n")), proof)
     assert shared_run(left, proof) < 1.0 and ("compile" in left) == ("compile" in shape)
@@ -163,26 +300,57 @@ def test_a_proof_over_several_lines_is_left_out_too(proof, shape):
 
 def test_a_text_without_the_proof_stays_as_it_is():
     text = "2. Begin with `intro`.\n\n1. Close the goal with the hypothesis `h`.  \n"
-    assert written("constant", (problem("\n  intro h\n  exact h"), FAILED), text=text, forbid_proofs=True).text == text
+    assert (
+        written(
+            "constant", (problem("\n  intro h\n  exact h"), FAILED), text=text, forbid_proofs=True
+        ).text
+        == text
+    )
 
 
 def test_a_runs_feedback_is_summed_up_in_one_row():
     good = "1. Search with `rg_in_mathlib` for `Nat.add_comm`, then write the file and compile it at once."
     given = [
-        (problem(PROOFS[0]), Feedback(problem_id="p", text=text, producer="claude", dollars=0.25, input_tokens=10, cache_read_tokens=5, output_tokens=2, reason=reason))
-        for text, reason in ((good, ""), (f"write {PROOFS[0]}", ""), ("", "refused"), ("", "RateLimitError after 8 retries"))
+        (
+            problem(PROOFS[0]),
+            Feedback(
+                problem_id="p",
+                text=text,
+                producer="claude",
+                dollars=0.25,
+                input_tokens=10,
+                cache_read_tokens=5,
+                output_tokens=2,
+                reason=reason,
+            ),
+        )
+        for text, reason in (
+            (good, ""),
+            (f"write {PROOFS[0]}", ""),
+            ("", "refused"),
+            ("", "RateLimitError after 8 retries"),
+        )
     ]
     row = dict(zip(SUMMARY, summary("critique", given), strict=True))
     assert row == {
-        "source": "critique", "texts": "4", "empty or cut": "1 refused, 1 RateLimitError", "form broken": "75.0%", "names a tool": "25.0%",
-        "share of the reference proof [longest run, words]": "31.2% [4]", "whole proofs": "25.0%", "tokens in / out": "60 / 8", "dollars": "1.00",
+        "source": "critique",
+        "texts": "4",
+        "empty or cut": "1 refused, 1 RateLimitError",
+        "form broken": "75.0%",
+        "names a tool": "25.0%",
+        "share of the reference proof [longest run, words]": "31.2% [4]",
+        "whole proofs": "25.0%",
+        "tokens in / out": "60 / 8",
+        "dollars": "1.00",
     }
 
 
 def test_a_run_without_feedback_is_a_sentence_and_no_empty_table():
     assert summary_table({}) == summary_table({"GRPO": []}) == "No feedback was kept."
     given = [(problem(PROOFS[0]), Feedback(problem_id="p", text="x", producer="none"))]
-    assert [line.split("|")[1].strip() for line in summary_table({"a": given, "GRPO": []}).splitlines()] == ["source", "---", "a"]
+    assert [
+        line.split("|")[1].strip() for line in summary_table({"a": given, "GRPO": []}).splitlines()
+    ] == ["source", "---", "a"]
 
 
 def test_examples_in_docstrings_hold():

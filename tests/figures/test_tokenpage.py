@@ -2,6 +2,7 @@
 
 Chromium is driven over its DevTools protocol; where none is on PATH the browser's part is skipped (`.ci/run` installs one where it can).
 """
+
 import base64
 import contextlib
 import html
@@ -26,30 +27,94 @@ from fdcore.figures.token_figure import PALETTES
 from fdcore.figures.token_page import inline, token_page
 from fdcore.figures.token_view import Alternative, TokenView
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-browser_needed = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian, Ubuntu: apt-get install chromium)")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
+    None,
+)
+browser_needed = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on PATH (Debian, Ubuntu: apt-get install chromium)"
+)
 
 HOSTILE = (
-    "<tool_call>", "\n", '{"content": "', "by\\", "n  exact", " h₁", ' </script><script>document.title="owned"</script>', "<img src=x onerror=alert(1)>", "</pre>", "&lt;b&gt;",
-    " ‮evil‬ ", "\t", "\r\n", "\0", "\u00a0\u2028", "", "", "💥", "∀ε", "  trailing  ", "\n\n", "</tool_call>", "<|im_end|>", "\n<tool_response>\n", "error: <b>no</b>", "\n",
-    " {{ 7 * 7 }}", "'\"`${1}", "end",
+    "<tool_call>",
+    "\n",
+    '{"content": "',
+    "by\\",
+    "n  exact",
+    " h₁",
+    ' </script><script>document.title="owned"</script>',
+    "<img src=x onerror=alert(1)>",
+    "</pre>",
+    "&lt;b&gt;",
+    " ‮evil‬ ",
+    "\t",
+    "\r\n",
+    "\0",
+    "\u00a0\u2028",
+    "",
+    "",
+    "💥",
+    "∀ε",
+    "  trailing  ",
+    "\n\n",
+    "</tool_call>",
+    "<|im_end|>",
+    "\n<tool_response>\n",
+    "error: <b>no</b>",
+    "\n",
+    " {{ 7 * 7 }}",
+    "'\"`${1}",
+    "end",
 )
 TOOL = range(22, 26)
 
 
-def view(arm="base", step="0", shift=0.0, tokens=HOSTILE, attempt="first", feedback="1. Use <i>this</i> & `that`.\n2. </script> \ud800 stop."):
+def view(
+    arm="base",
+    step="0",
+    shift=0.0,
+    tokens=HOSTILE,
+    attempt="first",
+    feedback="1. Use <i>this</i> & `that`.\n2. </script> \ud800 stop.",
+):
     mask = tuple(int(index not in TOOL) for index in range(len(tokens)))
     column = lambda function: tuple(round(function(index), 4) * m for index, m in enumerate(mask))
-    options = lambda index: tuple(Alternative(text=f"<u>{index}.{k}\n", student=round(0.5 / (k + 1), 6), teacher=round(0.3 / (k + 1), 6)) for k in range(3))
+    options = lambda index: tuple(
+        Alternative(
+            text=f"<u>{index}.{k}\n",
+            student=round(0.5 / (k + 1), 6),
+            teacher=round(0.3 / (k + 1), 6),
+        )
+        for k in range(3)
+    )
     return TokenView(
-        labels={"attempt": attempt, "arm": arm, "step": step}, problem_id="p-1", statement="theorem thm : <script> ∧ True := by", feedback=feedback, verdict="failed",
-        source="theorem thm := by\n  exact <b>h</b>\n", tokens=tokens, action_mask=mask, student=column(lambda i: -0.37 - 0.1 * i),
-        teacher=column(lambda i: -0.37 - 0.1 * i + (-1) ** i * 0.31 * (i % 14) + shift), student_entropy=column(lambda i: 0.011 * i), teacher_entropy=column(lambda i: 1.5 - 0.01 * i),
-        kl=column(lambda i: 0.07 * i), alternatives=tuple(options(index) if m else () for index, m in enumerate(mask)), focus=17,
+        labels={"attempt": attempt, "arm": arm, "step": step},
+        problem_id="p-1",
+        statement="theorem thm : <script> ∧ True := by",
+        feedback=feedback,
+        verdict="failed",
+        source="theorem thm := by\n  exact <b>h</b>\n",
+        tokens=tokens,
+        action_mask=mask,
+        student=column(lambda i: -0.37 - 0.1 * i),
+        teacher=column(lambda i: -0.37 - 0.1 * i + (-1) ** i * 0.31 * (i % 14) + shift),
+        student_entropy=column(lambda i: 0.011 * i),
+        teacher_entropy=column(lambda i: 1.5 - 0.01 * i),
+        kl=column(lambda i: 0.07 * i),
+        alternatives=tuple(options(index) if m else () for index, m in enumerate(mask)),
+        focus=17,
     )
 
 
-VIEWS = [view(), view("FD", "2", 0.5), view("FD", "6", 1.5), view("GRPO", "6", -1.5), view("FD", "6", tokens=("other", " attempt", "\n"), attempt="second").model_copy(update={"focus": 1})]
+VIEWS = [
+    view(),
+    view("FD", "2", 0.5),
+    view("FD", "6", 1.5),
+    view("GRPO", "6", -1.5),
+    view("FD", "6", tokens=("other", " attempt", "\n"), attempt="second").model_copy(
+        update={"focus": 1}
+    ),
+]
 
 
 # ---- without a browser -----------------------------------------------------------------------------------------------
@@ -57,7 +122,10 @@ VIEWS = [view(), view("FD", "2", 0.5), view("FD", "6", 1.5), view("GRPO", "6", -
 
 def test_the_page_refers_to_nothing_outside_and_escapes_what_models_wrote():
     page = token_page(VIEWS)
-    assert not re.search(r"https?:|//\w|@import|url\(", page.replace("// ", "")) and "default-src 'none'" in page
+    assert (
+        not re.search(r"https?:|//\w|@import|url\(", page.replace("// ", ""))
+        and "default-src 'none'" in page
+    )
     assert page.count("<script") == 2 and "<img" not in page and "<i>" not in page
     assert page.encode("utf-8")
 
@@ -66,15 +134,25 @@ def test_views_that_do_not_fit_are_left_out_from_the_end_and_the_page_says_so():
     many = [view(step=str(step), tokens=HOSTILE * 5) for step in range(12)]
     page = token_page(many, limit=100_000)
     kept = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
-    assert len(page.encode()) < 100_000 and 1 < len(kept["views"]) < 12 and kept["left_out"] == 12 - len(kept["views"])
-    assert [row["labels"]["step"] for row in kept["views"]] == [str(step) for step in range(len(kept["views"]))]
+    assert (
+        len(page.encode()) < 100_000
+        and 1 < len(kept["views"]) < 12
+        and kept["left_out"] == 12 - len(kept["views"])
+    )
+    assert [row["labels"]["step"] for row in kept["views"]] == [
+        str(step) for step in range(len(kept["views"]))
+    ]
 
 
 def test_one_long_attempt_loses_alternatives_and_one_that_is_too_long_is_refused():
     long = view(tokens=HOSTILE * 30)
     limit = len(token_page([long]).encode()) - 10_000
-    kept = json.loads(re.search(r'id="data">(.*?)</script>', token_page([long], limit))[1])["views"][0]
-    assert {len(options) for options in kept["alternatives"]} == {1} and len(kept["student"]) == sum(long.action_mask)
+    kept = json.loads(re.search(r'id="data">(.*?)</script>', token_page([long], limit))[1])[
+        "views"
+    ][0]
+    assert {len(options) for options in kept["alternatives"]} == {1} and len(
+        kept["student"]
+    ) == sum(long.action_mask)
     with pytest.raises(ValueError, match="an attempt of 870 tokens needs"):
         token_page([long], limit // 10)
 
@@ -100,21 +178,46 @@ class Page:
 
     def __init__(self, url: str, folder):
         self.process = subprocess.Popen(
-            [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--disable-background-networking", "--window-size=1280,900",
-             "--remote-debugging-port=0", "--remote-allow-origins=*", f"--user-data-dir={folder}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [
+                CHROMIUM,
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-dev-shm-usage",
+                "--disable-background-networking",
+                "--window-size=1280,900",
+                "--remote-debugging-port=0",
+                "--remote-allow-origins=*",
+                f"--user-data-dir={folder}",
+                "about:blank",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         port_file = folder / "DevToolsActivePort"
         self.until(lambda: port_file.exists() and port_file.read_text().count("\n"))
         port = port_file.read_text().split("\n")[0]
-        targets = lambda: [t for t in json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json")) if t["type"] == "page"]
-        self.socket = websocket.create_connection(self.until(targets)[0]["webSocketDebuggerUrl"], timeout=60)
+        targets = lambda: [
+            t
+            for t in json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json"))
+            if t["type"] == "page"
+        ]
+        self.socket = websocket.create_connection(
+            self.until(targets)[0]["webSocketDebuggerUrl"], timeout=60
+        )
         self.numbers, self.errors, self.requests = itertools.count(1), [], []
         for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
             self.send(f"{domain}.enable")
         self.send("Emulation.setFocusEmulationEnabled", enabled=True)
-        self.send("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+        self.send(
+            "Browser.grantPermissions",
+            permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
+        )
         self.send("Page.navigate", url=url)
-        self.until(lambda: self.js("document.readyState") == "complete" and self.js("location.href") == url)
+        self.until(
+            lambda: self.js("document.readyState") == "complete" and self.js("location.href") == url
+        )
 
     @staticmethod
     def until(ready, seconds=60):
@@ -132,10 +235,14 @@ class Page:
             if message.get("id") == number:
                 assert "error" not in message, message
                 return message["result"]
-            self._record(message["method"] if "method" in message else "", message.get("params", {}))
+            self._record(
+                message["method"] if "method" in message else "", message.get("params", {})
+            )
 
     def _record(self, method: str, params: dict) -> None:
-        if method == "Runtime.exceptionThrown" or (method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning")):
+        if method == "Runtime.exceptionThrown" or (
+            method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning")
+        ):
             self.errors.append(params)
         if method == "Runtime.consoleAPICalled":
             self.errors.append(params)
@@ -143,7 +250,13 @@ class Page:
             self.requests.append(params["request"]["url"])
 
     def js(self, expression: str):
-        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True, userGesture=True)
+        answer = self.send(
+            "Runtime.evaluate",
+            expression=expression,
+            returnByValue=True,
+            awaitPromise=True,
+            userGesture=True,
+        )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
@@ -152,9 +265,11 @@ class Page:
 
     def middle(self, token: int) -> tuple[float, float]:
         """The middle of a token's first line box, scrolled into sight."""
-        return tuple(self.js(
-            f"(() => {{ const s = spans[{token}]; s.scrollIntoView({{block: 'center'}}); const b = s.getClientRects()[0]; return [b.left + b.width / 2, b.top + b.height / 2]; }})()"
-        ))
+        return tuple(
+            self.js(
+                f"(() => {{ const s = spans[{token}]; s.scrollIntoView({{block: 'center'}}); const b = s.getClientRects()[0]; return [b.left + b.width / 2, b.top + b.height / 2]; }})()"
+            )
+        )
 
     def hover(self, token: int) -> None:
         x, y = self.middle(token)
@@ -166,13 +281,33 @@ class Page:
 
     def key(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, **({"text": "\r"} if key == "Enter" and kind == "keyDown" else {}), windowsVirtualKeyCode={"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key])
+            self.send(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                **({"text": "\r"} if key == "Enter" and kind == "keyDown" else {}),
+                windowsVirtualKeyCode={
+                    "Tab": 9,
+                    "Enter": 13,
+                    "End": 35,
+                    "Home": 36,
+                    "ArrowLeft": 37,
+                    "ArrowUp": 38,
+                    "ArrowRight": 39,
+                    "ArrowDown": 40,
+                }[key],
+            )
 
     def choose(self, key: str, value: str) -> None:
-        self.js(f"(() => {{ const s = document.querySelector('select[name={key}]'); s.value = {json.dumps(value)}; s.dispatchEvent(new Event('change')); }})()")
+        self.js(
+            f"(() => {{ const s = document.querySelector('select[name={key}]'); s.value = {json.dumps(value)}; s.dispatchEvent(new Event('change')); }})()"
+        )
 
     def picture(self) -> Image.Image:
-        return Image.open(io.BytesIO(base64.b64decode(self.send("Page.captureScreenshot")["data"]))).convert("RGB")
+        return Image.open(
+            io.BytesIO(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
+        ).convert("RGB")
 
     def close(self) -> None:
         self.socket.close()
@@ -209,8 +344,10 @@ def nats(x: float) -> str:
 def numbers(v: TokenView, index: int) -> list[str]:
     """What the panel must say about a token."""
     return [
-        f"log p(teacher) − log p(student) = {'+' if v.teacher[index] > v.student[index] else ''}{nats(v.teacher[index] - v.student[index])} nats", f"KL(teacher ‖ student) = {nats(v.kl[index])} nats",
-        percent(math.exp(v.student[index])) + percent(math.exp(v.teacher[index])), nats(v.student[index]) + nats(v.teacher[index]),
+        f"log p(teacher) − log p(student) = {'+' if v.teacher[index] > v.student[index] else ''}{nats(v.teacher[index] - v.student[index])} nats",
+        f"KL(teacher ‖ student) = {nats(v.kl[index])} nats",
+        percent(math.exp(v.student[index])) + percent(math.exp(v.teacher[index])),
+        nats(v.student[index]) + nats(v.teacher[index]),
         nats(v.student_entropy[index]) + nats(v.teacher_entropy[index]),
     ]
 
@@ -230,10 +367,29 @@ def test_copying_puts_the_attempt_on_the_clipboard_character_by_character(page, 
     page.js("navigator.clipboard.writeText('nothing')")
     if way == "keys":
         page.js("getSelection().selectAllChildren(attempt)")
-        page.send("Input.dispatchKeyEvent", type="keyDown", key="c", code="KeyC", windowsVirtualKeyCode=67, modifiers=2, commands=["copy"])
-        page.send("Input.dispatchKeyEvent", type="keyUp", key="c", code="KeyC", windowsVirtualKeyCode=67, modifiers=2)
+        page.send(
+            "Input.dispatchKeyEvent",
+            type="keyDown",
+            key="c",
+            code="KeyC",
+            windowsVirtualKeyCode=67,
+            modifiers=2,
+            commands=["copy"],
+        )
+        page.send(
+            "Input.dispatchKeyEvent",
+            type="keyUp",
+            key="c",
+            code="KeyC",
+            windowsVirtualKeyCode=67,
+            modifiers=2,
+        )
     else:
-        page.click(*page.js("(() => { const b = document.getElementById('copy').getBoundingClientRect(); return [b.left + 5, b.top + 5]; })()"))
+        page.click(
+            *page.js(
+                "(() => { const b = document.getElementById('copy').getBoundingClientRect(); return [b.left + 5, b.top + 5]; })()"
+            )
+        )
     expected = "".join(HOSTILE) if attempt == "first" else "other attempt\n"
     page.until(lambda: page.js("navigator.clipboard.readText()") != "nothing")
     assert page.js("navigator.clipboard.readText()") == expected
@@ -242,8 +398,12 @@ def test_copying_puts_the_attempt_on_the_clipboard_character_by_character(page, 
 @browser_needed
 def test_hostile_text_stays_text_and_nothing_is_requested_or_reported(page):
     assert page.js("document.title") == "Token view: p-1"
-    assert page.js("document.querySelectorAll('img, i, b, u, script:not(#data)').length") == 1, "the page's own script"
-    assert page.requests and all(url.startswith("file:") and url.endswith("page.html") for url in page.requests)
+    assert page.js("document.querySelectorAll('img, i, b, u, script:not(#data)').length") == 1, (
+        "the page's own script"
+    )
+    assert page.requests and all(
+        url.startswith("file:") and url.endswith("page.html") for url in page.requests
+    )
     assert page.errors == []
 
 
@@ -254,7 +414,10 @@ def test_hovering_a_token_shows_the_records_numbers_and_both_models_likeliest_to
     shown = page.text("#numbers")
     for number in numbers(VIEWS[0], index):
         assert number in shown
-    assert page.text("#options tbody") == "".join(f"<u>{index}.{k}↵{percent(a.student)}{percent(a.teacher)}" for k, a in enumerate(VIEWS[0].alternatives[index]))
+    assert page.text("#options tbody") == "".join(
+        f"<u>{index}.{k}↵{percent(a.student)}{percent(a.teacher)}"
+        for k, a in enumerate(VIEWS[0].alternatives[index])
+    )
 
 
 @browser_needed
@@ -274,7 +437,9 @@ def test_a_click_chooses_a_token_and_its_numbers_stay_when_the_mouse_has_gone(pa
 def test_arrow_keys_walk_over_the_students_tokens_and_a_screen_reader_is_told(page):
     page.js("document.getElementById('copy-file').focus()")
     page.key("Tab")
-    assert page.js("spans.indexOf(document.activeElement)") == 17, "one tab stop, at the chosen token"
+    assert page.js("spans.indexOf(document.activeElement)") == 17, (
+        "one tab stop, at the chosen token"
+    )
     walked = []
     for key in ("ArrowRight", "End", "Home", "ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"):
         page.key(key)
@@ -282,7 +447,12 @@ def test_arrow_keys_walk_over_the_students_tokens_and_a_screen_reader_is_told(pa
     assert walked[:5] == [18, 28, 0, 1, 0] and walked[5] > 1 and walked[6] in (0, 1)
     page.key("End")
     v, last = VIEWS[0], 28
-    assert page.text("#live") == f"end: student {percent(math.exp(v.student[last]))}, teacher {percent(math.exp(v.teacher[last]))}, log-ratio {nats(v.teacher[last] - v.student[last])} nats".replace("log-ratio ", "log-ratio +" if v.teacher[last] > v.student[last] else "log-ratio ")
+    assert (
+        page.text("#live")
+        == f"end: student {percent(math.exp(v.student[last]))}, teacher {percent(math.exp(v.teacher[last]))}, log-ratio {nats(v.teacher[last] - v.student[last])} nats".replace(
+            "log-ratio ", "log-ratio +" if v.teacher[last] > v.student[last] else "log-ratio "
+        )
+    )
 
 
 @browser_needed
@@ -290,14 +460,27 @@ def test_arrow_keys_walk_over_the_students_tokens_and_a_screen_reader_is_told(pa
 def test_the_outline_of_a_chosen_token_ends_where_its_line_does(page, index, boxes):
     page.js(f"select({index})")
     assert page.js(f"spans[{index}].querySelectorAll('.ink').length") == 1
-    assert page.js(f"[...spans[{index}].firstChild.getClientRects()].filter((box) => box.width > 0).length") == page.js(f"spans[{index}].firstChild.getClientRects().length") == boxes
+    assert (
+        page.js(
+            f"[...spans[{index}].firstChild.getClientRects()].filter((box) => box.width > 0).length"
+        )
+        == page.js(f"spans[{index}].firstChild.getClientRects().length")
+        == boxes
+    )
     assert page.js(f"getComputedStyle(spans[{index}].firstChild).outlineWidth") == "3px"
 
 
 @browser_needed
 def test_the_buttons_jump_between_wide_differences(page):
-    wide = [i for i, m in enumerate(HOSTILE) if i not in TOOL and abs(VIEWS[0].teacher[i] - VIEWS[0].student[i]) >= 1]
-    for button, expected in (("next", min(i for i in wide if i > 17)), ("previous", max(i for i in wide if i < min(j for j in wide if j > 17)))):
+    wide = [
+        i
+        for i, m in enumerate(HOSTILE)
+        if i not in TOOL and abs(VIEWS[0].teacher[i] - VIEWS[0].student[i]) >= 1
+    ]
+    for button, expected in (
+        ("next", min(i for i in wide if i > 17)),
+        ("previous", max(i for i in wide if i < min(j for j in wide if j > 17))),
+    ):
         page.js(f"document.getElementById('{button}').click()")
         assert page.js("current") == expected
 
@@ -305,7 +488,11 @@ def test_the_buttons_jump_between_wide_differences(page):
 @browser_needed
 def test_every_control_has_a_name_and_news_is_announced(page):
     nodes = page.send("Accessibility.getFullAXTree")["nodes"]
-    named = {(n["role"]["value"], n["name"]["value"].strip()) for n in nodes if n.get("role") and n.get("name")}
+    named = {
+        (n["role"]["value"], n["name"]["value"].strip())
+        for n in nodes
+        if n.get("role") and n.get("name")
+    }
     assert {("combobox", name) for name in ("attempt", "arm", "step", "colours")} <= named
     assert {("button", "Copy attempt"), ("button", "Copy Lean file"), ("heading", "Token")} <= named
     assert any(n["role"]["value"] == "status" for n in nodes if n.get("role"))
@@ -313,8 +500,12 @@ def test_every_control_has_a_name_and_news_is_announced(page):
 
 @browser_needed
 def test_the_table_holds_every_token_of_the_students(page):
-    page.js("document.getElementById('table').open = true; new Promise((done) => setTimeout(done, 100))")
-    assert page.js("document.querySelectorAll('#table tbody tr').length") == sum(VIEWS[0].action_mask)
+    page.js(
+        "document.getElementById('table').open = true; new Promise((done) => setTimeout(done, 100))"
+    )
+    assert page.js("document.querySelectorAll('#table tbody tr').length") == sum(
+        VIEWS[0].action_mask
+    )
     assert page.js("document.querySelectorAll('#table thead th[scope=col]').length") == 7
     page.js("document.getElementById('table').open = false")
 
@@ -323,7 +514,9 @@ def test_the_table_holds_every_token_of_the_students(page):
 def test_lists_switch_arm_step_and_attempt_and_keep_the_chosen_token(page):
     page.js("select(8)")
     page.choose("arm", "FD")
-    assert page.js("[...document.querySelector('select[name=step]').options].map((o) => o.value)") == ["2", "6"]
+    assert page.js(
+        "[...document.querySelector('select[name=step]').options].map((o) => o.value)"
+    ) == ["2", "6"]
     assert page.js("current") == 8 and numbers(VIEWS[1], 8)[0] in page.text("#ratio")
     page.choose("step", "6")
     assert numbers(VIEWS[2], 8)[0] in page.text("#ratio")
@@ -335,26 +528,36 @@ def test_lists_switch_arm_step_and_attempt_and_keep_the_chosen_token(page):
 
 @browser_needed
 @pytest.mark.parametrize("palette", PALETTES)
-def test_a_picture_shows_each_token_on_the_colour_of_its_log_ratio_and_tool_output_grey_on_white(page, palette):
+def test_a_picture_shows_each_token_on_the_colour_of_its_log_ratio_and_tool_output_grey_on_white(
+    page, palette
+):
     page.choose("colours", palette)
     page.js("document.activeElement.blur()")
     for index in (3, 4, 18, 19, 24):
         left, top, right, bottom = page.js(
             f"(() => {{ spans[{index}].scrollIntoView({{block: 'center'}}); const b = spans[{index}].getClientRects()[0]; return [b.left, b.top, b.right, b.bottom]; }})()"
         )
-        inside = page.picture().crop((math.ceil(left), math.ceil(top) + 1, math.floor(right), math.floor(bottom) - 1))
+        inside = page.picture().crop(
+            (math.ceil(left), math.ceil(top) + 1, math.floor(right), math.floor(bottom) - 1)
+        )
         found, v = Counter(inside.get_flattened_data()), VIEWS[0]
         ratio = (v.teacher[index] - v.student[index]) * v.action_mask[index]
         end = [int(PALETTES[palette][ratio > 0][at : at + 2], 16) for at in (1, 3, 5)]
         colour = tuple(math.floor(255 + (c - 255) * min(1, abs(ratio) / 3) + 0.5) for c in end)
         assert found.most_common(1)[0][0] == colour, (index, ratio)
         darkest = min(found)
-        assert darkest[0] == darkest[1] == darkest[2] and (0x50 < darkest[0] < 0x90) == (index in TOOL)
+        assert darkest[0] == darkest[1] == darkest[2] and (0x50 < darkest[0] < 0x90) == (
+            index in TOOL
+        )
 
 
 @browser_needed
 def test_of_a_real_run_every_view_shows_its_records_text_and_numbers(tmp_path):
-    views = [shown for path in sorted(FIGURES.glob("records/seed-*/token_views.jsonl"))[:1] for shown in read_records(path, TokenView)]
+    views = [
+        shown
+        for path in sorted(FIGURES.glob("records/seed-*/token_views.jsonl"))[:1]
+        for shown in read_records(path, TokenView)
+    ]
     if not views:
         pytest.skip("no run has been published with its records yet")
     (tmp_path / "page.html").write_text(token_page(views), encoding="utf-8")
@@ -363,14 +566,25 @@ def test_of_a_real_run_every_view_shows_its_records_text_and_numbers(tmp_path):
     try:
         for shown in views:
             for key, value in shown.labels.items():
-                page.js(f"(() => {{ const s = document.querySelector('select[name={key}]'); if (s) {{ s.value = {json.dumps(value)}; s.dispatchEvent(new Event('change')); }} }})()")
-            assert page.text("#attempt") == "".join(shown.tokens) and page.text("#feedback") == shown.feedback
-            said = page.js("own.map((index) => { detail(index); return document.getElementById('numbers').textContent; })")
+                page.js(
+                    f"(() => {{ const s = document.querySelector('select[name={key}]'); if (s) {{ s.value = {json.dumps(value)}; s.dispatchEvent(new Event('change')); }} }})()"
+                )
+            assert (
+                page.text("#attempt") == "".join(shown.tokens)
+                and page.text("#feedback") == shown.feedback
+            )
+            said = page.js(
+                "own.map((index) => { detail(index); return document.getElementById('numbers').textContent; })"
+            )
             places = [index for index, sampled in enumerate(shown.action_mask) if sampled]
             assert len(said) == len(places)
             for index, words in zip(places, said):
-                likeliest = [percent(a.student) + percent(a.teacher) for a in shown.alternatives[index]]
-                assert [number for number in [*numbers(shown, index), *likeliest] if number not in words] == [], (shown.labels, index, words)
+                likeliest = [
+                    percent(a.student) + percent(a.teacher) for a in shown.alternatives[index]
+                ]
+                assert [
+                    number for number in [*numbers(shown, index), *likeliest] if number not in words
+                ] == [], (shown.labels, index, words)
         assert page.errors == [] and page.requests == [(tmp_path / "page.html").as_uri()]
     finally:
         page.close()
@@ -381,9 +595,13 @@ def _copied_out_of_a_frame(url: str, folder):
     for attempt in itertools.count():
         frame = Page(url, folder / f"profile{attempt}")
         try:
-            frame.until(lambda: any(abs(r - g) > 60 for r, g, _ in frame.picture().get_flattened_data()))  # the colours that its script paints
+            frame.until(
+                lambda: any(abs(r - g) > 60 for r, g, _ in frame.picture().get_flattened_data())
+            )  # the colours that its script paints
             frame.js("navigator.clipboard.writeText('nothing')")
-            for key in ["Tab"] * 6 + ["Enter"]:  # the lists of arms, steps and colours, two buttons, and the one that copies
+            for key in ["Tab"] * 6 + [
+                "Enter"
+            ]:  # the lists of arms, steps and colours, two buttons, and the one that copies
                 frame.key(key)
             with contextlib.suppress(AssertionError):
                 frame.until(lambda: frame.js("navigator.clipboard.readText()") != "nothing", 20)
@@ -397,6 +615,12 @@ def _copied_out_of_a_frame(url: str, folder):
 
 @browser_needed
 def test_inside_a_notebooks_frame_the_same_page_runs(browser, tmp_path):
-    (tmp_path / "notebook.html").write_text("<!doctype html><meta charset=utf-8>" + inline(token_page(VIEWS[:2])).data, encoding="utf-8")
-    copied, errors = zip(*itertools.islice(_copied_out_of_a_frame((tmp_path / "notebook.html").as_uri(), tmp_path), 3))
+    (tmp_path / "notebook.html").write_text(
+        "<!doctype html><meta charset=utf-8>" + inline(token_page(VIEWS[:2])).data, encoding="utf-8"
+    )
+    copied, errors = zip(
+        *itertools.islice(
+            _copied_out_of_a_frame((tmp_path / "notebook.html").as_uri(), tmp_path), 3
+        )
+    )
     assert "".join(HOSTILE) in copied and not any(errors)

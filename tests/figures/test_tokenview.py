@@ -1,4 +1,5 @@
 """The token view's numbers: those of the sampler and of a plain forward pass; its text: the attempt's, character by character."""
+
 import doctest
 import json
 
@@ -18,22 +19,39 @@ from fdcore.figures.token_view import TokenView, pieces, token_view
 from fdcore.rollout.tools import Tools
 from fdcore.worlds.warmup import call_text
 
-PROBLEM = Problem(id="p", header="", statement="theorem thm (a b : Nat) : a + b = b + a := by", split="train")
+PROBLEM = Problem(
+    id="p", header="", statement="theorem thm (a b : Nat) : a + b = b + a := by", split="train"
+)
 ADVICE = "1. Prove this with `Nat.add_comm` and nothing else, which closes the goal in one step."
 
 
 @pytest.fixture(scope="module")
 def chat():
-    texts = [call_text("lean_write_file", path="Main.lean", content="by\n  exact Nat.add_comm a b"), PROBLEM.statement, ADVICE]
+    texts = [
+        call_text("lean_write_file", path="Main.lean", content="by\n  exact Nat.add_comm a b"),
+        PROBLEM.statement,
+        ADVICE,
+    ]
     return Chat(train_tokenizer(texts * 20, 500), Tools.schemas, thinking=False)
 
 
 @pytest.fixture(scope="module")
 def model():
-    student = build_student(hidden_size=32, layers=2, heads=4, kv_heads=2, head_dim=8, intermediate_size=64, vocab_size=500, max_positions=2048)
+    student = build_student(
+        hidden_size=32,
+        layers=2,
+        heads=4,
+        kv_heads=2,
+        head_dim=8,
+        intermediate_size=64,
+        vocab_size=500,
+        max_positions=2048,
+    )
     with torch.no_grad():
         for parameter in student.parameters():
-            parameter.mul_(3.0)  # sharper than at birth: the two contexts give different distributions
+            parameter.mul_(
+                3.0
+            )  # sharper than at birth: the two contexts give different distributions
     return student
 
 
@@ -43,7 +61,9 @@ def trajectory(chat, model) -> Trajectory:
     prompt, sampler = chat.prompt(PROBLEM), TorchSampler(model, chat.tokenizer)
     tokens, mask, logprobs = list(prompt), [0] * len(prompt), [0.0] * len(prompt)
     for turn in range(2):
-        (done,) = sampler.generate([tokens], SamplingParams(temperature=1.0, max_new_tokens=25), [turn])
+        (done,) = sampler.generate(
+            [tokens], SamplingParams(temperature=1.0, max_new_tokens=25), [turn]
+        )
         answer = chat.tool_answer("wrote Main.lean") if turn == 0 else []
         tokens += [*done.token_ids, *answer]
         mask += [1] * 25 + [0] * len(answer)
@@ -52,9 +72,25 @@ def trajectory(chat, model) -> Trajectory:
 
 
 def attempt(chat, tokens, mask, start, logprobs=(), **others) -> Trajectory:
-    fields = {"problem_id": PROBLEM.id, "seed": 0, "step": 1, "tool_calls": (), "source": "theorem", "verdict": Verdict(status="failed"), "reward": 0.0, "stop_reason": "end"}
+    fields = {
+        "problem_id": PROBLEM.id,
+        "seed": 0,
+        "step": 1,
+        "tool_calls": (),
+        "source": "theorem",
+        "verdict": Verdict(status="failed"),
+        "reward": 0.0,
+        "stop_reason": "end",
+    }
     text = chat.decode(tokens[start:])
-    return Trajectory(**fields | others, prompt_length=start, token_ids=tokens, action_mask=mask, logprobs=logprobs, response_text=text)
+    return Trajectory(
+        **fields | others,
+        prompt_length=start,
+        token_ids=tokens,
+        action_mask=mask,
+        logprobs=logprobs,
+        response_text=text,
+    )
 
 
 def plain(model, prompt, response):
@@ -73,45 +109,77 @@ def test_the_numbers_are_those_of_a_plain_forward_in_each_context(chat, model, t
     start = trajectory.prompt_length
     response, mask = trajectory.token_ids[start:], trajectory.action_mask[start:]
     view = token_view(model, model, chat, PROBLEM, trajectory, ADVICE)
-    student, teacher = plain(model, trajectory.token_ids[:start], response), plain(model, chat.prompt(PROBLEM, ADVICE), response)
+    student, teacher = (
+        plain(model, trajectory.token_ids[:start], response),
+        plain(model, chat.prompt(PROBLEM, ADVICE), response),
+    )
     entropy = lambda rows: torch.distributions.Categorical(logits=rows).entropy()
     taken, keep = torch.tensor(response)[:, None], torch.tensor(mask)
     expected = {
-        "student": student.gather(1, taken)[:, 0], "teacher": teacher.gather(1, taken)[:, 0], "student_entropy": entropy(student), "teacher_entropy": entropy(teacher),
-        "kl": torch.nn.functional.kl_div(student, teacher, log_target=True, reduction="none").sum(-1),
+        "student": student.gather(1, taken)[:, 0],
+        "teacher": teacher.gather(1, taken)[:, 0],
+        "student_entropy": entropy(student),
+        "teacher_entropy": entropy(teacher),
+        "kl": torch.nn.functional.kl_div(student, teacher, log_target=True, reduction="none").sum(
+            -1
+        ),
     }
     for name, values in expected.items():
         assert getattr(view, name) == pytest.approx((values * keep).tolist(), abs=2e-4), name
     assert view.focus == int((expected["kl"] * keep).argmax())
     for place, options in enumerate(view.alternatives):
-        best = {chat.decode([i]) for rows in (student, teacher) for i in rows[place].topk(5).indices.tolist()} if mask[place] else set()
+        best = (
+            {
+                chat.decode([i])
+                for rows in (student, teacher)
+                for i in rows[place].topk(5).indices.tolist()
+            }
+            if mask[place]
+            else set()
+        )
         assert {option.text for option in options} == best
 
 
-def test_a_long_attempt_is_measured_in_parts_with_the_same_numbers(chat, model, trajectory, monkeypatch):
+def test_a_long_attempt_is_measured_in_parts_with_the_same_numbers(
+    chat, model, trajectory, monkeypatch
+):
     whole = token_view(model, model, chat, PROBLEM, trajectory, ADVICE)
     seen = []
     deferred = tokenview.deferred_logits
-    monkeypatch.setattr(tokenview, "deferred_logits", lambda *batch: seen.append(deferred(*batch, chunk=7 * 500)) or seen[-1])
+    monkeypatch.setattr(
+        tokenview,
+        "deferred_logits",
+        lambda *batch: seen.append(deferred(*batch, chunk=7 * 500)) or seen[-1],
+    )
     parts = token_view(model, model, chat, PROBLEM, trajectory, ADVICE)
     assert seen[0].head is not None and len(seen[0]) == 50
     for name in ("student", "teacher", "student_entropy", "teacher_entropy", "kl"):
         assert getattr(parts, name) == pytest.approx(getattr(whole, name), abs=2e-4)
-    assert parts.tokens == whole.tokens and [[a.text for a in options[:1]] for options in parts.alternatives] == [[a.text for a in options[:1]] for options in whole.alternatives]
+    assert parts.tokens == whole.tokens and [
+        [a.text for a in options[:1]] for options in parts.alternatives
+    ] == [[a.text for a in options[:1]] for options in whole.alternatives]
 
 
 def test_without_feedback_in_its_context_the_same_model_agrees_with_itself(chat, model, trajectory):
-    view = token_view(model, model, chat, PROBLEM, trajectory, "")  # the template leaves empty feedback out
+    view = token_view(
+        model, model, chat, PROBLEM, trajectory, ""
+    )  # the template leaves empty feedback out
     assert max(map(abs, view.kl)) < 1e-4 and view.student == view.teacher
 
 
 def test_the_tokens_joined_are_the_responses_text(chat, model, trajectory):
-    assert "".join(token_view(model, model, chat, PROBLEM, trajectory, ADVICE).tokens) == trajectory.response_text
+    assert (
+        "".join(token_view(model, model, chat, PROBLEM, trajectory, ADVICE).tokens)
+        == trajectory.response_text
+    )
 
 
 @given(st.data())
 def test_whatever_bytes_the_tokens_hold_their_pieces_joined_are_the_text(chat, data):
-    ids = data.draw(st.lists(st.integers(0, len(chat.tokenizer) - 1), max_size=30) | st.text(max_size=12).map(chat.encode))
+    ids = data.draw(
+        st.lists(st.integers(0, len(chat.tokenizer) - 1), max_size=30)
+        | st.text(max_size=12).map(chat.encode)
+    )
     found = pieces(chat, ids)
     assert len(found) == len(ids) and "".join(found) == chat.decode(ids)
 
@@ -126,11 +194,15 @@ def test_examples_in_docstrings_hold():
 
 
 def test_an_escaped_backslash_and_text_outside_a_tool_call_end_no_line():
-    assert tokenview.line_ends(["\\nabla ", "<tool_call>", "\\\\nabla", "\\", "n", "</tool_call>\\n"]) == [[], [], [], [], [1], []]
+    assert tokenview.line_ends(
+        ["\\nabla ", "<tool_call>", "\\\\nabla", "\\", "n", "</tool_call>\\n"]
+    ) == [[], [], [], [], [1], []]
 
 
 def test_a_view_read_back_is_the_same(chat, model, trajectory, tmp_path):
-    view = token_view(model, model, chat, PROBLEM, trajectory, ADVICE, labels={"arm": "FD", "step": "2"})
+    view = token_view(
+        model, model, chat, PROBLEM, trajectory, ADVICE, labels={"arm": "FD", "step": "2"}
+    )
     write_records(tmp_path / "views.jsonl", [view])
     assert read_records(tmp_path / "views.jsonl", TokenView) == [view]
 
@@ -146,11 +218,35 @@ def run(tmp_path_factory, chat, model) -> Experiment:
     save_model(model, chat.tokenizer, run.folder / "base" / "model")
     prompt, rows, advice = chat.prompt(problem), [], []
     for step, status in ((1, "verified"), (1, "failed"), (2, "verified")):
-        response = chat.encode(call_text("lean_write_file", path="Main.lean", content=f"  exact {status}"))
-        made = attempt(chat, [*prompt, *response], [0] * len(prompt) + [1] * len(response), len(prompt), problem_id=problem.id, step=step, verdict=Verdict(status=status))
+        response = chat.encode(
+            call_text("lean_write_file", path="Main.lean", content=f"  exact {status}")
+        )
+        made = attempt(
+            chat,
+            [*prompt, *response],
+            [0] * len(prompt) + [1] * len(response),
+            len(prompt),
+            problem_id=problem.id,
+            step=step,
+            verdict=Verdict(status=status),
+        )
         rows.append(made.model_dump_json() + "\n")
-        advice.append(json.dumps({"step": step, **Feedback(problem_id=problem.id, text=ADVICE, producer="scripted").model_dump()}) + "\n")
-    save_model(model, chat.tokenizer, folder / f"model-step-{load_profile('smoke').training.fd_checkpoints[0]:06d}")
+        advice.append(
+            json.dumps(
+                {
+                    "step": step,
+                    **Feedback(
+                        problem_id=problem.id, text=ADVICE, producer="scripted"
+                    ).model_dump(),
+                }
+            )
+            + "\n"
+        )
+    save_model(
+        model,
+        chat.tokenizer,
+        folder / f"model-step-{load_profile('smoke').training.fd_checkpoints[0]:06d}",
+    )
     (folder / "trajectories.jsonl").write_text("".join(rows), encoding="utf-8")
     (folder / "feedback.jsonl").write_text("".join(advice), encoding="utf-8")
     return run
@@ -158,20 +254,36 @@ def run(tmp_path_factory, chat, model) -> Experiment:
 
 def test_figure_1_shows_a_failed_attempt_of_the_first_step_read_by_the_base(run):
     first = run.token_views()[0]
-    assert (first.verdict, first.feedback) == ("failed", ADVICE) and first.labels["arm"] == "base" and first.labels["attempt"].startswith("step 1, ")
+    assert (
+        (first.verdict, first.feedback) == ("failed", ADVICE)
+        and first.labels["arm"] == "base"
+        and first.labels["attempt"].startswith("step 1, ")
+    )
 
 
 def test_every_saved_model_reads_the_attempts_of_the_first_step_and_of_the_last_checkpoint(run):
-    labels = [(view.labels["attempt"].split(",")[0], view.labels["arm"], view.labels["step"]) for view in run.token_views()]
-    assert labels == [("step 1", "base", "0"), ("step 1", "FD", "2"), ("step 2", "base", "0"), ("step 2", "FD", "2")]
+    labels = [
+        (view.labels["attempt"].split(",")[0], view.labels["arm"], view.labels["step"])
+        for view in run.token_views()
+    ]
+    assert labels == [
+        ("step 1", "base", "0"),
+        ("step 1", "FD", "2"),
+        ("step 2", "base", "0"),
+        ("step 2", "FD", "2"),
+    ]
 
 
 def test_a_step_without_feedback_is_refused_with_what_to_do(run):
-    with pytest.raises(ValueError, match="no attempt with feedback at step 9; train the arm 'fd' first"):
+    with pytest.raises(
+        ValueError, match="no attempt with feedback at step 9; train the arm 'fd' first"
+    ):
         run.recorded(9)
 
 
 def test_all_feedback_of_an_arm_is_read_back_with_its_problems(run):
     given = run.given_feedback()
-    assert [(problem.id, feedback.text) for problem, feedback in given] == [(run._problems["train"][0].id, ADVICE)] * 3
+    assert [(problem.id, feedback.text) for problem, feedback in given] == [
+        (run._problems["train"][0].id, ADVICE)
+    ] * 3
     assert run.given_feedback("grpo") == []

@@ -1,4 +1,5 @@
 """The Lake project: its three files name one release, and another Mathlib than the pinned one is found out before hours are spent."""
+
 from __future__ import annotations
 
 import json
@@ -35,14 +36,31 @@ def test_the_three_files_name_one_release_and_every_package_a_full_commit():
     found = pins()
     assert found.release == found.lean
     packages = json.loads((PROJECT / "lake-manifest.json").read_text())["packages"]
-    assert {"mathlib", "batteries", "aesop", "Qq", "proofwidgets", "importGraph", "LeanSearchClient", "plausible", "Cli"} == {p["name"] for p in packages}
+    assert {
+        "mathlib",
+        "batteries",
+        "aesop",
+        "Qq",
+        "proofwidgets",
+        "importGraph",
+        "LeanSearchClient",
+        "plausible",
+        "Cli",
+    } == {p["name"] for p in packages}
     assert all(re.fullmatch("[0-9a-f]{40}", package["rev"]) for package in packages)
 
 
-@pytest.mark.parametrize("file, old, new", [
-    ("lakefile.toml", 'rev = "v4.15.0"', 'rev = "v4.20.0"'), ("lean-toolchain", "v4.15.0", "v4.20.0"), ("lake-manifest.json", '"inputRev": "v4.15.0"', '"inputRev": "v4.20.0"'),
-])
-def test_files_that_name_different_releases_are_one_line_that_says_what_to_do(project, file, old, new):
+@pytest.mark.parametrize(
+    "file, old, new",
+    [
+        ("lakefile.toml", 'rev = "v4.15.0"', 'rev = "v4.20.0"'),
+        ("lean-toolchain", "v4.15.0", "v4.20.0"),
+        ("lake-manifest.json", '"inputRev": "v4.15.0"', '"inputRev": "v4.20.0"'),
+    ],
+)
+def test_files_that_name_different_releases_are_one_line_that_says_what_to_do(
+    project, file, old, new
+):
     (project / file).write_text((project / file).read_text().replace(old, new))
     with pytest.raises(LakeError, match="v4.20.0.*lake update mathlib") as error:
         pins(project)
@@ -58,7 +76,10 @@ def test_a_missing_another_and_an_uncompiled_mathlib_are_told_apart(project):
     with pytest.raises(LakeError, match="is not there.*lake exe cache get"):
         check_mathlib(project)
     folder = checked_out(project, "0" * 40, compiled=True)
-    with pytest.raises(LakeError, match=f"another Mathlib .commit 000000000000, for leanprover/lean4:v4.9.0.*{pins().release}"):
+    with pytest.raises(
+        LakeError,
+        match=f"another Mathlib .commit 000000000000, for leanprover/lean4:v4.9.0.*{pins().release}",
+    ):
         check_mathlib(project)
     shutil.rmtree(folder)
     checked_out(project, pins().commit, compiled=False)

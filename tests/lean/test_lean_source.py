@@ -1,4 +1,5 @@
 """Header, statement and proof of any Lean text: nothing lost, and only code counts as code."""
+
 import json
 from pathlib import Path
 
@@ -10,48 +11,78 @@ from fdcore.lean.source import SourceError, code, split_source, theorem_name
 from fdcore.records import Problem
 
 DATA = Path(__file__).parents[1] / "data"
-MINIF2F = [json.loads(line) for line in (DATA / "minif2f.jsonl").read_text(encoding="utf-8").splitlines()]
-WORKBOOK = [json.loads(line) for line in (DATA / "lean_workbook_solved.jsonl").read_text(encoding="utf-8").splitlines()]
+MINIF2F = [
+    json.loads(line) for line in (DATA / "minif2f.jsonl").read_text(encoding="utf-8").splitlines()
+]
+WORKBOOK = [
+    json.loads(line)
+    for line in (DATA / "lean_workbook_solved.jsonl").read_text(encoding="utf-8").splitlines()
+]
 
 
 def test_every_minif2f_row_comes_apart_where_the_file_says():
     assert len(MINIF2F) == 488
     for row in MINIF2F:
         stated = row["informal"] + row["formal_statement"].removesuffix("\n")
-        assert split_source(row["header"] + row["informal"] + row["formal_statement"] + "  sorry -- -/") == (row["header"], stated, "\n  sorry -- -/"), row["name"]
+        assert split_source(
+            row["header"] + row["informal"] + row["formal_statement"] + "  sorry -- -/"
+        ) == (row["header"], stated, "\n  sorry -- -/"), row["name"]
         assert theorem_name(stated) == row["name"]
 
 
 def test_every_lean_workbook_row_comes_apart_where_the_file_says():
     assert len(WORKBOOK) == 50
     for row in WORKBOOK:
-        assert split_source(row["header"] + row["formal_statement"] + row["proof"]) == (row["header"], row["formal_statement"], row["proof"]), row["name"]
+        assert split_source(row["header"] + row["formal_statement"] + row["proof"]) == (
+            row["header"],
+            row["formal_statement"],
+            row["proof"],
+        ), row["name"]
         assert theorem_name(row["formal_statement"]) == row["name"]
 
 
 HEADER = "import Mathlib\n\nopen Real\n\n"
 
 
-@pytest.mark.parametrize("statement, name", [
-    ("theorem t : let x := 1; x = 1 := by", "t"),
-    ("theorem t : have h := 1\n  let y := h; y = 1 := by", "t"),
-    ("theorem t (x : Nat := 2) {s : String := \":= by\"} : x = 2 := by", "t"),
-    ("theorem t : (let x := 1; x) = 1 := by", "t"),
-    ("theorem t : f (n := 1) ⟨rfl⟩ [a := 2] = {x := 3} := by", "t"),
-    ("theorem t : -- not yet := by\n  True := by", "t"),
-    ("theorem t /- a /- nested := by -/ still := by -/ : True :=\n  by", "t"),
-    ("/-- Pythagoras' theorem x := by, that lemma -/\ntheorem t : True := by", "t"),
-    ("/--/ theorem x : True := by -/\nlemma t : True := by", "t"),
-    ("/-- one -/\n@[simp, foo [a]] private theorem A.t' : True := by", "A.t'"),
-    ("set_option maxRecDepth 1 in\nopen Nat in\n-- why\ntheorem t : True := by", "t"),
-    ("theorem «odd := by» : True := by", "«odd := by»"),
-    ("theorem t (f : ℕ → ℕ) (s) : f '' s = f '' s ∧ x' = 'a' ∧ '\"' = '\\'' := by", "t"),
-    ("theorem t : s!\"{x} := by\" = r#\"\"\" := by\"# := by", "t"),
-    ("theorem t\r\n  (α β : ℝ) ⦃γ : ℝ⦄ :\r\n  α ≤ β := by", "t"),
-    ("theorem outlet (letter : ℕ) (h : letter.let = 1) : letter = 1 := by", "outlet"),
-])
-@pytest.mark.parametrize("header", ["", HEADER, HEADER + "def f := 1\n\nlemma before : f = 1 := by\n  rfl\n\n/- theorem no : 1 = 1 := by -/\n\n"])
-@pytest.mark.parametrize("proof", ["", " sorry", "\n  let y := 1\n  have h : y = 1 := by rfl\n  exact h -- theorem\n", "\r\n  trivial"])
+@pytest.mark.parametrize(
+    "statement, name",
+    [
+        ("theorem t : let x := 1; x = 1 := by", "t"),
+        ("theorem t : have h := 1\n  let y := h; y = 1 := by", "t"),
+        ('theorem t (x : Nat := 2) {s : String := ":= by"} : x = 2 := by', "t"),
+        ("theorem t : (let x := 1; x) = 1 := by", "t"),
+        ("theorem t : f (n := 1) ⟨rfl⟩ [a := 2] = {x := 3} := by", "t"),
+        ("theorem t : -- not yet := by\n  True := by", "t"),
+        ("theorem t /- a /- nested := by -/ still := by -/ : True :=\n  by", "t"),
+        ("/-- Pythagoras' theorem x := by, that lemma -/\ntheorem t : True := by", "t"),
+        ("/--/ theorem x : True := by -/\nlemma t : True := by", "t"),
+        ("/-- one -/\n@[simp, foo [a]] private theorem A.t' : True := by", "A.t'"),
+        ("set_option maxRecDepth 1 in\nopen Nat in\n-- why\ntheorem t : True := by", "t"),
+        ("theorem «odd := by» : True := by", "«odd := by»"),
+        ("theorem t (f : ℕ → ℕ) (s) : f '' s = f '' s ∧ x' = 'a' ∧ '\"' = '\\'' := by", "t"),
+        ('theorem t : s!"{x} := by" = r#""" := by"# := by', "t"),
+        ("theorem t\r\n  (α β : ℝ) ⦃γ : ℝ⦄ :\r\n  α ≤ β := by", "t"),
+        ("theorem outlet (letter : ℕ) (h : letter.let = 1) : letter = 1 := by", "outlet"),
+    ],
+)
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        HEADER,
+        HEADER
+        + "def f := 1\n\nlemma before : f = 1 := by\n  rfl\n\n/- theorem no : 1 = 1 := by -/\n\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "proof",
+    [
+        "",
+        " sorry",
+        "\n  let y := 1\n  have h : y = 1 := by rfl\n  exact h -- theorem\n",
+        "\r\n  trivial",
+    ],
+)
 def test_parts_are_found_whatever_stands_in_them(header, statement, name, proof):
     assert split_source(header + statement + proof) == (header, statement, proof)
     assert theorem_name(header + statement + proof) == name
@@ -67,19 +98,22 @@ def test_the_last_theorem_is_the_one():
     assert split_source(first + second) == (first, second, "")
 
 
-@pytest.mark.parametrize("text, reason", [
-    ("def x := 1", "declares no theorem"),
-    ("-- theorem t : True := by", "declares no theorem"),
-    ("example : True := by trivial", "declares no theorem"),
-    ("theorem t : True", "does not end in ':='"),
-    ("theorem t : ∀ n, P n\n  | 0 => a", "does not end in ':='"),
-    ("theorem t : let x := 1; x = 1", "does not end in ':='"),
-    ("theorem t\n (x) ) := by", "line 2: '\\)' closes nothing"),
-    ("theorem t : (x] := by", "closes nothing"),
-    ("theorem t : True := by\n /- a /- b -/", "line 2: a comment is never closed"),
-    ("/--/ theorem t : True := by", "line 1: a comment is never closed"),
-    ("theorem t : \"a\\\" := by", "a string is never closed"),
-])
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("def x := 1", "declares no theorem"),
+        ("-- theorem t : True := by", "declares no theorem"),
+        ("example : True := by trivial", "declares no theorem"),
+        ("theorem t : True", "does not end in ':='"),
+        ("theorem t : ∀ n, P n\n  | 0 => a", "does not end in ':='"),
+        ("theorem t : let x := 1; x = 1", "does not end in ':='"),
+        ("theorem t\n (x) ) := by", "line 2: '\\)' closes nothing"),
+        ("theorem t : (x] := by", "closes nothing"),
+        ("theorem t : True := by\n /- a /- b -/", "line 2: a comment is never closed"),
+        ("/--/ theorem t : True := by", "line 1: a comment is never closed"),
+        ('theorem t : "a\\" := by', "a string is never closed"),
+    ],
+)
 def test_a_text_without_such_parts_is_refused_with_the_reason(text, reason):
     with pytest.raises(SourceError, match=reason):
         split_source(text)
@@ -100,7 +134,7 @@ def test_no_text_loses_a_character_or_breaks_the_splitter(text):
 def test_blanking_leaves_code_and_line_ends_where_they_were():
     text = "a -- b\n/- c\r\nd -/ e \"f\" «g» /-- h -/ 'i' j'"
     blanked = code(text)
-    assert blanked == "a     \n    \r\n     e \"\"\" xxx " + "\x00" * 8 + " \"\"\" j'"
+    assert blanked == 'a     \n    \r\n     e """ xxx ' + "\x00" * 8 + ' """ j\''
 
 
 def test_nested_comments_take_linear_time():
@@ -109,7 +143,14 @@ def test_nested_comments_take_linear_time():
 
 
 def test_a_problem_is_named_by_its_declaration_not_by_its_doc_comment():
-    problem = Problem(id="p", header="", statement="/-- The theorem of Pythagoras -/\ntheorem t' : True := by", split="test")
+    problem = Problem(
+        id="p",
+        header="",
+        statement="/-- The theorem of Pythagoras -/\ntheorem t' : True := by",
+        split="test",
+    )
     assert problem.name == "t'"
     with pytest.raises(ValueError, match="problem p: it declares no theorem"):
-        Problem(id="p", header="", statement="-- theorem t\nexample : True := by", split="test").name
+        Problem(
+            id="p", header="", statement="-- theorem t\nexample : True := by", split="test"
+        ).name

@@ -1,4 +1,5 @@
 """The core library feels like ordinary Lean 4: every tactic proves something, fails in plain words, and nothing rests on a hidden axiom."""
+
 import itertools
 import json
 import re
@@ -7,7 +8,15 @@ import sys
 
 import pytest
 
-from fdcore.lean.toolchain import LIBRARY_ROOT, PROJECT, build_library, declared, find_toolchain, library_theorems, modules
+from fdcore.lean.toolchain import (
+    LIBRARY_ROOT,
+    PROJECT,
+    build_library,
+    declared,
+    find_toolchain,
+    library_theorems,
+    modules,
+)
 
 HEADER = "prelude\nimport Fd\n\n"
 SETTING = "section\nvariable (p q r : Prop) (a b c n : Nat) (x y z : Int) {G : Type} [Group G] (g h' k' : G)\n"
@@ -19,9 +28,16 @@ def lean(body, folder):
     path.write_text(HEADER + body, encoding="utf-8")
     toolchain = find_toolchain()
     done = subprocess.run(
-        [*toolchain.argv, "--json", str(path)], cwd=folder, capture_output=True, text=True, env={**toolchain.env, "LEAN_PATH": str(build_library(log=lambda _: None))}
+        [*toolchain.argv, "--json", str(path)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**toolchain.env, "LEAN_PATH": str(build_library(log=lambda _: None))},
     )
-    return [(m["severity"], m["pos"]["line"] - HEADER.count("\n"), m["data"]) for m in map(json.loads, done.stdout.splitlines())]
+    return [
+        (m["severity"], m["pos"]["line"] - HEADER.count("\n"), m["data"])
+        for m in map(json.loads, done.stdout.splitlines())
+    ]
 
 
 # One proof for each tactic or form of it. The tactic's name is the key.
@@ -156,29 +172,61 @@ def test_exact_with_a_question_mark_names_a_lemma(proof_messages):
 
 # A failing proof and words that its message must contain: what a model is told.
 FAILURES = {
-    "exact": ("(h : p) : q := by exact h", ["Type mismatch", "has type\n  p", "expected to have type\n  q"]),
+    "exact": (
+        "(h : p) : q := by exact h",
+        ["Type mismatch", "has type\n  p", "expected to have type\n  q"],
+    ),
     "a function is expected": ("(h : p) : q := by exact h h", ["Function expected"]),
-    "an unknown lemma": (": a + b = b + a := by rw [Nat.add_com]", ["Unknown constant `Nat.add_com`"]),
-    "apply": (": a + b = b + a := by apply Nat.le_refl", ["could not unify the conclusion", "?n ≤ ?n", "a + b = b + a"]),
-    "rw": (": a + b = b + a := by rw [Nat.mul_comm]", ["Did not find an occurrence of the pattern\n  ?n * ?m"]),
-    "rfl": (": a + b = b + a := by rfl", ["The left-hand side\n  a + b\nis not definitionally equal to the right-hand side\n  b + a"]),
+    "an unknown lemma": (
+        ": a + b = b + a := by rw [Nat.add_com]",
+        ["Unknown constant `Nat.add_com`"],
+    ),
+    "apply": (
+        ": a + b = b + a := by apply Nat.le_refl",
+        ["could not unify the conclusion", "?n ≤ ?n", "a + b = b + a"],
+    ),
+    "rw": (
+        ": a + b = b + a := by rw [Nat.mul_comm]",
+        ["Did not find an occurrence of the pattern\n  ?n * ?m"],
+    ),
+    "rfl": (
+        ": a + b = b + a := by rfl",
+        [
+            "The left-hand side\n  a + b\nis not definitionally equal to the right-hand side\n  b + a"
+        ],
+    ),
     "simp": (": p := by simp", ["`simp` made no progress"]),
     "decide": (": 2 + 2 = 5 := by decide", ["proposition\n  2 + 2 = 5\nis false"]),
     "contradiction": ("(h : p) : q := by contradiction", ["contradiction"]),
     "assumption": ("(h : p) : q := by assumption", ["Tactic `assumption` failed", "⊢ q"]),
     "constructor": (": p := by constructor", ["`constructor` failed"]),
     "cases": ("(h : p ∧ q ∨ r) : r := by cases h", ["unsolved goals", "p ∧ q", "⊢ r"]),
-    "induction": (": 0 + n = n := by induction n", ["case succ", "0 + n✝ = n✝", "0 + (n✝ + 1) = n✝ + 1"]),
+    "induction": (
+        ": 0 + n = n := by induction n",
+        ["case succ", "0 + n✝ = n✝", "0 + (n✝ + 1) = n✝ + 1"],
+    ),
     "left": (": p ∧ q := by left", ["left"]),
     "intro": (": p := by intro h", ["intro"]),
     "intros": (": p → q := by intros h k; exact h", ["There are no additional binders"]),
     "refine": (": p ∧ q := by refine ⟨?_, ?_⟩", ["unsolved goals", "⊢ p", "⊢ q"]),
-    "rcases": ("(h : p → q) : q := by rcases h with ⟨x, y⟩", ["`h : p → q` is not an inductive datatype"]),
-    "obtain": ("(h : p ∧ q) : r := by obtain ⟨u, v, w⟩ := h; exact w", ["`right✝ : q` is not an inductive datatype"]),
+    "rcases": (
+        "(h : p → q) : q := by rcases h with ⟨x, y⟩",
+        ["`h : p → q` is not an inductive datatype"],
+    ),
+    "obtain": (
+        "(h : p ∧ q) : r := by obtain ⟨u, v, w⟩ := h; exact w",
+        ["`right✝ : q` is not an inductive datatype"],
+    ),
     "rintro": (": p := by rintro ⟨u, v⟩", ["There are no additional binders"]),
-    "rw at": ("(h : a = b) : a = c := by rw [Nat.mul_comm] at h", ["Did not find an occurrence of the pattern\n  ?n * ?m\nin the target expression\n  a = b"]),
+    "rw at": (
+        "(h : a = b) : a = c := by rw [Nat.mul_comm] at h",
+        ["Did not find an occurrence of the pattern\n  ?n * ?m\nin the target expression\n  a = b"],
+    ),
     "simp_all": ("(h : a = b) : a = c := by simp_all", ["unsolved goals", "⊢ b = c"]),
-    "simpa": ("(h : a + 0 = b) : a = c := by simpa using h", ["a = b\nbut is expected to have type\n  a = c"]),
+    "simpa": (
+        "(h : a + 0 = b) : a = c := by simpa using h",
+        ["a = b\nbut is expected to have type\n  a = c"],
+    ),
     "have": (": p := by have k : q := r", ["has type\n  Prop", "expected to have type\n  q"]),
     "show": (": p := by show q", ["pattern\n  q\nis not definitionally equal to target\n  p"]),
     "suffices": (": p := by suffices k : q from k; assumption", ["expected to have type\n  p"]),
@@ -189,38 +237,75 @@ FAILURES = {
     "by_cases": (": p := by by_cases k : q", ["case pos", "k : q", "case neg", "k : ¬q"]),
     "funext": (": a = b := by funext u", ["could not unify"]),
     "ext": (": a = b := by ext u", ["No applicable extensionality theorem found for type\n  Nat"]),
-    "calc": ("(h : a ≤ b) (k : c < a) : a < c := by\n  calc a ≤ b := h\n    _ < c := k", ["has type\n  c < a", "expected to have type\n  b < c"]),
-    "conv": (": a + b = c := by conv => lhs; rw [Nat.mul_comm]", ["Did not find an occurrence", "| a + b"]),
+    "calc": (
+        "(h : a ≤ b) (k : c < a) : a < c := by\n  calc a ≤ b := h\n    _ < c := k",
+        ["has type\n  c < a", "expected to have type\n  b < c"],
+    ),
+    "conv": (
+        ": a + b = c := by conv => lhs; rw [Nat.mul_comm]",
+        ["Did not find an occurrence", "| a + b"],
+    ),
     "first": (": a = b := by first | contradiction | assumption", ["Tactic `assumption` failed"]),
     "try": (": a = b := by try rfl", ["unsolved goals", "⊢ a = b"]),
     "repeat": (": p ∧ q := by repeat constructor", ["case left", "case right"]),
-    "all_goals": (": p ∧ q := by constructor; all_goals assumption", ["case left", "case right", "⊢ q"]),
-    "any_goals": (": p ∧ q := by constructor; any_goals assumption", ["Tactic failed on all goals:\n  assumption"]),
+    "all_goals": (
+        ": p ∧ q := by constructor; all_goals assumption",
+        ["case left", "case right", "⊢ q"],
+    ),
+    "any_goals": (
+        ": p ∧ q := by constructor; any_goals assumption",
+        ["Tactic failed on all goals:\n  assumption"],
+    ),
     "case": (": p ∧ q := by constructor; case foo => assumption", ["Case tag `foo` not found"]),
     "next": (": p ∧ q := by constructor; next => skip", ["unsolved goals", "⊢ p"]),
     "·": (": p ∧ q := by constructor; · skip", ["case left", "⊢ p"]),
     "<;>": (": p ∧ q := by constructor <;> assumption", ["case left", "case right"]),
-    "specialize": ("(h : ∀ u : Nat, u = u → p) : p := by specialize h q; exact h", ["The argument\n  q", "expected to have type\n  Nat"]),
+    "specialize": (
+        "(h : ∀ u : Nat, u = u → p) : p := by specialize h q; exact h",
+        ["The argument\n  q", "expected to have type\n  Nat"],
+    ),
     "generalize": (": a + b = c := by generalize a + b = d", ["⊢ d = c"]),
     "subst": ("(h : a + 1 = b + 1) : b = a := by subst h", ["invalid equality proof"]),
     "unfold": (": a = b := by unfold Function.const", ["failed to unfold `Function.const`"]),
-    "change": (": a = b := by change a = c", ["pattern\n  a = c\nis not definitionally equal to target\n  a = b"]),
+    "change": (
+        ": a = b := by change a = c",
+        ["pattern\n  a = c\nis not definitionally equal to target\n  a = b"],
+    ),
     "symm": (": p → q := by symm", ["Symmetry lemmas only apply to binary relations"]),
     "trivial": (": p := by trivial", ["Tactic `assumption` failed"]),
-    "rename_i": (": p → q := by intros; rename_i u v w; exact w", ["too many variable names provided"]),
+    "rename_i": (
+        ": p → q := by intros; rename_i u v w; exact w",
+        ["too many variable names provided"],
+    ),
     "exact?": (": a < b := by exact?", ["`exact?` could not close the goal"]),
     "ac_rfl": (": a + b = a + c := by ac_rfl", ["⊢ a + b = a + c"]),
     "norm_cast": ("(h : (a : Int) = b) : b = a := by exact_mod_cast h", ["a = b", "b = a"]),
-    "omega": ("(h : a < b) : b < a := by omega", ["omega could not prove the goal", "a possible counterexample may satisfy the constraints"]),
+    "omega": (
+        "(h : a < b) : b < a := by omega",
+        ["omega could not prove the goal", "a possible counterexample may satisfy the constraints"],
+    ),
     "omega without arithmetic": ("(h : p) : q := by omega", ["No usable constraints found"]),
     "injection": ("(h : a = b) : p := by injection h", ["injection"]),
-    "integers print with notation": (": x - 2 ≤ -y ^ 2 ∨ ¬(a : Int) = x % 3 * -4 ∧ 5 ∣ y := by skip", ["⊢ x - 2 ≤ -y ^ 2 ∨ ¬↑a = x % 3 * -4 ∧ 5 ∣ y"]),
+    "integers print with notation": (
+        ": x - 2 ≤ -y ^ 2 ∨ ¬(a : Int) = x % 3 * -4 ∧ 5 ∣ y := by skip",
+        ["⊢ x - 2 ≤ -y ^ 2 ∨ ¬↑a = x % 3 * -4 ∧ 5 ∣ y"],
+    ),
     "groups print with notation": (": (g * h')⁻¹ ^ 2 = 1 := by skip", ["⊢ (g * h')⁻¹ ^ 2 = 1"]),
     "a group need not be commutative": (": g * h' = h' * g := by ac_rfl", ["⊢ g * h' = h' * g"]),
     "an unknown tactic": (": p := by foo", ["unknown tactic"]),
     "goals print with notation": (
         ": (∃ x ∈ [a, b], x ≤ n ∧ ¬x = c) → (∀ y, a ∣ y ^ 2 ∨ y ≠ [1] ++ [2] |>.length) ↔ ((a, b), c).1.2 * 2 < n := by skip",
-        ["∃ x, x ∈ [a, b] ∧ x ≤ n ∧ ¬x = c", "∣", "^ 2", "∨", "≠", "[1] ++ [2]", "↔", "((a, b), c)", "* 2 < n"],
+        [
+            "∃ x, x ∈ [a, b] ∧ x ≤ n ∧ ¬x = c",
+            "∣",
+            "^ 2",
+            "∨",
+            "≠",
+            "[1] ++ [2]",
+            "↔",
+            "((a, b), c)",
+            "* 2 < n",
+        ],
     ),
 }
 
@@ -255,9 +340,15 @@ def test_what_a_model_must_not_do_is_seen_by_lean(tmp_path):
 
 def test_every_theorem_rests_on_the_three_axioms_at_most(tmp_path):
     names = list(library_theorems())
-    said = [text for _, _, text in lean("".join(f"#print axioms {name}\n" for name in names), tmp_path)]
+    said = [
+        text for _, _, text in lean("".join(f"#print axioms {name}\n" for name in names), tmp_path)
+    ]
     assert len(said) == len(names) >= 150
-    used = {axiom for text in said for axiom in re.findall(r"[\w.]+", (re.search(r"\[(.*)\]", text, re.DOTALL) or [""])[0])}
+    used = {
+        axiom
+        for text in said
+        for axiom in re.findall(r"[\w.]+", (re.search(r"\[(.*)\]", text, re.DOTALL) or [""])[0])
+    }
     assert used <= {"propext", "Quot.sound", "Classical.choice"}
 
 
@@ -274,9 +365,15 @@ def test_theorems_come_with_one_line_of_explanation():
         if name in ("Fd.Basis", "Fd.Internal", "Fd.AC", "Fd.Omega"):
             continue  # what Lean's own tactics ask for
         text = path.read_text(encoding="utf-8")
-        all_of_them = re.findall(r"^(?:@\[[^\]]*\] )?(?:protected )?theorem (\S+)", text, re.MULTILINE)
-        without = set(all_of_them) - {each.removeprefix(space) for each in declared(text) for space in _prefixes(each)}
-        assert [each for each in without if not re.search(r"\.go|subNatNat", each)] == [], name  # how something is computed
+        all_of_them = re.findall(
+            r"^(?:@\[[^\]]*\] )?(?:protected )?theorem (\S+)", text, re.MULTILINE
+        )
+        without = set(all_of_them) - {
+            each.removeprefix(space) for each in declared(text) for space in _prefixes(each)
+        }
+        assert [each for each in without if not re.search(r"\.go|subNatNat", each)] == [], (
+            name
+        )  # how something is computed
 
 
 def _prefixes(name):
@@ -291,7 +388,10 @@ def _prefixes(name):
         ("Nat.le_antisymm", "∀ {n m : Nat}, n ≤ m → m ≤ n → n = m"),
         ("Classical.em", "∀ (p : Prop), p ∨ ¬p"),
         ("not_exists", "∀ {α : Sort u} {p : α → Prop}, (¬∃ x, p x) ↔ ∀ (x : α), ¬p x"),
-        ("List.reverse_reverse", "∀ {α : Type u} (as : List α), List.reverse (List.reverse as) = as"),
+        (
+            "List.reverse_reverse",
+            "∀ {α : Type u} (as : List α), List.reverse (List.reverse as) = as",
+        ),
     ],
 )
 def test_theorems_are_listed_as_lean_prints_them(name, type_):
@@ -300,33 +400,88 @@ def test_theorems_are_listed_as_lean_prints_them(name, type_):
 
 # -- soundness: what the kernel computes by name -------------------------------------------------------------------------
 
-BINARY = ["add", "sub", "mul", "div", "mod", "gcd", "pow", "land", "lor", "xor", "shiftLeft", "shiftRight", "beq", "ble"]
+BINARY = [
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "mod",
+    "gcd",
+    "pow",
+    "land",
+    "lor",
+    "xor",
+    "shiftLeft",
+    "shiftRight",
+    "beq",
+    "ble",
+]
 NUMBERS = [0, 1, 2, 3, 7, 8, 13]
 
 
 def twins():
     """Renamed copies of the Nat operations, made from the library's sources, so that the kernel has to compute them as they are written."""
-    source = "".join((LIBRARY_ROOT / name).read_text(encoding="utf-8") for name in ("Basis.lean", "Data.lean"))
+    source = "".join(
+        (LIBRARY_ROOT / name).read_text(encoding="utf-8") for name in ("Basis.lean", "Data.lean")
+    )
     found = {}
-    for match in re.finditer(r"^(?:@\[extern[^\]]*\] )?def Nat\.((?:ble|beq|add|mul|pow|pred|sub|div|mod|gcd|log2|shiftLeft|shiftRight|bitwise|land|lor|xor)(?:\.go)?)\b.*\n(?:  .*\n)*", source, re.MULTILINE):
+    for match in re.finditer(
+        r"^(?:@\[extern[^\]]*\] )?def Nat\.((?:ble|beq|add|mul|pow|pred|sub|div|mod|gcd|log2|shiftLeft|shiftRight|bitwise|land|lor|xor)(?:\.go)?)\b.*\n(?:  .*\n)*",
+        source,
+        re.MULTILINE,
+    ):
         found[match[1]] = re.sub(r"^@\[[^\]]*\] ", "", match[0])
     assert set(BINARY) < set(found)
-    rename = lambda text: re.sub(r"\bNat\.(?=(?:%s)\b)" % "|".join(sorted({n.split(".")[0] for n in found})), "Twin.", text)  # noqa: E731
+    rename = lambda text: re.sub(
+        r"\bNat\.(?=(?:%s)\b)" % "|".join(sorted({n.split(".")[0] for n in found})), "Twin.", text
+    )  # noqa: E731
     text = "noncomputable section\n"
-    for name in ["ble", "beq", "add", "mul", "pow", "pred", "sub", "div.go", "div", "mod.go", "mod", "gcd.go", "gcd", "log2.go", "log2", "shiftLeft", "shiftRight", "bitwise.go", "land", "lor", "xor"]:
+    for name in [
+        "ble",
+        "beq",
+        "add",
+        "mul",
+        "pow",
+        "pred",
+        "sub",
+        "div.go",
+        "div",
+        "mod.go",
+        "mod",
+        "gcd.go",
+        "gcd",
+        "log2.go",
+        "log2",
+        "shiftLeft",
+        "shiftRight",
+        "bitwise.go",
+        "land",
+        "lor",
+        "xor",
+    ]:
         text += rename(found[name])
     return text
 
 
 def test_what_the_kernel_computes_natively_is_what_the_library_defines(tmp_path):
     text = twins()
-    for name, x, y in [(n, x, y) for n in BINARY for x, y in itertools.product(NUMBERS, NUMBERS) if n not in ("pow", "shiftLeft") or x * y < 30]:
+    for name, x, y in [
+        (n, x, y)
+        for n in BINARY
+        for x, y in itertools.product(NUMBERS, NUMBERS)
+        if n not in ("pow", "shiftLeft") or x * y < 30
+    ]:
         text += f"example : Twin.{name} {x} {y} = Nat.{name} {x} {y} := by decide +kernel\n"
     for x in [*NUMBERS, 31, 32, 100]:
         text += f"example : Twin.log2 {x} = Nat.log2 {x} := by decide +kernel\n"
     assert [said for severity, _, said in lean(text, tmp_path) if severity == "error"] == []
     # and the comparison can fail
-    assert lean(twins() + "example : Twin.log2 8 = Nat.log2 16 := by decide +kernel\n", tmp_path)[-1][0] == "error"
+    assert (
+        lean(twins() + "example : Twin.log2 8 = Nat.log2 16 := by decide +kernel\n", tmp_path)[-1][
+            0
+        ]
+        == "error"
+    )
 
 
 @pytest.mark.parametrize("name, arguments, value", [
@@ -334,23 +489,42 @@ def test_what_the_kernel_computes_natively_is_what_the_library_defines(tmp_path)
     ("land", "12 10", 8), ("lor", "12 10", 14), ("xor", "12 10", 6), ("shiftLeft", "3 4", 48), ("shiftRight", "48 4", 3), ("sub", "3 5", 0),
 ])  # fmt: skip
 def test_operations_are_what_their_names_say(name, arguments, value, tmp_path):
-    assert lean(f"example : Nat.{name} {arguments} = {value} := by decide +kernel\n", tmp_path) == []
+    assert (
+        lean(f"example : Nat.{name} {arguments} = {value} := by decide +kernel\n", tmp_path) == []
+    )
 
 
 def test_integer_operations_are_what_their_names_say(tmp_path):
     facts, numbers = [], range(-5, 6)
     for x, y in itertools.product(numbers, numbers):
         quotient = 0 if y == 0 else (x - x % abs(y)) // y
-        facts += [f"({x} : Int) + {y} = {x + y}", f"({x} : Int) - {y} = {x - y}", f"({x} : Int) * {y} = {x * y}"]
-        facts += [f"({x} : Int) / {y} = {quotient}", f"({x} : Int) % {y} = {x - y * quotient}", f"max ({x} : Int) ({y}) = {max(x, y)}"]
-        facts += [f"{'' if x <= y else '¬'}({x} : Int) ≤ {y}", f"{'' if x < y else '¬'}({x} : Int) < {y}", f"{'' if x == y else '¬'}({x} : Int) = {y}"]
-    facts += [f"Int.natAbs ({x}) = {abs(x)} ∧ Int.toNat ({x}) = {max(x, 0)} ∧ -({x} : Int) = {-x} ∧ ({x} : Int) ^ 3 = {x**3}" for x in numbers]
+        facts += [
+            f"({x} : Int) + {y} = {x + y}",
+            f"({x} : Int) - {y} = {x - y}",
+            f"({x} : Int) * {y} = {x * y}",
+        ]
+        facts += [
+            f"({x} : Int) / {y} = {quotient}",
+            f"({x} : Int) % {y} = {x - y * quotient}",
+            f"max ({x} : Int) ({y}) = {max(x, y)}",
+        ]
+        facts += [
+            f"{'' if x <= y else '¬'}({x} : Int) ≤ {y}",
+            f"{'' if x < y else '¬'}({x} : Int) < {y}",
+            f"{'' if x == y else '¬'}({x} : Int) = {y}",
+        ]
+    facts += [
+        f"Int.natAbs ({x}) = {abs(x)} ∧ Int.toNat ({x}) = {max(x, 0)} ∧ -({x} : Int) = {-x} ∧ ({x} : Int) ^ 3 = {x**3}"
+        for x in numbers
+    ]
     text = "".join(f"example : {fact} := by decide +kernel\n" for fact in facts)
     assert [said for severity, _, said in lean(text, tmp_path) if severity == "error"] == []
 
 
 def test_different_strings_cannot_be_proved_equal(tmp_path):
-    assert any(severity == "error" for severity, _, _ in lean('example : "a" = "b" := rfl\n', tmp_path))
+    assert any(
+        severity == "error" for severity, _, _ in lean('example : "a" = "b" := rfl\n', tmp_path)
+    )
     assert lean('theorem t : "a" ≠ "b" := by decide\n', tmp_path) == []
 
 
@@ -361,8 +535,12 @@ def test_the_registry_is_what_the_generator_writes(tmp_path):
     if find_toolchain().kind != "pypi":
         pytest.skip("the generator reads the shared library of the PyPI wheel")
     script = tmp_path / "generate_syntax.py"
-    script.write_text((PROJECT / "generate_syntax.py").read_text(encoding="utf-8"), encoding="utf-8")
+    script.write_text(
+        (PROJECT / "generate_syntax.py").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     (tmp_path / "Fd").mkdir()
     subprocess.run([sys.executable, str(script)], check=True, capture_output=True)
     for name in ("Syntax.lean", "Unexpand.lean"):
-        assert (tmp_path / "Fd" / name).read_text(encoding="utf-8") == (LIBRARY_ROOT / name).read_text(encoding="utf-8")
+        assert (tmp_path / "Fd" / name).read_text(encoding="utf-8") == (
+            LIBRARY_ROOT / name
+        ).read_text(encoding="utf-8")

@@ -1,4 +1,5 @@
 """The judge: honest proofs pass, everything else does not, and the fast way never differs from the clean one. Real Lean."""
+
 from __future__ import annotations
 
 import contextlib
@@ -23,18 +24,36 @@ from fdcore.worlds.problems import ROOT, read_problems
 from fdcore.records import Problem, Verdict
 from fdcore.lean.screen import declares, screen, tokens
 from fdcore.lean.toolchain import find_toolchain
-from fdcore.lean.verifier import StatementError, Verifier, _Benches, _File, _rows, check_command, normalize, split_header, split_imports
+from fdcore.lean.verifier import (
+    StatementError,
+    Verifier,
+    _Benches,
+    _File,
+    _rows,
+    check_command,
+    normalize,
+    split_header,
+    split_imports,
+)
 from tests.attacks import COMM, FALSE, FAMILIES, HONEST, table
 from tests.benchmarks.soak import soak
 
 HEADER = "prelude\nimport Fd\n\n"
 SETTINGS = dict(
-    header=HEADER, axioms=("propext", "Quot.sound", "Classical.choice"), timeout_seconds=20, memory_mb=2048, heartbeats=20000, workers=2, cache_dir=None
+    header=HEADER,
+    axioms=("propext", "Quot.sound", "Classical.choice"),
+    timeout_seconds=20,
+    memory_mb=2048,
+    heartbeats=20000,
+    workers=2,
+    cache_dir=None,
 )
 
 
 def problem(statement: str = COMM, **fields) -> Problem:
-    return Problem(**({"id": "p", "header": HEADER, "statement": statement, "split": "train"} | fields))
+    return Problem(
+        **({"id": "p", "header": HEADER, "statement": statement, "split": "train"} | fields)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +75,42 @@ HONEST_FILES = {
     "with the header": (COMM, HEADER + HONEST),
     "with part of the header": (COMM, "import Fd\n" + HONEST),
     "a term": (COMM, "theorem t (a b : Nat) : a + b = b + a := Nat.add_comm a b\n"),
-    "other binder names": (COMM, "theorem t (x y : Nat) : x + y = y + x := by\n  exact Nat.add_comm x y\n"),
-    "binders moved into the type": (COMM, "theorem t : ∀ a b : Nat, a + b = b + a := by\n  intro a b\n  exact Nat.add_comm a b\n"),
-    "lemmas of its own": (COMM, "theorem aux (a b : Nat) : a + b = b + a := Nat.add_comm a b\n\n" + COMM + "\n  exact aux a b\n"),
+    "other binder names": (
+        COMM,
+        "theorem t (x y : Nat) : x + y = y + x := by\n  exact Nat.add_comm x y\n",
+    ),
+    "binders moved into the type": (
+        COMM,
+        "theorem t : ∀ a b : Nat, a + b = b + a := by\n  intro a b\n  exact Nat.add_comm a b\n",
+    ),
+    "lemmas of its own": (
+        COMM,
+        "theorem aux (a b : Nat) : a + b = b + a := Nat.add_comm a b\n\n"
+        + COMM
+        + "\n  exact aux a b\n",
+    ),
     "a definition of its own": (COMM, "def twice (n : Nat) : Nat := n + n\n\n" + HONEST),
-    "comments": (COMM, "/- a proof /- nested -/ \" -/\n-- axiom \"\n/-- doc: sorry -/\n" + HONEST + "-- sorry"),
+    "comments": (
+        COMM,
+        '/- a proof /- nested -/ " -/\n-- axiom "\n/-- doc: sorry -/\n' + HONEST + "-- sorry",
+    ),
     "line ends of Windows": (COMM, HONEST.replace("\n", "\r\n")),
-    "propositional extensionality": ("theorem t (p q : Prop) (h : p ↔ q) : p = q := by", "theorem t (p q : Prop) (h : p ↔ q) : p = q := by\n  exact propext h\n"),
+    "propositional extensionality": (
+        "theorem t (p q : Prop) (h : p ↔ q) : p = q := by",
+        "theorem t (p q : Prop) (h : p ↔ q) : p = q := by\n  exact propext h\n",
+    ),
     "universes": (
         "theorem t {α : Type u_1} {β : Type _} (f : α → β) (a b : α) (h : a = b) : f a = f b := by",
         "theorem t {α : Type u_1} {β : Type _} (f : α → β) (a b : α) (h : a = b) : f a = f b := by\n  rw [h]\n",
     ),
-    "a name in a namespace": ("theorem Nat.mine (a b : Nat) : a + b = b + a := by", "theorem Nat.mine (a b : Nat) : a + b = b + a := by\n  exact Nat.add_comm a b\n"),
-    "an instance argument": ("theorem t (p : Prop) [h : Decidable p] (x : p) : p := by", "theorem t (p : Prop) [h : Decidable p] (x : p) : p := by\n  exact x\n"),
+    "a name in a namespace": (
+        "theorem Nat.mine (a b : Nat) : a + b = b + a := by",
+        "theorem Nat.mine (a b : Nat) : a + b = b + a := by\n  exact Nat.add_comm a b\n",
+    ),
+    "an instance argument": (
+        "theorem t (p : Prop) [h : Decidable p] (x : p) : p := by",
+        "theorem t (p : Prop) [h : Decidable p] (x : p) : p := by\n  exact x\n",
+    ),
     "a hole that exact? fills": (COMM, COMM + "\n  exact?\n"),
 }
 
@@ -82,22 +124,36 @@ def test_an_honest_proof_is_verified(verifier, statement, source):
 
 # -- what does not -----------------------------------------------------------------------------------------------------
 
-ATTACKS = [pytest.param(family, status, source, id=f"{family}: {name}") for family, found in FAMILIES.items() for name, (status, source) in found.attacks.items()]
+ATTACKS = [
+    pytest.param(family, status, source, id=f"{family}: {name}")
+    for family, found in FAMILIES.items()
+    for name, (status, source) in found.attacks.items()
+]
 
 
 @pytest.mark.parametrize("family, status, source", ATTACKS)
-def test_an_attack_is_not_verified_and_the_honest_proof_beside_it_is(verifier, family, status, source):
+def test_an_attack_is_not_verified_and_the_honest_proof_beside_it_is(
+    verifier, family, status, source
+):
     verdict = verifier.check(problem(COMM if "b = b + a" in source else FALSE), source)
     assert verdict.status == status, verdict
     assert verdict.detail and "\n" not in verdict.detail
     assert verifier.check(problem(), FAMILIES[family].honest).verified
 
 
-def test_what_the_screen_would_miss_is_still_caught_by_the_axioms_of_the_accepted_theorem(verifier, monkeypatch):
+def test_what_the_screen_would_miss_is_still_caught_by_the_axioms_of_the_accepted_theorem(
+    verifier, monkeypatch
+):
     monkeypatch.setattr("fdcore.lean.verifier.screen", lambda text, name: None)
-    cheat = "axiom cheat (a b : Nat) : a + b = a\n" + FALSE + "\n  exact cheat a b -- past the screen"
+    cheat = (
+        "axiom cheat (a b : Nat) : a + b = a\n" + FALSE + "\n  exact cheat a b -- past the screen"
+    )
     assert verifier.check(problem(FALSE), cheat).detail == "the proof uses the axiom cheat"
-    local = "local instance (priority := 10000) odd : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl -- past the screen"
+    local = (
+        "local instance (priority := 10000) odd : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n"
+        + FALSE
+        + "\n  rfl -- past the screen"
+    )
     assert verifier.check(problem(FALSE), local).status == "failed"
     exits = "#exit\n" + HONEST + " -- past the screen"
     assert not verifier.check(problem(), exits).verified
@@ -114,12 +170,18 @@ def test_the_documents_table_is_the_suites(request):
 UNCHECKED = "set_option debug.skipKernelTC true in\ntheorem t : 1 + 1 = 3 := by\n  decide +kernel\n"
 
 
-def test_a_proof_that_was_never_checked_by_the_kernel_is_refused_by_the_judge(verifier, fresh, monkeypatch):
+def test_a_proof_that_was_never_checked_by_the_kernel_is_refused_by_the_judge(
+    verifier, fresh, monkeypatch
+):
     monkeypatch.setattr("fdcore.lean.verifier.screen", lambda text, name: None)
     for one in (verifier, fresh):
         verdict = one.check(problem("theorem t : 1 + 1 = 3 := by"), UNCHECKED)
-        assert verdict.status == "failed" and verdict.detail.startswith("the kernel does not accept t"), verdict
-        assert one.check(problem("theorem t : 1 + 1 = 2 := by"), UNCHECKED.replace("3", "2")).verified
+        assert verdict.status == "failed" and verdict.detail.startswith(
+            "the kernel does not accept t"
+        ), verdict
+        assert one.check(
+            problem("theorem t : 1 + 1 = 2 := by"), UNCHECKED.replace("3", "2")
+        ).verified
 
 
 def test_an_elaborator_that_lies_cannot_make_a_wrong_proof_pass(verifier, monkeypatch, tmp_path):
@@ -129,13 +191,32 @@ def test_an_elaborator_that_lies_cannot_make_a_wrong_proof_pass(verifier, monkey
         return [], honest(self, HONEST)[1]
 
     monkeypatch.setattr(Elaborator, "elaborate", lie)
-    assert verifier.check(problem(FALSE), FALSE + "\n  exact rfl -- the constants of another theorem").status == "failed"
+    assert (
+        verifier.check(
+            problem(FALSE), FALSE + "\n  exact rfl -- the constants of another theorem"
+        ).status
+        == "failed"
+    )
     (tmp_path / "x.olean").write_bytes(b"olean" + bytes(range(250)) * 40)
-    monkeypatch.setattr(Elaborator, "elaborate", lambda self, text, stated: ([], tmp_path / "x.olean"))
-    assert verifier.check(problem(FALSE), FALSE + "\n  exact rfl -- no object file").status == "failed"
+    monkeypatch.setattr(
+        Elaborator, "elaborate", lambda self, text, stated: ([], tmp_path / "x.olean")
+    )
+    assert (
+        verifier.check(problem(FALSE), FALSE + "\n  exact rfl -- no object file").status == "failed"
+    )
 
 
-@pytest.mark.parametrize("answer", [None, "x", [1], [{}], [{"pos": 1, "severity": "error", "data": None}], [{"pos": {"line": 1, "column": 0}, "severity": "info", "data": 5}]])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        "x",
+        [1],
+        [{}],
+        [{"pos": 1, "severity": "error", "data": None}],
+        [{"pos": {"line": 1, "column": 0}, "severity": "info", "data": 5}],
+    ],
+)
 def test_an_elaborator_that_answers_nonsense_is_not_believed(verifier, monkeypatch, answer):
     monkeypatch.setattr(Elaborator, "elaborate", lambda *_: (answer, None))
     assert verifier.check(problem(), f"{HONEST}\n-- answered {answer}").verified
@@ -144,7 +225,9 @@ def test_an_elaborator_that_answers_nonsense_is_not_believed(verifier, monkeypat
 def test_verdicts_of_the_judge_are_those_of_a_fresh_lean_word_for_word(verifier, fresh):
     pairs = [(problem(statement), source) for statement, source in HONEST_FILES.values()]
     for pair, warm, clean in zip(pairs, verifier.check_many(pairs), fresh.check_many(pairs)):
-        assert warm.model_copy(update={"seconds": 0}) == clean.model_copy(update={"seconds": 0}), pair[1]
+        assert warm.model_copy(update={"seconds": 0}) == clean.model_copy(update={"seconds": 0}), (
+            pair[1]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -165,10 +248,14 @@ def test_the_reader_finds_what_lean_wrote(object_file):
     assert ("nat", 10**21) in terms.nodes  # larger than a machine word
 
 
-def test_a_universe_level_in_the_place_of_a_term_is_refused_even_when_it_was_read_before(object_file):
+def test_a_universe_level_in_the_place_of_a_term_is_refused_even_when_it_was_read_before(
+    object_file,
+):
     file = Olean(object_file, Terms())
     file.constant(("f",))
-    level = next(offset for offset in file._levels if object_file[offset + 7] == 1)  # a successor: as many fields as a free variable
+    level = next(
+        offset for offset in file._levels if object_file[offset + 7] == 1
+    )  # a successor: as many fields as a free variable
     read = set(file._made)
     file.constant(("t",))
     application = max(offset for offset in set(file._made) - read if object_file[offset + 7] == 5)
@@ -182,7 +269,10 @@ def test_a_universe_level_in_the_place_of_a_term_is_refused_even_when_it_was_rea
 
 
 @settings(max_examples=300)
-@given(st.lists(st.tuples(st.integers(0, 2**30), st.integers(0, 255)), min_size=1, max_size=8), st.integers(0, 2**30))
+@given(
+    st.lists(st.tuples(st.integers(0, 2**30), st.integers(0, 255)), min_size=1, max_size=8),
+    st.integers(0, 2**30),
+)
 def test_the_reader_reads_any_bytes_or_says_that_it_cannot(object_file, changes, length):
     data = bytearray(object_file)
     for place, byte in changes:
@@ -226,7 +316,9 @@ def test_a_proof_out_of_time_costs_its_limit_once():
         short.check(problem(), HONEST)
         bench = short._all[0]
         assert short.check(problem(), endless).status == "timeout"
-        assert bench.sandbox._keeper is None and bench.elaborator._process is None  # no fresh process was asked, the warm one is gone
+        assert (
+            bench.sandbox._keeper is None and bench.elaborator._process is None
+        )  # no fresh process was asked, the warm one is gone
 
 
 def test_closing_ends_what_runs_and_who_waits_has_a_verdict():
@@ -236,7 +328,9 @@ def test_closing_ends_what_runs_and_who_waits_has_a_verdict():
         long = Verifier(**SETTINGS | {"timeout_seconds": 600, "warm": warm})
         long.check(problem(), HONEST)
         with ThreadPoolExecutor(1) as one:
-            waiting = one.submit(long.check_many, [(problem(), f"{endless}-- {n}") for n in range(2)])
+            waiting = one.submit(
+                long.check_many, [(problem(), f"{endless}-- {n}") for n in range(2)]
+            )
             time.sleep(1)
             assert not waiting.done()
             long.close()
@@ -253,7 +347,13 @@ def test_an_interrupt_leaves_no_process(tmp_path):
     )
     root = Path(__file__).parents[2]
     paths = os.pathsep.join([str(root), *filter(None, sys.path)])
-    caller = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root, env=os.environ | {"PYTHONPATH": paths, "TMPDIR": str(tmp_path)})
+    caller = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": paths, "TMPDIR": str(tmp_path)},
+    )
     assert caller.stdout.readline() == b"ready\n"
     time.sleep(1)
     children = psutil.Process(caller.pid).children(recursive=True)
@@ -265,7 +365,11 @@ def test_an_interrupt_leaves_no_process(tmp_path):
 
 def test_a_lean_process_that_is_killed_is_a_verdict_or_is_asked_again(verifier):
     verifier.check(problem(), COMM + "\n  exact killed")
-    victims = [p for p in psutil.Process().children(recursive=True) if {"--worker", "keep"} & set(p.cmdline()) or "leancore" in " ".join(p.cmdline())]
+    victims = [
+        p
+        for p in psutil.Process().children(recursive=True)
+        if {"--worker", "keep"} & set(p.cmdline()) or "leancore" in " ".join(p.cmdline())
+    ]
     assert victims
     for victim in victims:
         with contextlib.suppress(psutil.NoSuchProcess):  # ended with the one before it
@@ -291,7 +395,12 @@ def test_lean_processes_end_when_the_caller_is_killed(tmp_path, monkeypatch):
     )
     root = Path(__file__).parents[2]
     paths = [str(root), *filter(None, sys.path)]
-    caller = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, cwd=root, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(tmp_path)})
+    caller = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(tmp_path)},
+    )
     assert caller.stdout.readline() == b"ready\n"
     children = psutil.Process(caller.pid).children(recursive=True)
     assert len(children) >= 2
@@ -324,13 +433,17 @@ def test_lines_count_in_the_text_that_the_model_wrote(verifier):
 
 
 def test_columns_count_code_points(verifier):
-    message = verifier.check(problem(), COMM + "\n  have h : (fun 𝓝 : Nat => 𝓝) a = a := foo\n").messages[0]
+    message = verifier.check(
+        problem(), COMM + "\n  have h : (fun 𝓝 : Nat => 𝓝) a = a := foo\n"
+    ).messages[0]
     assert (message.line, message.column) == (2, 39)
 
 
 def test_a_sorry_is_reported_as_lean_says_it(verifier):
     verdict = verifier.check(problem(), COMM + " sorry")
-    assert [(m.severity, m.line) for m in verdict.messages] == [("warning", 1)] and "sorry" in verdict.messages[0].text
+    assert [(m.severity, m.line) for m in verdict.messages] == [
+        ("warning", 1)
+    ] and "sorry" in verdict.messages[0].text
 
 
 TACTICS = """rfl; simp; simp_all; omega; decide; exact foo; exact Nat.add_comm; exact (Nat.add_comm _ _ : _); rw [Nat.add_comm, foo]; rw [Nat.mul_comm]; intro h;
@@ -345,7 +458,10 @@ conv => lhs; exact (fun ⟨x, y⟩ => x); let x := 1; suffices h : a = b by simp
 
 def mixed_sources(count: int, seed: int) -> list[str]:
     """Texts as a poor prover writes them: good and bad tactics in sequence, some cut short."""
-    rng, tactics = random.Random(seed), [t.strip().replace("\n", " ") for t in TACTICS.split(";") if t.strip()]
+    rng, tactics = (
+        random.Random(seed),
+        [t.strip().replace("\n", " ") for t in TACTICS.split(";") if t.strip()],
+    )
     found = [f"{COMM}\n  {tactic}\n" for tactic in tactics]
     while len(found) < count:
         text = COMM + "".join(f"\n  {rng.choice(tactics)}" for _ in range(rng.randint(2, 4)))
@@ -358,30 +474,67 @@ def test_the_warm_way_and_the_clean_way_give_the_same_verdicts_and_words(verifie
     order = random.Random(2).sample(sources, len(sources))
     warm = dict(zip(order, verifier.check_many([(problem(), s) for s in order])))
     for source, clean in zip(sources, fresh.check_many([(problem(), s) for s in sources])):
-        assert (warm[source].status, warm[source].messages, warm[source].detail) == (clean.status, clean.messages, clean.detail), source
+        assert (warm[source].status, warm[source].messages, warm[source].detail) == (
+            clean.status,
+            clean.messages,
+            clean.detail,
+        ), source
 
 
 def test_a_file_read_as_an_edit_of_its_statement_gets_the_words_that_it_gets_by_itself(verifier):
     elaborator, rng = verifier._all[0].elaborator, random.Random(3)
     problems = rng.sample(read_problems(ROOT / "test.jsonl"), 25)
     for each in problems * 2:  # the second time the statement's state is there
-        ending = rng.choice([each.proof, " sorry", f"\n  exact {rng.choice(problems).lemmas[0]}", "\n  intro h\n  foo", "\n", " rfl\n\ntheorem u : 1 = 2 := rfl", f"{each.proof}\n\n#"])
-        text, above = each.statement + ending + "\n", "theorem v : True := trivial\n\n" if rng.random() < 0.2 else ""
-        (alone, no_file), (edited, file) = (elaborator.elaborate(above + text), elaborator.elaborate(above + text, each.statement))
+        ending = rng.choice(
+            [
+                each.proof,
+                " sorry",
+                f"\n  exact {rng.choice(problems).lemmas[0]}",
+                "\n  intro h\n  foo",
+                "\n",
+                " rfl\n\ntheorem u : 1 = 2 := rfl",
+                f"{each.proof}\n\n#",
+            ]
+        )
+        text, above = (
+            each.statement + ending + "\n",
+            "theorem v : True := trivial\n\n" if rng.random() < 0.2 else "",
+        )
+        (alone, no_file), (edited, file) = (
+            elaborator.elaborate(above + text),
+            elaborator.elaborate(above + text, each.statement),
+        )
         assert alone == edited and (no_file is None) == (file is None), text
 
 
-def test_the_official_server_says_the_same_as_the_frontend_called_directly(verifier, library, tmp_path):
+def test_the_official_server_says_the_same_as_the_frontend_called_directly(
+    verifier, library, tmp_path
+):
     toolchain, bench = find_toolchain(), verifier._all[0]
     server = WarmLean(
-        list(toolchain.argv), dict(toolchain.env) | {"LEAN_PATH": str(library)}, split_imports(HEADER)[0], tmp_path / "server", heartbeats=20000, memory_mb=2048, seconds=60
+        list(toolchain.argv),
+        dict(toolchain.env) | {"LEAN_PATH": str(library)},
+        split_imports(HEADER)[0],
+        tmp_path / "server",
+        heartbeats=20000,
+        memory_mb=2048,
+        seconds=60,
     )
     try:
-        for source in [HONEST, COMM + " sorry", "\n-- 𝓝\n" + COMM + "\n  exact (𝓝 : foo)\n", *mixed_sources(12, seed=4)]:
+        for source in [
+            HONEST,
+            COMM + " sorry",
+            "\n-- 𝓝\n" + COMM + "\n  exact (𝓝 : foo)\n",
+            *mixed_sources(12, seed=4),
+        ]:
             file = _File(problem(), *split_imports(HEADER), source + "\n", 0)
-            rows = _rows(bench.elaborator.elaborate(file.context + file.body)[0], file.imports.count("\n"))
+            rows = _rows(
+                bench.elaborator.elaborate(file.context + file.body)[0], file.imports.count("\n")
+            )
             said = server.messages(file.context + file.body)
-            assert bench._messages(rows, file) == bench._messages(said, file) and [m.sorry for m in rows] == [m.sorry for m in said], source
+            assert bench._messages(rows, file) == bench._messages(said, file) and [
+                m.sorry for m in rows
+            ] == [m.sorry for m in said], source
     finally:
         server.close()
 
@@ -392,13 +545,23 @@ def test_the_official_server_says_the_same_as_the_frontend_called_directly(verif
 def test_many_checks_keep_their_order_and_repeat_nothing(verifier):
     sources = [HONEST, COMM + "\n  exact foo", HONEST, "axiom x : False", COMM + " sorry"] * 3
     verdicts = verifier.check_many([(problem(), s) for s in sources])
-    assert [v.status for v in verdicts] == ["verified", "failed", "verified", "forbidden", "sorry"] * 3
+    assert [v.status for v in verdicts] == [
+        "verified",
+        "failed",
+        "verified",
+        "forbidden",
+        "sorry",
+    ] * 3
     assert verdicts[0] is verdicts[2]
     assert verifier.check_many([]) == []
 
 
 def test_a_second_run_reads_its_verdicts_from_disk(tmp_path):
-    pairs = [HONEST_FILES["propositional extensionality"], (COMM, COMM + "\n  exact foo"), (FALSE, FALSE + "\n  exact foo")]
+    pairs = [
+        HONEST_FILES["propositional extensionality"],
+        (COMM, COMM + "\n  exact foo"),
+        (FALSE, FALSE + "\n  exact foo"),
+    ]
     pairs = [(problem(statement), source) for statement, source in pairs]
     with Verifier(**SETTINGS | {"cache_dir": tmp_path}) as first:
         verdicts = first.check_many(pairs)
@@ -406,11 +569,17 @@ def test_a_second_run_reads_its_verdicts_from_disk(tmp_path):
     assert len(list(tmp_path.rglob("*.json"))) == 3
     with Verifier(**SETTINGS | {"cache_dir": tmp_path}) as second:
         assert second.check_many(pairs) == verdicts
-        assert {p.pid for p in psutil.Process().children(recursive=True)} <= running  # Lean was not asked
+        assert {
+            p.pid for p in psutil.Process().children(recursive=True)
+        } <= running  # Lean was not asked
     for file in tmp_path.rglob("*.json"):
         file.write_text("cut sho")
     with Verifier(**SETTINGS | {"cache_dir": tmp_path, "axioms": ()}) as third:
-        assert [v.status for v in third.check_many(pairs)] == ["forbidden", "failed", "failed"]  # propext is not allowed any more
+        assert [v.status for v in third.check_many(pairs)] == [
+            "forbidden",
+            "failed",
+            "failed",
+        ]  # propext is not allowed any more
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path):
@@ -429,13 +598,56 @@ def test_a_statement_that_does_not_elaborate_is_an_error_of_the_problem(verifier
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda b: b.decode("utf-8", "surrogateescape"))).map(lambda s: HONEST + s))
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.binary(max_size=60).map(lambda b: b.decode("utf-8", "surrogateescape")),
+    ).map(lambda s: HONEST + s)
+)
 def test_any_bytes_have_a_verdict_within_the_limit(verifier, source):
     verdict = verifier.check(problem(), source)
     assert isinstance(verdict, Verdict) and verdict.seconds <= 3 * SETTINGS["timeout_seconds"] + 1
 
 
-PIECES = st.sampled_from(["\n", " ", "  ", "theorem ", "t ", "u ", "(a b : Nat) ", ": ", "a + b = b + a ", ":= ", "by ", "\n  ", "rw [Nat.add_comm]", "exact ", "rfl ", "simp ", "have h := ", "repeat ", "(", ")", "⟨", "fun x => ", "sorry", "-- ", "/-", "-/", "·", "<;> ", "h", "a", "?_", "=> ", "| ", "match a with ", "induction a "])
+PIECES = st.sampled_from(
+    [
+        "\n",
+        " ",
+        "  ",
+        "theorem ",
+        "t ",
+        "u ",
+        "(a b : Nat) ",
+        ": ",
+        "a + b = b + a ",
+        ":= ",
+        "by ",
+        "\n  ",
+        "rw [Nat.add_comm]",
+        "exact ",
+        "rfl ",
+        "simp ",
+        "have h := ",
+        "repeat ",
+        "(",
+        ")",
+        "⟨",
+        "fun x => ",
+        "sorry",
+        "-- ",
+        "/-",
+        "-/",
+        "·",
+        "<;> ",
+        "h",
+        "a",
+        "?_",
+        "=> ",
+        "| ",
+        "match a with ",
+        "induction a ",
+    ]
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -460,11 +672,27 @@ def test_the_screen_reads_any_text_and_never_lets_an_axiom_through(text):
 
 def test_tokens_are_words_and_symbols_without_comments():
     text = "theorem t.x : 1 = h.1 := rfl -- end"
-    assert [t.text for t in tokens(text)] == ["theorem", "t.x", ":", "1", "=", "h", ".", "1", ":", "=", "rfl"]
+    assert [t.text for t in tokens(text)] == [
+        "theorem",
+        "t.x",
+        ":",
+        "1",
+        "=",
+        "h",
+        ".",
+        "1",
+        ":",
+        "=",
+        "rfl",
+    ]
 
 
 def test_normalized_messages_do_not_depend_on_history():
-    assert normalize("?m.431 : ?m.12 → ?m.431") == normalize("?m.7 : ?m.9 → ?m.7") == "?m.1 : ?m.2 → ?m.1"
+    assert (
+        normalize("?m.431 : ?m.12 → ?m.431")
+        == normalize("?m.7 : ?m.9 → ?m.7")
+        == "?m.1 : ?m.2 → ?m.1"
+    )
 
 
 def test_a_header_of_the_models_own_is_recognized():
@@ -475,12 +703,28 @@ def test_a_header_of_the_models_own_is_recognized():
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("proof, code", [("\n  rw [Nat.add_comm]", 0), (HONEST, 0), (HEADER + HONEST, 0), ("  rw [Nat.add_comm]\n", 0), ("rfl", 1), ("sorry", 1), (COMM + " sorry", 1), ("", 1)])
+@pytest.mark.parametrize(
+    "proof, code",
+    [
+        ("\n  rw [Nat.add_comm]", 0),
+        (HONEST, 0),
+        (HEADER + HONEST, 0),
+        ("  rw [Nat.add_comm]\n", 0),
+        ("rfl", 1),
+        ("sorry", 1),
+        (COMM + " sorry", 1),
+        ("", 1),
+    ],
+)
 def test_the_check_command_takes_a_whole_file_or_a_tactic_block(tmp_path, proof, code):
     statement, written = tmp_path / "S.lean", tmp_path / "P.lean"
     statement.write_text(HEADER + COMM + (" sorry\n" if code else "\n"))
     written.write_text(proof)
-    verdict, found = check_command(statement, written, **{k: v for k, v in SETTINGS.items() if k not in ("header", "cache_dir", "workers")})
+    verdict, found = check_command(
+        statement,
+        written,
+        **{k: v for k, v in SETTINGS.items() if k not in ("header", "cache_dir", "workers")},
+    )
     assert (found, verdict.verified) == (code, code == 0), verdict
 
 
@@ -502,7 +746,9 @@ def test_a_bench_goes_to_a_file_of_a_statement_it_has_then_to_a_new_one():
             waiting.append(pool.submit(benches.take, statement))
             wait_until(lambda: len(benches._waiting) == len(waiting))
         benches.give(first)  # has A: the third of those who wait
-        assert waiting[2].result(10) is first and not any(each.done() for each in (*waiting[:2], *waiting[3:]))
+        assert waiting[2].result(10) is first and not any(
+            each.done() for each in (*waiting[:2], *waiting[3:])
+        )
         benches.give(first)
         assert waiting[3].result(10) is first
         benches.give(first)  # nobody waits for A any more: C is new to both, B is not

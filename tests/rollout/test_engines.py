@@ -1,4 +1,5 @@
 """Several engines on a Ray cluster of two nodes draw what one sampler draws."""
+
 from __future__ import annotations
 
 import sys
@@ -33,7 +34,9 @@ def spread(address, model, tokenizer=None):
 
 def same(ours, theirs) -> None:
     assert [c.token_ids for c in ours] == [c.token_ids for c in theirs]
-    torch.testing.assert_close([list(c.logprobs) for c in ours], [list(c.logprobs) for c in theirs], atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        [list(c.logprobs) for c in ours], [list(c.logprobs) for c in theirs], atol=1e-4, rtol=0
+    )
 
 
 def test_two_engines_draw_what_one_sampler_draws_also_after_a_step_and_after_a_loss(address):
@@ -47,7 +50,12 @@ def test_two_engines_draw_what_one_sampler_draws_also_after_a_step_and_after_a_l
     assert sorted(where.values()) == [0] * 5 + [1] * 4
     later = [prompt + list(c.token_ids) + [7] for prompt, c in zip(PROMPTS, first)][::-1]
     same(engines.generate(later, PARAMS, range(9)), alone.generate(later, PARAMS, range(9)))
-    assert [engines._held[tokens] for tokens in engines._held] and all(place == where[start] for tokens, place in engines._held.items() for start in where if tokens[: len(start)] == start)
+    assert [engines._held[tokens] for tokens in engines._held] and all(
+        place == where[start]
+        for tokens, place in engines._held.items()
+        for start in where
+        if tokens[: len(start)] == start
+    )
     with torch.no_grad():
         for weight in filter(lambda p: p.requires_grad, model.parameters()):
             weight += 0.3
@@ -61,14 +69,27 @@ def test_two_engines_draw_what_one_sampler_draws_also_after_a_step_and_after_a_l
 
 
 def test_a_run_with_engines_on_the_cluster_has_the_metrics_of_one_without(address, tmp_path):
-    alone, together = Small(tmp_path / "alone", "fd"), Small(tmp_path / "together", "fd", engines=lambda model, tokenizer: spread(address, model, tokenizer))
+    alone, together = (
+        Small(tmp_path / "alone", "fd"),
+        Small(
+            tmp_path / "together",
+            "fd",
+            engines=lambda model, tokenizer: spread(address, model, tokenizer),
+        ),
+    )
     for mine, theirs in zip(alone.train(3), together.train(3), strict=True):
-        assert {key: pytest.approx(value, rel=1e-4, abs=1e-6) if isinstance(value, float) else value for key, value in mine.items()} == theirs
+        assert {
+            key: pytest.approx(value, rel=1e-4, abs=1e-6) if isinstance(value, float) else value
+            for key, value in mine.items()
+        } == theirs
     together.sampler.close()
 
 
 def test_more_engines_than_the_cluster_has_room_for_are_refused(address):
-    with pytest.raises(ConnectionError, match="hardware.engines is 9, but the Ray cluster at .* has 4 CPUs; start more nodes, or set hardware.engines: 4"):
+    with pytest.raises(
+        ConnectionError,
+        match="hardware.engines is 9, but the Ray cluster at .* has 4 CPUs; start more nodes, or set hardware.engines: 4",
+    ):
         RaySampler(address, student(), None, engines=9, backend="torch", device="cpu")
 
 

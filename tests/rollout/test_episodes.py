@@ -2,6 +2,7 @@
 
 The policy here is a script (fixed turns in place of a model); tools, tokenizer and Lean are the real ones.
 """
+
 import pytest
 
 from fdcore.rollout.chat import Chat
@@ -16,8 +17,13 @@ from fdcore.lean.verifier import Verifier
 from fdcore.worlds.warmup import call_text
 
 HEADER = "prelude\nimport Fd\n\n"
-PROBLEM = Problem(id="p", header=HEADER, statement="theorem thm (a b : Nat) : a + b = b + a := by", split="test")
-RIGHT, WRONG = PROBLEM.statement + "\n  exact Nat.add_comm a b", PROBLEM.statement + "\n  exact Nat.mul_comm a b"
+PROBLEM = Problem(
+    id="p", header=HEADER, statement="theorem thm (a b : Nat) : a + b = b + a := by", split="test"
+)
+RIGHT, WRONG = (
+    PROBLEM.statement + "\n  exact Nat.add_comm a b",
+    PROBLEM.statement + "\n  exact Nat.mul_comm a b",
+)
 CHECK = call_text("lean_check_file", path="Main.lean")
 
 
@@ -35,20 +41,36 @@ class Script:
         self.prompts.append(prompts[0])
         ids = self.chat.encode(self.turns.pop(0))[: params[0].max_new_tokens]
         stopped = ids[-1] in params[0].stop_token_ids
-        return [Completion(token_ids=tuple(ids), logprobs=(-0.5,) * len(ids), finish_reason="stop" if stopped else "length")]
+        return [
+            Completion(
+                token_ids=tuple(ids),
+                logprobs=(-0.5,) * len(ids),
+                finish_reason="stop" if stopped else "length",
+            )
+        ]
 
     def update_weights(self, model): ...
 
 
 @pytest.fixture(scope="module")
 def chat():
-    tokenizer = train_tokenizer([write(RIGHT), write(WRONG), CHECK, "Prove: theorem error wrote Main.lean ok"] * 20, 700)
+    tokenizer = train_tokenizer(
+        [write(RIGHT), write(WRONG), CHECK, "Prove: theorem error wrote Main.lean ok"] * 20, 700
+    )
     return Chat(tokenizer, Tools.schemas, thinking=False)
 
 
 @pytest.fixture(scope="module")
 def verifier(library, tmp_path_factory):
-    with Verifier(header=HEADER, axioms=["propext"], timeout_seconds=20, memory_mb=2048, heartbeats=20000, workers=1, cache_dir=tmp_path_factory.mktemp("verdicts")) as found:
+    with Verifier(
+        header=HEADER,
+        axioms=["propext"],
+        timeout_seconds=20,
+        memory_mb=2048,
+        heartbeats=20000,
+        workers=1,
+        cache_dir=tmp_path_factory.mktemp("verdicts"),
+    ) as found:
         yield found
 
 
@@ -56,9 +78,22 @@ def verifier(library, tmp_path_factory):
 def play(chat, verifier):
     def run(*turns, **limits):
         script = Script(chat, turns)
-        limits = load_profile("smoke").episode.model_copy(update={"max_response_tokens": 2000, "max_prompt_tokens": 4000, **limits})
+        limits = load_profile("smoke").episode.model_copy(
+            update={"max_response_tokens": 2000, "max_prompt_tokens": 4000, **limits}
+        )
         tools = lambda problem: Tools(problem, verifier, library=LIBRARY_ROOT, output_chars=200)
-        (trajectory,) = rollout([PROBLEM], [7], sampler=script, chat=chat, verifier=verifier, tools=tools, limits=limits, temperature=1.0, top_p=1.0, step=3)
+        (trajectory,) = rollout(
+            [PROBLEM],
+            [7],
+            sampler=script,
+            chat=chat,
+            verifier=verifier,
+            tools=tools,
+            limits=limits,
+            temperature=1.0,
+            top_p=1.0,
+            step=3,
+        )
         return trajectory, script
 
     return run
@@ -66,8 +101,13 @@ def play(chat, verifier):
 
 def test_a_written_and_checked_proof_earns_the_reward_and_ends_the_episode(play):
     trajectory, _ = play(write(RIGHT), CHECK, "never said")
-    assert trajectory.verdict.verified and trajectory.reward == 1.0 and trajectory.stop_reason == "end"
-    assert [call.name for call in trajectory.tool_calls] == ["lean_write_file", "lean_check_file"] and trajectory.source == RIGHT
+    assert (
+        trajectory.verdict.verified and trajectory.reward == 1.0 and trajectory.stop_reason == "end"
+    )
+    assert [call.name for call in trajectory.tool_calls] == [
+        "lean_write_file",
+        "lean_check_file",
+    ] and trajectory.source == RIGHT
 
 
 def test_only_the_students_tokens_are_actions(play, chat):
@@ -91,8 +131,14 @@ def test_an_error_of_lean_is_the_tools_answer_and_the_episode_goes_on(play):
 
 
 def test_a_malformed_call_gets_an_error_and_the_episode_goes_on(play):
-    trajectory, _ = play('<tool_call>\n{"name": "lean_write_file", "argu</tool_call>', write(RIGHT), CHECK)
-    assert trajectory.tool_calls[0].name is None and "JSON" in trajectory.tool_calls[0].output and trajectory.verdict.verified
+    trajectory, _ = play(
+        '<tool_call>\n{"name": "lean_write_file", "argu</tool_call>', write(RIGHT), CHECK
+    )
+    assert (
+        trajectory.tool_calls[0].name is None
+        and "JSON" in trajectory.tool_calls[0].output
+        and trajectory.verdict.verified
+    )
 
 
 def test_a_file_that_was_never_checked_is_judged_all_the_same(play):
@@ -102,7 +148,11 @@ def test_a_file_that_was_never_checked_is_judged_all_the_same(play):
 
 def test_no_file_no_reward(play):
     trajectory, _ = play("It is obvious.<|im_end|>")
-    assert trajectory.source is None and trajectory.reward == 0.0 and trajectory.verdict.status == "failed"
+    assert (
+        trajectory.source is None
+        and trajectory.reward == 0.0
+        and trajectory.verdict.status == "failed"
+    )
 
 
 def test_turns_and_tokens_are_limited(play):
@@ -113,5 +163,7 @@ def test_turns_and_tokens_are_limited(play):
 
 
 def test_a_prompt_over_the_limit_is_refused_by_name(play):
-    with pytest.raises(ValueError, match="problem p: its prompt has .* tokens, episode.max_prompt_tokens is 20"):
+    with pytest.raises(
+        ValueError, match="problem p: its prompt has .* tokens, episode.max_prompt_tokens is 20"
+    ):
         play("x", max_prompt_tokens=20)

@@ -1,4 +1,5 @@
 """Gradients of parts side by side: the same as one after the other, in the same order, and no trace left in torch's settings."""
+
 import threading
 
 import pytest
@@ -19,7 +20,16 @@ def two_cores():
 
 @pytest.fixture(scope="module")
 def student():
-    return build_student(hidden_size=32, layers=2, heads=2, kv_heads=1, head_dim=16, intermediate_size=64, vocab_size=300, max_positions=64)
+    return build_student(
+        hidden_size=32,
+        layers=2,
+        heads=2,
+        kv_heads=1,
+        head_dim=16,
+        intermediate_size=64,
+        vocab_size=300,
+        max_positions=64,
+    )
 
 
 def part(model, seed: int):
@@ -28,7 +38,9 @@ def part(model, seed: int):
     masks = [[0] * 8 + [1] * (4 + seed)] * 3
 
     def loss():
-        return torch.nn.functional.cross_entropy(action_logits(model, rows, masks), action_values(rows, masks), reduction="sum"), seed
+        return torch.nn.functional.cross_entropy(
+            action_logits(model, rows, masks), action_values(rows, masks), reduction="sum"
+        ), seed
 
     return loss
 
@@ -69,7 +81,9 @@ def test_twice_the_same_to_the_last_bit(student, two_cores):
 def test_a_parameter_outside_the_graph_has_no_gradient(two_cores):
     model = torch.nn.ModuleDict({"used": torch.nn.Linear(2, 1), "unused": torch.nn.Linear(2, 1)})
     accumulate(model, [lambda: (model["used"](torch.ones(2)).sum(), None)] * 2)
-    assert model["unused"].weight.grad is None and model["used"].weight.grad.tolist() == [[2.0, 2.0]]
+    assert model["unused"].weight.grad is None and model["used"].weight.grad.tolist() == [
+        [2.0, 2.0]
+    ]
 
 
 def test_tasks_run_at_once_on_one_core_each_and_the_setting_returns(two_cores):

@@ -1,4 +1,5 @@
 """The torch sampler: against `generate()` where it is greedy, against the training forward for log-probs, and against the distribution."""
+
 import copy
 
 import numpy as np
@@ -17,7 +18,16 @@ VOCABULARY = 300
 
 @pytest.fixture(scope="module")
 def model():
-    student = build_student(hidden_size=32, layers=3, heads=4, kv_heads=2, head_dim=8, intermediate_size=64, vocab_size=VOCABULARY, max_positions=512)
+    student = build_student(
+        hidden_size=32,
+        layers=3,
+        heads=4,
+        kv_heads=2,
+        head_dim=8,
+        intermediate_size=64,
+        vocab_size=VOCABULARY,
+        max_positions=512,
+    )
     with torch.no_grad():
         for parameter in student.parameters():
             parameter.mul_(3.0)  # sharper than at birth: neither uniform nor one-sided
@@ -27,11 +37,19 @@ def model():
 def prompts_of(count: int, shared: int = 20, seed: int = 0) -> list[list[int]]:
     rng = np.random.default_rng(seed)
     prefix = rng.integers(0, VOCABULARY, shared).tolist()
-    return [prefix + rng.integers(0, VOCABULARY, rng.integers(1, 12)).tolist() for _ in range(count)]
+    return [
+        prefix + rng.integers(0, VOCABULARY, rng.integers(1, 12)).tolist() for _ in range(count)
+    ]
 
 
 def greedy(model, prompt: list[int], new: int) -> list[int]:
-    out = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), do_sample=False, max_new_tokens=new, pad_token_id=0)
+    out = model.generate(
+        torch.tensor([prompt]),
+        attention_mask=torch.ones(1, len(prompt)),
+        do_sample=False,
+        max_new_tokens=new,
+        pad_token_id=0,
+    )
     return out[0, len(prompt) :].tolist()
 
 
@@ -39,34 +57,54 @@ def greedy(model, prompt: list[int], new: int) -> list[int]:
 @pytest.mark.parametrize("shared", [0, 20])
 def test_greedy_completions_are_those_of_generate(model, shared, max_batch):
     prompts = prompts_of(8, shared)
-    done = TorchSampler(model, max_batch=max_batch).generate(prompts, SamplingParams(temperature=0, max_new_tokens=15), range(8))
+    done = TorchSampler(model, max_batch=max_batch).generate(
+        prompts, SamplingParams(temperature=0, max_new_tokens=15), range(8)
+    )
     assert [list(c.token_ids) for c in done] == [greedy(model, prompt, 15) for prompt in prompts]
     assert {c.finish_reason for c in done} == {"length"}
 
 
 def test_logprobs_are_those_of_the_training_forward(model):
     prompts = prompts_of(20)
-    params = [SamplingParams(temperature=0.5 + i % 3 / 2, top_p=1 - i % 2 / 3, max_new_tokens=3 + 2 * i) for i in range(20)]
+    params = [
+        SamplingParams(temperature=0.5 + i % 3 / 2, top_p=1 - i % 2 / 3, max_new_tokens=3 + 2 * i)
+        for i in range(20)
+    ]
     done = TorchSampler(model, max_batch=7).generate(prompts, params, range(20))
     sequences = [prompt + list(c.token_ids) for prompt, c in zip(prompts, done)]
     masks = [[0] * len(prompt) + [1] * len(c.token_ids) for prompt, c in zip(prompts, done)]
-    trained = token_logprobs(action_logits(model, sequences, masks), action_values(sequences, masks))
+    trained = token_logprobs(
+        action_logits(model, sequences, masks), action_values(sequences, masks)
+    )
     sampled = torch.tensor([value for c in done for value in c.logprobs])
     assert torch.allclose(trained, sampled, atol=1e-4)
 
 
 def test_the_same_inputs_give_the_same_completions(model):
-    prompts, params = prompts_of(20), SamplingParams(max_new_tokens=20, stop_token_ids=tuple(range(30)))
+    prompts, params = (
+        prompts_of(20),
+        SamplingParams(max_new_tokens=20, stop_token_ids=tuple(range(30))),
+    )
     sampler = TorchSampler(model, max_batch=6)
-    assert sampler.generate(prompts, params, range(20)) == sampler.generate(prompts, params, range(20))
+    assert sampler.generate(prompts, params, range(20)) == sampler.generate(
+        prompts, params, range(20)
+    )
 
 
 @given(st.permutations(range(8)), st.integers(1, 8))
 @settings(max_examples=15, deadline=None)
 def test_a_completion_depends_on_its_own_prompt_and_seed_alone(model, order, max_batch):
-    prompts, params = prompts_of(8), [SamplingParams(max_new_tokens=3 + 3 * i, stop_token_ids=tuple(range(40))) for i in range(8)]
+    prompts, params = (
+        prompts_of(8),
+        [
+            SamplingParams(max_new_tokens=3 + 3 * i, stop_token_ids=tuple(range(40)))
+            for i in range(8)
+        ],
+    )
     reference = TorchSampler(model).generate(prompts, params, range(8))
-    shuffled = TorchSampler(model, max_batch=max_batch).generate([prompts[i] for i in order], [params[i] for i in order], list(order))
+    shuffled = TorchSampler(model, max_batch=max_batch).generate(
+        [prompts[i] for i in order], [params[i] for i in order], list(order)
+    )
     for i, completion in zip(order, shuffled):
         assert completion.token_ids == reference[i].token_ids
         assert completion.logprobs == pytest.approx(reference[i].logprobs, abs=1e-4)
@@ -85,19 +123,26 @@ def test_first_tokens_follow_the_distribution(model, temperature, top_p):
     params = SamplingParams(temperature=temperature, top_p=top_p, max_new_tokens=1)
     done = TorchSampler(model, max_batch=count).generate([prompt] * count, params, range(count))
     with torch.no_grad():
-        expected = (model(torch.tensor([prompt])).logits[0, -1] / temperature).softmax(-1).double().numpy()
+        expected = (
+            (model(torch.tensor([prompt])).logits[0, -1] / temperature).softmax(-1).double().numpy()
+        )
     ordered = np.argsort(-expected)
     kept = ordered[: int(np.searchsorted(np.cumsum(expected[ordered]), top_p)) + 1]
     nucleus = np.zeros_like(expected)
     nucleus[kept] = expected[kept] / expected[kept].sum()
     seen = np.bincount([c.token_ids[0] for c in done], minlength=VOCABULARY) / count
     assert seen[nucleus == 0].sum() == 0
-    assert np.abs(seen - nucleus).sum() / 2 < 2 * np.sqrt((nucleus * (1 - nucleus)).clip(0) / count).sum()
+    assert (
+        np.abs(seen - nucleus).sum() / 2
+        < 2 * np.sqrt((nucleus * (1 - nucleus)).clip(0) / count).sum()
+    )
 
 
 def test_a_completion_ends_with_its_stop_token(model):
     stops = tuple(range(20))
-    done = TorchSampler(model).generate(prompts_of(30), SamplingParams(max_new_tokens=20, stop_token_ids=stops), range(30))
+    done = TorchSampler(model).generate(
+        prompts_of(30), SamplingParams(max_new_tokens=20, stop_token_ids=stops), range(30)
+    )
     for completion in done:
         assert not set(completion.token_ids[:-1]) & set(stops)
         assert (completion.finish_reason == "stop") == (completion.token_ids[-1] in stops)
@@ -110,7 +155,10 @@ def test_a_completion_ends_with_the_token_that_completes_a_stop_string(model):
     params = SamplingParams(max_new_tokens=60, stop=("e", "⟨"))
     done = TorchSampler(model, tokenizer).generate(prompts_of(30), params, range(30))
     for completion in done:
-        text, before = tokenizer.decode(completion.token_ids), tokenizer.decode(completion.token_ids[:-1])
+        text, before = (
+            tokenizer.decode(completion.token_ids),
+            tokenizer.decode(completion.token_ids[:-1]),
+        )
         assert ("e" in text or "⟨" in text) == (completion.finish_reason == "stop")
         assert "e" not in before and "⟨" not in before
     assert "stop" in {c.finish_reason for c in done}
@@ -118,19 +166,28 @@ def test_a_completion_ends_with_the_token_that_completes_a_stop_string(model):
 
 def test_a_finished_row_leaves_and_a_waiting_prompt_enters(model):
     widths = []
-    hook = model.model.embed_tokens.register_forward_hook(lambda module, inputs, output: widths.append(tuple(inputs[0].shape)))
+    hook = model.model.embed_tokens.register_forward_hook(
+        lambda module, inputs, output: widths.append(tuple(inputs[0].shape))
+    )
     params = [SamplingParams(max_new_tokens=2 if i % 2 else 30) for i in range(12)]
     done = TorchSampler(model, max_batch=8).generate(prompts_of(12), params, range(12))
     hook.remove()
     assert [len(c.token_ids) for c in done] == [p.max_new_tokens for p in params]
-    assert sum(rows * columns for rows, columns in widths) < 20 + 12 * 12 + sum(p.max_new_tokens for p in params) + 12  # no work on finished rows
+    assert (
+        sum(rows * columns for rows, columns in widths)
+        < 20 + 12 * 12 + sum(p.max_new_tokens for p in params) + 12
+    )  # no work on finished rows
     assert sum(columns == 1 for _, columns in widths) < 62  # not one batch after the other
 
 
 def test_the_shared_prefix_is_computed_once(model):
     tokens = []
-    hook = model.model.embed_tokens.register_forward_hook(lambda module, inputs, output: tokens.append(inputs[0].numel()))
-    TorchSampler(model).generate([list(range(200)) + [i] for i in range(12)], SamplingParams(max_new_tokens=1), range(12))
+    hook = model.model.embed_tokens.register_forward_hook(
+        lambda module, inputs, output: tokens.append(inputs[0].numel())
+    )
+    TorchSampler(model).generate(
+        [list(range(200)) + [i] for i in range(12)], SamplingParams(max_new_tokens=1), range(12)
+    )
     hook.remove()
     assert sum(tokens) == 200 + 12
 
@@ -140,18 +197,29 @@ def test_a_long_prompt_that_rows_share_is_computed_once_and_changes_nothing(mode
     own = [prompts_of(1, shared=300, seed=seed)[0] for seed in (1, 2, 3)]
     prompts = [[5, *own[i]] for i in (0, 1, 0, 2, 1, 0, 0, 2)] + prompts_of(2, shared=0, seed=4)
     prefilled = []
-    hook = model.model.embed_tokens.register_forward_hook(lambda module, inputs, output: prefilled.append(inputs[0].numel() if inputs[0].shape[1] > 1 else 0))
+    hook = model.model.embed_tokens.register_forward_hook(
+        lambda module, inputs, output: prefilled.append(
+            inputs[0].numel() if inputs[0].shape[1] > 1 else 0
+        )
+    )
     params = SamplingParams(max_new_tokens=12)
     sampler = TorchSampler(model, max_batch=max_batch)
     done = sampler.generate(prompts, params, range(10))
     hook.remove()
-    alone = [TorchSampler(model).generate([prompt], params, [seed])[0] for seed, prompt in enumerate(prompts)]
+    alone = [
+        TorchSampler(model).generate([prompt], params, [seed])[0]
+        for seed, prompt in enumerate(prompts)
+    ]
     assert [c.token_ids for c in done] == [c.token_ids for c in alone]
-    torch.testing.assert_close([list(c.logprobs) for c in done], [list(c.logprobs) for c in alone], atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        [list(c.logprobs) for c in done], [list(c.logprobs) for c in alone], atol=1e-4, rtol=0
+    )
     if max_batch > len(prompts):
         assert sum(prefilled) < 5 * 320  # three long prompts, not eight, and two short ones
     later = next_turn(prompts, done, range(10))
-    assert [c.token_ids for c in sampler.generate(later, params, range(10))] == [c.token_ids for c in TorchSampler(model).generate(later, params, range(10))]
+    assert [c.token_ids for c in sampler.generate(later, params, range(10))] == [
+        c.token_ids for c in TorchSampler(model).generate(later, params, range(10))
+    ]
 
 
 def next_turn(prompts, done, keep) -> list[list[int]]:
@@ -160,19 +228,32 @@ def next_turn(prompts, done, keep) -> list[list[int]]:
 
 @pytest.mark.parametrize("keep", [range(20), [3, 17, 4, 4, 11], [19]])
 def test_a_next_turn_computes_only_what_is_new_and_changes_nothing(model, keep):
-    prompts, first = prompts_of(20), [SamplingParams(max_new_tokens=6 + i if i else 60) for i in range(20)]
+    prompts, first = (
+        prompts_of(20),
+        [SamplingParams(max_new_tokens=6 + i if i else 60) for i in range(20)],
+    )
     sampler = TorchSampler(model)
     later = next_turn(prompts, sampler.generate(prompts, first, range(20)), keep)
-    later, params, seeds = [*later, *prompts_of(23)[20:]], SamplingParams(max_new_tokens=5), range(100, 103 + len(keep))  # three episodes that are new
+    later, params, seeds = (
+        [*later, *prompts_of(23)[20:]],
+        SamplingParams(max_new_tokens=5),
+        range(100, 103 + len(keep)),
+    )  # three episodes that are new
     prefilled = []
-    hook = model.model.embed_tokens.register_forward_hook(lambda module, inputs, output: prefilled.append(inputs[0].numel() if inputs[0].shape[1] > 1 else 0))
+    hook = model.model.embed_tokens.register_forward_hook(
+        lambda module, inputs, output: prefilled.append(
+            inputs[0].numel() if inputs[0].shape[1] > 1 else 0
+        )
+    )
     done = sampler.generate(later, params, seeds)
     cached, prefilled[:] = sum(prefilled), []
     fresh = TorchSampler(model).generate(later, params, seeds)
     hook.remove()
     assert cached < 0.8 * sum(prefilled)
     assert [c.token_ids for c in done] == [c.token_ids for c in fresh]
-    torch.testing.assert_close([list(c.logprobs) for c in done], [list(c.logprobs) for c in fresh], atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        [list(c.logprobs) for c in done], [list(c.logprobs) for c in fresh], atol=1e-4, rtol=0
+    )
 
 
 def test_keys_and_values_of_old_weights_are_not_used(model):
@@ -183,15 +264,40 @@ def test_keys_and_values_of_old_weights_are_not_used(model):
     with torch.no_grad():
         for parameter in changed.parameters():
             parameter.mul_(1.1)
-    assert sampler.generate(later, params, range(4)) == TorchSampler(changed).generate(later, params, range(4))
+    assert sampler.generate(later, params, range(4)) == TorchSampler(changed).generate(
+        later, params, range(4)
+    )
 
 
 def test_new_weights_are_used_by_the_next_completion(model):
-    other = build_student(hidden_size=32, layers=3, heads=4, kv_heads=2, head_dim=8, intermediate_size=64, vocab_size=VOCABULARY, max_positions=512, seed=7)
+    other = build_student(
+        hidden_size=32,
+        layers=3,
+        heads=4,
+        kv_heads=2,
+        head_dim=8,
+        intermediate_size=64,
+        vocab_size=VOCABULARY,
+        max_positions=512,
+        seed=7,
+    )
     prompts, params = prompts_of(4), SamplingParams(temperature=0, max_new_tokens=10)
-    sampler = TorchSampler(build_student(hidden_size=32, layers=3, heads=4, kv_heads=2, head_dim=8, intermediate_size=64, vocab_size=VOCABULARY, max_positions=512))
+    sampler = TorchSampler(
+        build_student(
+            hidden_size=32,
+            layers=3,
+            heads=4,
+            kv_heads=2,
+            head_dim=8,
+            intermediate_size=64,
+            vocab_size=VOCABULARY,
+            max_positions=512,
+        )
+    )
     sampler.update_weights(other)
-    assert sampler.generate(prompts, params, range(4)) == TorchSampler(other).generate(prompts, params, range(4))
+    assert sampler.generate(prompts, params, range(4)) == TorchSampler(other).generate(
+        prompts, params, range(4)
+    )
 
 
 def test_a_bfloat16_sampler_keeps_its_own_copy(model):
@@ -213,16 +319,33 @@ def test_sampling_leaves_the_model_as_it_was(model):
 
 def test_another_architecture_works_the_same_way():
     config = LlamaConfig(
-        vocab_size=50, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, eos_token_id=None
+        vocab_size=50,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        eos_token_id=None,
     )
     llama = LlamaForCausalLM(config).eval()
     prompts = [[1, 2, 3, 4 + i] for i in range(5)]
-    done = TorchSampler(llama, max_batch=2).generate(prompts, SamplingParams(temperature=0, max_new_tokens=8), range(5))
+    done = TorchSampler(llama, max_batch=2).generate(
+        prompts, SamplingParams(temperature=0, max_new_tokens=8), range(5)
+    )
     assert [list(c.token_ids) for c in done] == [greedy(llama, prompt, 8) for prompt in prompts]
 
 
 def test_a_model_with_another_cache_is_refused_with_the_way_out():
-    config = MistralConfig(vocab_size=50, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, sliding_window=4)
+    config = MistralConfig(
+        vocab_size=50,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        sliding_window=4,
+    )
     with pytest.raises(ValueError, match="sampler.backend: vllm"):
         TorchSampler(MistralForCausalLM(config))
 
@@ -245,7 +368,9 @@ def test_bad_requests_are_named(model, prompts, params, seeds, message):
         TorchSampler(model).generate(prompts, params, seeds)
 
 
-@pytest.mark.parametrize("how", [dict(temperature=-1), dict(top_p=0), dict(top_p=1.1), dict(max_new_tokens=0)])
+@pytest.mark.parametrize(
+    "how", [dict(temperature=-1), dict(top_p=0), dict(top_p=1.1), dict(max_new_tokens=0)]
+)
 def test_impossible_settings_are_refused(how):
     with pytest.raises(ValueError):
         SamplingParams(**{"max_new_tokens": 1, **how})

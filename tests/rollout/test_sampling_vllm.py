@@ -1,4 +1,5 @@
 """The vLLM backend, with the real engine (`vllm-cpu` will do): run by `./run_all.sh --test vllm`."""
+
 import importlib.util
 import os
 import subprocess
@@ -17,8 +18,19 @@ from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
 from fdcore.rollout.vllm_sampler import VLLMSampler, VLLMUnavailable
 
 installed = importlib.util.find_spec("vllm") is not None
-os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GB; half of the machine's memory else, for each engine
-SHAPE = dict(hidden_size=128, layers=2, heads=4, kv_heads=2, head_dim=32, intermediate_size=256, vocab_size=400, max_positions=512)
+os.environ.setdefault(
+    "VLLM_CPU_KVCACHE_SPACE", "1"
+)  # GB; half of the machine's memory else, for each engine
+SHAPE = dict(
+    hidden_size=128,
+    layers=2,
+    heads=4,
+    kv_heads=2,
+    head_dim=32,
+    intermediate_size=256,
+    vocab_size=400,
+    max_positions=512,
+)
 PROMPTS = [list(range(20, 60)) + [100 + i, 200 - i] for i in range(6)]
 
 
@@ -38,7 +50,9 @@ def sharp(seed: int):
 
 @pytest.fixture(scope="module")
 def engine():
-    return VLLMSampler(sharp(0), train_tokenizer(["theorem a b"] * 3, 400), max_batch=8, max_tokens=256)
+    return VLLMSampler(
+        sharp(0), train_tokenizer(["theorem a b"] * 3, 400), max_batch=8, max_tokens=256
+    )
 
 
 needs_vllm = [pytest.mark.vllm, pytest.mark.skipif(not installed, reason="vLLM is not installed")]
@@ -48,19 +62,30 @@ def parity(model, done) -> float:
     sequences = [prompt + list(c.token_ids) for prompt, c in zip(PROMPTS, done)]
     masks = [[0] * len(prompt) + [1] * len(c.token_ids) for prompt, c in zip(PROMPTS, done)]
     with torch.no_grad():
-        trained = token_logprobs(action_logits(model, sequences, masks), action_values(sequences, masks))
-    return (trained - torch.tensor([value for c in done for value in c.logprobs])).abs().max().item()
+        trained = token_logprobs(
+            action_logits(model, sequences, masks), action_values(sequences, masks)
+        )
+    return (
+        (trained - torch.tensor([value for c in done for value in c.logprobs])).abs().max().item()
+    )
 
 
 class TestVLLM:
     pytestmark = needs_vllm
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
-    def test_an_engine_that_sleeps_is_refused_without_a_gpu_and_one_that_does_not_rests_for_nothing(self, engine):
-        with pytest.raises(VLLMUnavailable, match="sampler.sleeps needs a GPU.*set sampler.sleeps: false"):
+    def test_an_engine_that_sleeps_is_refused_without_a_gpu_and_one_that_does_not_rests_for_nothing(
+        self, engine
+    ):
+        with pytest.raises(
+            VLLMUnavailable, match="sampler.sleeps needs a GPU.*set sampler.sleeps: false"
+        ):
             VLLMSampler(sharp(0), train_tokenizer(["theorem a b"] * 3, 400), sleeps=True)
         engine.rest()
-        assert parity(sharp(0), engine.generate(PROMPTS, SamplingParams(max_new_tokens=5), range(6))) < 1e-3
+        assert (
+            parity(sharp(0), engine.generate(PROMPTS, SamplingParams(max_new_tokens=5), range(6)))
+            < 1e-3
+        )
 
     def test_settings_that_vllm_cannot_take_are_one_line(self):
         with pytest.raises(VLLMUnavailable, match="vLLM cannot start: .*max_model_len") as told:
@@ -68,50 +93,94 @@ class TestVLLM:
         assert "\n" not in str(told.value)
 
     def test_a_new_engine_has_the_models_weights(self, engine):
-        assert parity(sharp(0), engine.generate(PROMPTS, SamplingParams(max_new_tokens=20), range(6))) < 1e-3
+        assert (
+            parity(sharp(0), engine.generate(PROMPTS, SamplingParams(max_new_tokens=20), range(6)))
+            < 1e-3
+        )
 
     def test_greedy_completions_are_those_of_the_torch_sampler(self, engine):
         engine.update_weights(sharp(0))
         params = SamplingParams(temperature=0, max_new_tokens=20, stop_token_ids=tuple(range(15)))
-        ours, theirs = TorchSampler(sharp(0)).generate(PROMPTS, params, range(6)), engine.generate(PROMPTS, params, range(6))
+        ours, theirs = (
+            TorchSampler(sharp(0)).generate(PROMPTS, params, range(6)),
+            engine.generate(PROMPTS, params, range(6)),
+        )
         assert [c.token_ids for c in ours] == [c.token_ids for c in theirs]
         assert [c.finish_reason for c in ours] == [c.finish_reason for c in theirs]
 
     def test_logprobs_are_those_of_the_training_forward_at_any_temperature(self, engine):
         engine.update_weights(sharp(0))
-        done = engine.generate(PROMPTS, SamplingParams(temperature=0.7, top_p=0.8, max_new_tokens=20), range(6))
+        done = engine.generate(
+            PROMPTS, SamplingParams(temperature=0.7, top_p=0.8, max_new_tokens=20), range(6)
+        )
         assert parity(sharp(0), done) < 1e-3
 
     def test_seeds_decide(self, engine):
         params = SamplingParams(max_new_tokens=20)
-        first, again, other = (engine.generate(PROMPTS, params, seeds) for seeds in (range(6), range(6), range(6, 12)))
-        assert [c.token_ids for c in first] == [c.token_ids for c in again] != [c.token_ids for c in other]
+        first, again, other = (
+            engine.generate(PROMPTS, params, seeds) for seeds in (range(6), range(6), range(6, 12))
+        )
+        assert (
+            [c.token_ids for c in first]
+            == [c.token_ids for c in again]
+            != [c.token_ids for c in other]
+        )
 
     def test_pushed_weights_are_the_ones_that_sample(self, engine):
         for seed in (1, 0, 2):
             engine.update_weights(sharp(seed))
-            assert parity(sharp(seed), engine.generate(PROMPTS, SamplingParams(max_new_tokens=20), range(6))) < 1e-3
+            assert (
+                parity(
+                    sharp(seed),
+                    engine.generate(PROMPTS, SamplingParams(max_new_tokens=20), range(6)),
+                )
+                < 1e-3
+            )
 
     def test_the_stop_token_is_part_of_the_completion(self, engine):
         stops = tuple(range(200))
-        done = engine.generate(PROMPTS, SamplingParams(max_new_tokens=50, stop_token_ids=stops), range(6))
-        assert all(c.finish_reason == "stop" and c.token_ids[-1] in stops and not set(c.token_ids[:-1]) & set(stops) for c in done)
+        done = engine.generate(
+            PROMPTS, SamplingParams(max_new_tokens=50, stop_token_ids=stops), range(6)
+        )
+        assert all(
+            c.finish_reason == "stop"
+            and c.token_ids[-1] in stops
+            and not set(c.token_ids[:-1]) & set(stops)
+            for c in done
+        )
 
-    def test_a_training_step_reports_how_far_engine_and_trainer_are_apart_and_stale_weights_show(self, engine):
+    def test_a_training_step_reports_how_far_engine_and_trainer_are_apart_and_stale_weights_show(
+        self, engine
+    ):
         engine.update_weights(sharp(0))
         done = engine.generate(PROMPTS, SamplingParams(max_new_tokens=20), range(6))
         fresh, stale = (mismatch(sharp(seed), done) for seed in (0, 1))
         assert 0 < fresh["mismatch_mean"] < 1e-3 and abs(fresh["mismatch_kl"]) < 1e-5
         assert stale["mismatch_mean"] > 0.1 and stale["mismatch_kl"] > 0.01
 
-
     def test_each_of_two_processes_has_an_engine_that_follows_the_model(self, tmp_path):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(tmp_path / "script.py")]
+        command = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node=2",
+            str(tmp_path / "script.py"),
+        ]
         (tmp_path / "script.py").write_text(TWO)
         root = Path(__file__).resolve().parents[2]
-        done = subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        done = subprocess.run(
+            command,
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr[-3000:]
-        assert sorted(line for line in done.stdout.splitlines() if line.startswith("engine")) == ["engine 0: True True", "engine 1: True True"]
+        assert sorted(line for line in done.stdout.splitlines() if line.startswith("engine")) == [
+            "engine 0: True True",
+            "engine 1: True True",
+        ]
 
 
 TWO = """
@@ -136,14 +205,30 @@ if __name__ == "__main__":
 
 def mismatch(model, done) -> dict[str, float]:
     """What GRPO reports of a batch of these completions in two groups."""
-    problems = [Problem(id="ab"[i % 2], header="", statement="theorem a : True := by", split="train") for i in range(6)]
+    problems = [
+        Problem(id="ab"[i % 2], header="", statement="theorem a : True := by", split="train")
+        for i in range(6)
+    ]
     attempts = [
         Trajectory(
-            problem_id=problem.id, seed=i, step=1, prompt_length=len(prompt), token_ids=(*prompt, *c.token_ids), action_mask=(*[0] * len(prompt), *[1] * len(c.token_ids)),
-            logprobs=(*[0.0] * len(prompt), *c.logprobs), response_text="", tool_calls=(), source=None, verdict=Verdict(status="failed"), reward=float(i > 2), stop_reason="end",
+            problem_id=problem.id,
+            seed=i,
+            step=1,
+            prompt_length=len(prompt),
+            token_ids=(*prompt, *c.token_ids),
+            action_mask=(*[0] * len(prompt), *[1] * len(c.token_ids)),
+            logprobs=(*[0.0] * len(prompt), *c.logprobs),
+            response_text="",
+            tool_calls=(),
+            source=None,
+            verdict=Verdict(status="failed"),
+            reward=float(i > 2),
+            stop_reason="end",
         )
         for i, (problem, prompt, c) in enumerate(zip(problems, PROMPTS, done))
     ]
-    method = GroupRelativePolicyOptimization(load_profile("smoke").grpo, model, max_tokens=20, autocast=False, mismatch=True)
+    method = GroupRelativePolicyOptimization(
+        load_profile("smoke").grpo, model, max_tokens=20, autocast=False, mismatch=True
+    )
     method.prepare(problems, attempts)
     return method.loss(model, range(6))[1]

@@ -1,4 +1,5 @@
 """Seconds by phase: each second is counted once, whatever is nested and in whichever thread."""
+
 import doctest
 import time
 
@@ -25,7 +26,11 @@ def test_phases_add_up_to_the_whole_and_none_is_counted_twice():
                     time.sleep(0.01)
     whole = time.perf_counter() - start
     assert sum(clock.seconds.values()) == pytest.approx(whole, abs=0.002)
-    assert clock.seconds["inner"] >= 0.04 and clock.seconds["innermost"] >= 0.02 and clock.seconds["outer"] >= 0.03
+    assert (
+        clock.seconds["inner"] >= 0.04
+        and clock.seconds["innermost"] >= 0.02
+        and clock.seconds["outer"] >= 0.03
+    )
 
 
 def test_threads_side_by_side_share_the_time_of_the_phase_that_waits_for_them():

@@ -1,4 +1,5 @@
 """LoRA: adapters alone are trained and saved, student, teacher and sampler share one base, and what is written is a plain model."""
+
 import pytest
 import torch
 from tests.smallrun import Small, student
@@ -28,20 +29,30 @@ def logits(model):
 
 def test_adapters_change_nothing_at_first_and_come_from_their_seed():
     assert torch.equal(logits(student(lora=True)), logits(student()))
-    one, same, other = (add_adapters(student(), rank=2, alpha=4, seed=seed).state_dict() for seed in (1, 1, 2))
-    assert all(torch.equal(one[name], same[name]) for name in one) and any(not torch.equal(one[name], other[name]) for name in one)
+    one, same, other = (
+        add_adapters(student(), rank=2, alpha=4, seed=seed).state_dict() for seed in (1, 1, 2)
+    )
+    assert all(torch.equal(one[name], same[name]) for name in one) and any(
+        not torch.equal(one[name], other[name]) for name in one
+    )
 
 
 def test_every_linear_map_of_the_layers_has_one_and_nothing_else_is_trained():
     model = student(lora=True)
     names = {name for name, weight in model.named_parameters() if weight.requires_grad}
-    assert len(names) == 2 * 7 * 2 and all("lora_" in name and ".layers." in name for name in names)  # layers x maps x (A, B)
+    assert len(names) == 2 * 7 * 2 and all(
+        "lora_" in name and ".layers." in name for name in names
+    )  # layers x maps x (A, B)
 
 
 def test_adapters_are_float32_on_a_bfloat16_base():
     model = add_adapters(student().to(torch.bfloat16), rank=2, alpha=4)
-    assert {weight.dtype for weight in model.parameters() if weight.requires_grad} == {torch.float32}
-    assert {weight.dtype for weight in model.parameters() if not weight.requires_grad} == {torch.bfloat16}
+    assert {weight.dtype for weight in model.parameters() if weight.requires_grad} == {
+        torch.float32
+    }
+    assert {weight.dtype for weight in model.parameters() if not weight.requires_grad} == {
+        torch.bfloat16
+    }
     assert {weight.dtype for weight in dict(merged_weights(model)).values()} == {torch.bfloat16}
 
 
@@ -50,7 +61,10 @@ def test_a_saved_folder_is_a_plain_model_that_computes_the_same(tmp_path):
     model, before = moved(small.model), small.weights()
     save_model(model, small.tokenizer, tmp_path / "model")
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
-    assert type(loaded) is type(student()) and dict(loaded.named_parameters()).keys() == dict(student().named_parameters()).keys()
+    assert (
+        type(loaded) is type(student())
+        and dict(loaded.named_parameters()).keys() == dict(student().named_parameters()).keys()
+    )
     torch.testing.assert_close(logits(loaded), logits(model), atol=1e-5, rtol=1e-5)
     assert not torch.allclose(logits(loaded), logits(student()), atol=1e-2)
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
@@ -61,13 +75,19 @@ def test_the_torch_sampler_samples_the_adapted_model(tmp_path):
     plain = student()
     plain.load_state_dict(dict(merged_weights(model)), strict=False)
     prompts, params = [[1, 2, 3, 4], [1, 2, 9], [1, 2, 7, 7]], SamplingParams(max_new_tokens=8)
-    ours, theirs, base = (TorchSampler(m).generate(prompts, params, [1, 2, 3]) for m in (model, plain, student()))
-    assert [c.token_ids for c in ours] == [c.token_ids for c in theirs] != [c.token_ids for c in base]
+    ours, theirs, base = (
+        TorchSampler(m).generate(prompts, params, [1, 2, 3]) for m in (model, plain, student())
+    )
+    assert (
+        [c.token_ids for c in ours] == [c.token_ids for c in theirs] != [c.token_ids for c in base]
+    )
     sampler = TorchSampler(model)
     sampler.generate(prompts, params, [1, 2, 3])
     moved(model)
     sampler.update_weights(model)
-    assert [c.token_ids for c in sampler.generate(prompts, params, [1, 2, 3])] == [c.token_ids for c in TorchSampler(model).generate(prompts, params, [1, 2, 3])]
+    assert [c.token_ids for c in sampler.generate(prompts, params, [1, 2, 3])] == [
+        c.token_ids for c in TorchSampler(model).generate(prompts, params, [1, 2, 3])
+    ]
 
 
 @pytest.mark.parametrize("method", ["fd", "grpo"])
@@ -77,8 +97,14 @@ def test_training_resumes_exactly_and_leaves_the_base_alone(tmp_path, method):
     with pytest.raises(KeyboardInterrupt):
         Small(tmp_path / "cut", method, lora=True, fail_at=4).train(5)
     again = Small(tmp_path / "cut", method, lora=True)
-    assert again.train(5) == rows and all(torch.equal(weight, again.weights()[name]) for name, weight in whole.weights().items())
-    changed = {name for name, weight in student(lora=True).state_dict().items() if not torch.equal(weight, whole.weights()[name])}
+    assert again.train(5) == rows and all(
+        torch.equal(weight, again.weights()[name]) for name, weight in whole.weights().items()
+    )
+    changed = {
+        name
+        for name, weight in student(lora=True).state_dict().items()
+        if not torch.equal(weight, whole.weights()[name])
+    }
     assert changed and all("lora_" in name for name in changed)
 
 

@@ -1,4 +1,5 @@
 """Training forwards: sharing the prefix, padding and the head on action tokens only must change nothing but the time."""
+
 import doctest
 
 import pytest
@@ -6,19 +7,44 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
-from transformers import Gemma2Config, Gemma2ForCausalLM, GemmaConfig, GemmaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GemmaConfig,
+    GemmaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+)
 
 from fdcore.training import logits as policy
 from fdcore.model import build_student
 from fdcore.rollout.parallel import accumulate
-from fdcore.training.logits import action_logits, action_positions, action_values, by_sequence, common_prefix, deferred_logits, entropy, token_logprobs
+from fdcore.training.logits import (
+    action_logits,
+    action_positions,
+    action_values,
+    by_sequence,
+    common_prefix,
+    deferred_logits,
+    entropy,
+    token_logprobs,
+)
 
 VOCABULARY = 60
 
 
 @pytest.fixture(scope="module")
 def student():
-    return build_student(hidden_size=32, layers=3, heads=4, kv_heads=2, head_dim=8, intermediate_size=64, vocab_size=VOCABULARY, max_positions=128)
+    return build_student(
+        hidden_size=32,
+        layers=3,
+        heads=4,
+        kv_heads=2,
+        head_dim=8,
+        intermediate_size=64,
+        vocab_size=VOCABULARY,
+        max_positions=128,
+    )
 
 
 def sequences_and_masks(seed: int, shared: int, rows: int = 4):
@@ -27,7 +53,9 @@ def sequences_and_masks(seed: int, shared: int, rows: int = 4):
     draw = lambda n: torch.randint(0, VOCABULARY, (n,), generator=generator).tolist()  # noqa: E731
     prefix, sequences, masks = draw(shared), [], []
     for _ in range(rows):
-        prompt, act, tool, more = (int(torch.randint(1, 9, (1,), generator=generator)) for _ in range(4))
+        prompt, act, tool, more = (
+            int(torch.randint(1, 9, (1,), generator=generator)) for _ in range(4)
+        )
         sequences.append(prefix + draw(prompt + act + tool + more))
         masks.append([0] * (shared + prompt) + [1] * act + [0] * tool + [1] * more)
     return sequences, masks
@@ -44,7 +72,14 @@ def one_by_one(model, sequences, masks):
 
 def gradient(model, logits):
     weights = torch.linspace(-1, 1, logits.numel()).view_as(logits)
-    return torch.cat([g.flatten() for g in torch.autograd.grad((logits.log_softmax(-1) * weights).sum(), list(model.parameters()))])
+    return torch.cat(
+        [
+            g.flatten()
+            for g in torch.autograd.grad(
+                (logits.log_softmax(-1) * weights).sum(), list(model.parameters())
+            )
+        ]
+    )
 
 
 def test_the_docstring_examples_hold():
@@ -55,7 +90,10 @@ def test_the_docstring_examples_hold():
 @pytest.mark.parametrize("shared", [0, 1, 30])
 def test_logits_and_gradient_are_those_of_every_sequence_alone(student, shared, share_prefix):
     sequences, masks = sequences_and_masks(0, shared)
-    ours, plain = action_logits(student, sequences, masks, share_prefix=share_prefix), one_by_one(student, sequences, masks)
+    ours, plain = (
+        action_logits(student, sequences, masks, share_prefix=share_prefix),
+        one_by_one(student, sequences, masks),
+    )
     assert ours.shape == (sum(map(sum, masks)), VOCABULARY)
     assert torch.allclose(ours, plain, atol=1e-5)
     expected = gradient(student, plain)
@@ -67,24 +105,32 @@ def test_logits_and_gradient_are_those_of_every_sequence_alone(student, shared, 
 def test_shared_and_plain_forward_agree(student, seed, shared, rows):
     sequences, masks = sequences_and_masks(seed, shared, rows)
     with torch.no_grad():
-        both = [action_logits(student, sequences, masks, share_prefix=share) for share in (True, False)]
+        both = [
+            action_logits(student, sequences, masks, share_prefix=share) for share in (True, False)
+        ]
     assert torch.allclose(*both, atol=1e-5)
 
 
 def test_identical_prompts_with_actions_right_behind_them(student):
     sequences, masks = [[1, 2, 3, 4], [1, 2, 3, 5, 6]], [[0, 0, 0, 1], [0, 0, 0, 1, 1]]
-    assert torch.allclose(action_logits(student, sequences, masks), one_by_one(student, sequences, masks), atol=1e-5)
+    assert torch.allclose(
+        action_logits(student, sequences, masks), one_by_one(student, sequences, masks), atol=1e-5
+    )
 
 
 def test_identical_sequences_and_rows_without_actions(student):
     sequences, masks = [[1, 2, 3, 4]] * 3, [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 1, 1]]
-    assert torch.allclose(action_logits(student, sequences, masks), one_by_one(student, sequences, masks), atol=1e-5)
+    assert torch.allclose(
+        action_logits(student, sequences, masks), one_by_one(student, sequences, masks), atol=1e-5
+    )
 
 
 def test_the_prefix_really_goes_through_the_model_once(student):
     sequences, masks = sequences_and_masks(0, 40)
     seen = []
-    hook = student.model.embed_tokens.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].numel()))
+    hook = student.model.embed_tokens.register_forward_hook(
+        lambda module, inputs, output: seen.append(inputs[0].numel())
+    )
     action_logits(student, sequences, masks)
     hook.remove()
     own = [len(sequence) - 40 for sequence in sequences]
@@ -93,34 +139,59 @@ def test_the_prefix_really_goes_through_the_model_once(student):
 
 def test_temperature_divides_the_logits(student):
     sequences, masks = sequences_and_masks(0, 5)
-    assert torch.allclose(action_logits(student, sequences, masks, temperature=2.0) * 2, action_logits(student, sequences, masks), atol=1e-5)
+    assert torch.allclose(
+        action_logits(student, sequences, masks, temperature=2.0) * 2,
+        action_logits(student, sequences, masks),
+        atol=1e-5,
+    )
 
 
 def test_autocast_is_close_and_gives_float32(student):
     sequences, masks = sequences_and_masks(0, 20)
     with torch.no_grad():
-        half, full = (action_logits(student, sequences, masks, autocast=autocast) for autocast in (True, False))
+        half, full = (
+            action_logits(student, sequences, masks, autocast=autocast)
+            for autocast in (True, False)
+        )
     assert half.dtype == torch.float32
     assert torch.allclose(half, full, atol=0.05) and not torch.equal(half, full)
 
 
 def test_a_model_with_sliding_windows_takes_the_plain_path():
     config = MistralConfig(
-        vocab_size=VOCABULARY, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, sliding_window=4, max_position_embeddings=64
+        vocab_size=VOCABULARY,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        sliding_window=4,
+        max_position_embeddings=64,
     )
     model = MistralForCausalLM(config).eval()
     assert policy.plain_cache(model) is None
     sequences, masks = sequences_and_masks(0, 10)
-    assert torch.allclose(action_logits(model, sequences, masks), one_by_one(model, sequences, masks), atol=1e-5)
+    assert torch.allclose(
+        action_logits(model, sequences, masks), one_by_one(model, sequences, masks), atol=1e-5
+    )
 
 
 def test_another_architecture_works_the_same_way():
     config = GemmaConfig(
-        vocab_size=VOCABULARY, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=8, max_position_embeddings=64
+        vocab_size=VOCABULARY,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        max_position_embeddings=64,
     )
     model = GemmaForCausalLM(config).eval()
     sequences, masks = sequences_and_masks(0, 10)
-    assert torch.allclose(action_logits(model, sequences, masks), one_by_one(model, sequences, masks), atol=1e-5)
+    assert torch.allclose(
+        action_logits(model, sequences, masks), one_by_one(model, sequences, masks), atol=1e-5
+    )
 
 
 def test_gradient_checkpointing_takes_the_plain_path_and_gives_the_same(student):
@@ -140,8 +211,14 @@ def in_chunks(model, sequences, masks, chunk: int, **how):
     """Log-probs and entropies of the actions, and the gradient of a sum over the log-probs, with `chunk` logits at once."""
     taken = action_values(sequences, masks)
     logits = deferred_logits(model, sequences, masks, chunk=chunk, **how)
-    logprobs, entropies = logits.map(lambda part, rows: (token_logprobs(part, taken[rows]), entropy(part.detach())))
-    gradients = torch.autograd.grad((logprobs * torch.linspace(-1, 1, len(logprobs))).sum(), [p for p in model.parameters() if p.requires_grad], allow_unused=True)
+    logprobs, entropies = logits.map(
+        lambda part, rows: (token_logprobs(part, taken[rows]), entropy(part.detach()))
+    )
+    gradients = torch.autograd.grad(
+        (logprobs * torch.linspace(-1, 1, len(logprobs))).sum(),
+        [p for p in model.parameters() if p.requires_grad],
+        allow_unused=True,
+    )
     return logprobs, entropies, torch.cat([g.flatten() for g in gradients if g is not None])
 
 
@@ -149,46 +226,97 @@ def in_chunks(model, sequences, masks, chunk: int, **how):
 @settings(max_examples=10)
 def test_the_size_of_a_chunk_changes_nothing(student, seed, tokens):
     sequences, masks = sequences_and_masks(seed, 5)
-    for whole, parts in zip(in_chunks(student, sequences, masks, 10**9), in_chunks(student, sequences, masks, tokens * VOCABULARY)):
+    for whole, parts in zip(
+        in_chunks(student, sequences, masks, 10**9),
+        in_chunks(student, sequences, masks, tokens * VOCABULARY),
+    ):
         assert torch.allclose(whole, parts, atol=1e-5)
 
 
 def test_in_double_precision_chunks_agree_to_ten_digits():
-    model = build_student(hidden_size=16, layers=1, heads=2, kv_heads=1, head_dim=8, intermediate_size=16, vocab_size=VOCABULARY, max_positions=64).double()
+    model = build_student(
+        hidden_size=16,
+        layers=1,
+        heads=2,
+        kv_heads=1,
+        head_dim=8,
+        intermediate_size=16,
+        vocab_size=VOCABULARY,
+        max_positions=64,
+    ).double()
     sequences, masks = sequences_and_masks(0, 5)
-    for whole, parts in zip(in_chunks(model, sequences, masks, 10**9), in_chunks(model, sequences, masks, 3 * VOCABULARY)):
+    for whole, parts in zip(
+        in_chunks(model, sequences, masks, 10**9),
+        in_chunks(model, sequences, masks, 3 * VOCABULARY),
+    ):
         assert whole.dtype == torch.float64 and torch.allclose(whole, parts, atol=1e-10)
 
 
 @pytest.mark.parametrize("autocast", [False, True])
 @pytest.mark.parametrize("adapters", [False, True])
 @pytest.mark.parametrize("tokens", [1, 5])
-def test_the_mean_of_values_in_chunks_has_the_gradient_of_the_whole_and_computes_no_logits_twice(adapters, autocast, tokens):
-    model = build_student(hidden_size=32, layers=2, heads=2, kv_heads=1, head_dim=16, intermediate_size=32, vocab_size=VOCABULARY, max_positions=128)
+def test_the_mean_of_values_in_chunks_has_the_gradient_of_the_whole_and_computes_no_logits_twice(
+    adapters, autocast, tokens
+):
+    model = build_student(
+        hidden_size=32,
+        layers=2,
+        heads=2,
+        kv_heads=1,
+        head_dim=16,
+        intermediate_size=32,
+        vocab_size=VOCABULARY,
+        max_positions=128,
+    )
     if adapters:
-        model = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
+        model = get_peft_model(
+            model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+        )
     sequences, masks = sequences_and_masks(0, 20)
     taken, rows, found = action_values(sequences, masks), [], []
-    hook = model.get_output_embeddings().register_forward_hook(lambda module, inputs, output: rows.append(output[..., 0].numel()))
+    hook = model.get_output_embeddings().register_forward_hook(
+        lambda module, inputs, output: rows.append(output[..., 0].numel())
+    )
     for chunk in (10**9, tokens * VOCABULARY):
         rows.clear()
         logits = deferred_logits(model, sequences, masks, chunk=chunk, autocast=autocast)
-        mean, values, entropies = logits.mean(lambda part, where: (token_logprobs(part, taken[where]) * part.logsumexp(-1), entropy(part.detach())))
+        mean, values, entropies = logits.mean(
+            lambda part, where: (
+                token_logprobs(part, taken[where]) * part.logsumexp(-1),
+                entropy(part.detach()),
+            )
+        )
         assert not values.requires_grad and not entropies.requires_grad
-        found.append([mean, values, entropies, *torch.autograd.grad(3 * mean, [p for p in model.parameters() if p.requires_grad])])
+        found.append(
+            [
+                mean,
+                values,
+                entropies,
+                *torch.autograd.grad(3 * mean, [p for p in model.parameters() if p.requires_grad]),
+            ]
+        )
     hook.remove()
     assert sum(rows) <= len(taken) + 3  # and those that `deferred_logits` looks at
     for whole, parts in zip(*found):
-        torch.testing.assert_close(whole, parts, atol=(0.02 if autocast else 1e-5) * max(1.0, whole.abs().max().item()), rtol=0)
+        torch.testing.assert_close(
+            whole,
+            parts,
+            atol=(0.02 if autocast else 1e-5) * max(1.0, whole.abs().max().item()),
+            rtol=0,
+        )
 
 
 def test_no_more_logits_than_a_chunk_are_ever_computed_at_once(student):
     sequences, masks = sequences_and_masks(0, 5)
     rows = []
-    hook = student.lm_head.register_forward_hook(lambda module, inputs, output: rows.append(output[..., 0].numel()))
+    hook = student.lm_head.register_forward_hook(
+        lambda module, inputs, output: rows.append(output[..., 0].numel())
+    )
     in_chunks(student, sequences, masks, 4 * VOCABULARY)
     hook.remove()
-    assert max(rows) == 4 and sum(rows) >= 2 * sum(map(sum, masks))  # every row forward and again backward
+    assert max(rows) == 4 and sum(rows) >= 2 * sum(
+        map(sum, masks)
+    )  # every row forward and again backward
 
 
 def test_chunks_side_by_side_give_the_gradient_of_one_after_the_other(student):
@@ -196,7 +324,9 @@ def test_chunks_side_by_side_give_the_gradient_of_one_after_the_other(student):
 
     def part(row):
         def loss():
-            logits = deferred_logits(student, sequences[row : row + 1], masks[row : row + 1], chunk=2 * VOCABULARY)
+            logits = deferred_logits(
+                student, sequences[row : row + 1], masks[row : row + 1], chunk=2 * VOCABULARY
+            )
             return logits.map(lambda some, _: (some.logsumexp(-1),))[0].sum(), None
 
         return loss
@@ -215,8 +345,15 @@ def test_chunks_side_by_side_give_the_gradient_of_one_after_the_other(student):
 
 def test_a_model_that_caps_its_logits_behind_the_head_is_not_deferred():
     config = Gemma2Config(
-        vocab_size=VOCABULARY, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=8,
-        max_position_embeddings=64, final_logit_softcapping=0.05,
+        vocab_size=VOCABULARY,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        max_position_embeddings=64,
+        final_logit_softcapping=0.05,
     )
     model = Gemma2ForCausalLM(config).eval()
     sequences, masks = sequences_and_masks(0, 5)
@@ -226,12 +363,27 @@ def test_a_model_that_caps_its_logits_behind_the_head_is_not_deferred():
 
 
 def test_with_adapters_the_logits_are_those_of_every_sequence_alone():
-    model = build_student(hidden_size=32, layers=2, heads=2, kv_heads=1, head_dim=16, intermediate_size=32, vocab_size=VOCABULARY, max_positions=128)
-    adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
+    model = build_student(
+        hidden_size=32,
+        layers=2,
+        heads=2,
+        kv_heads=1,
+        head_dim=16,
+        intermediate_size=32,
+        vocab_size=VOCABULARY,
+        max_positions=128,
+    )
+    adapted = get_peft_model(
+        model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    )
     sequences, masks = sequences_and_masks(0, 20)
     expected = one_by_one(adapted, sequences, masks)
     assert torch.allclose(action_logits(adapted, sequences, masks), expected, atol=1e-5)
-    assert torch.allclose(in_chunks(adapted, sequences, masks, 3 * VOCABULARY)[0], token_logprobs(expected, action_values(sequences, masks)), atol=1e-5)
+    assert torch.allclose(
+        in_chunks(adapted, sequences, masks, 3 * VOCABULARY)[0],
+        token_logprobs(expected, action_values(sequences, masks)),
+        atol=1e-5,
+    )
 
 
 def test_a_sequence_beyond_the_models_positions_is_named(student):
@@ -241,7 +393,11 @@ def test_a_sequence_beyond_the_models_positions_is_named(student):
 
 @pytest.mark.parametrize(
     "sequences, masks, message",
-    [([[1, 2]], [[0]], "sequence 0 has 2 tokens, its action mask 1"), ([[1, 2]], [[1, 0]], "nothing predicts it"), ([[1, 2]], [[0, 0]], "mask is empty")],
+    [
+        ([[1, 2]], [[0]], "sequence 0 has 2 tokens, its action mask 1"),
+        ([[1, 2]], [[1, 0]], "nothing predicts it"),
+        ([[1, 2]], [[0, 0]], "mask is empty"),
+    ],
 )
 def test_bad_batches_are_named(student, sequences, masks, message):
     with pytest.raises(ValueError, match=message):
@@ -252,7 +408,9 @@ def test_bad_batches_are_named(student, sequences, masks, message):
 def test_common_prefix_is_where_the_first_two_lists_differ(lists):
     length = common_prefix(lists)
     assert all(entry[:length] == lists[0][:length] and len(entry) >= length for entry in lists)
-    assert len({tuple(entry[: length + 1]) for entry in lists}) > 1 or any(len(entry) == length for entry in lists)
+    assert len({tuple(entry[: length + 1]) for entry in lists}) > 1 or any(
+        len(entry) == length for entry in lists
+    )
 
 
 def test_values_at_action_tokens_come_in_the_order_of_the_logits():

@@ -1,4 +1,5 @@
 """Several processes do what one does: the same metrics, weights, teacher and checkpoints, with whole weights and with FSDP's parts. Two over gloo, no GPU."""
+
 from __future__ import annotations
 
 import json
@@ -35,21 +36,54 @@ def together(folder: Path, method: str, kind: str, *goes: int, count: int = 2) -
     """Train in `count` processes; returns what each has at the end."""
     script = folder.parent / "script.py"
     script.write_text(SCRIPT)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", str(script), str(folder), method, kind, *map(str, goes)]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={count}",
+        str(script),
+        str(folder),
+        method,
+        kind,
+        *map(str, goes),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     return [torch.load(folder / f"after-{rank}.pt", weights_only=True) for rank in range(count)]
 
 
 def same(one, other) -> bool:
-    return one.keys() == other.keys() and all(same(one[k], other[k]) if isinstance(one[k], dict) else torch.allclose(one[k], other[k], atol=2e-5) for k in one)
+    return one.keys() == other.keys() and all(
+        same(one[k], other[k])
+        if isinstance(one[k], dict)
+        else torch.allclose(one[k], other[k], atol=2e-5)
+        for k in one
+    )
 
 
 def rows(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("method, kind", [("fd", "lora"), ("grpo", "lora"), ("fd", "fsdp"), ("grpo", "fsdp"), ("fd", "fsdp checkpointing"), ("grpo", "lora checkpointing")])
+@pytest.mark.parametrize(
+    "method, kind",
+    [
+        ("fd", "lora"),
+        ("grpo", "lora"),
+        ("fd", "fsdp"),
+        ("grpo", "fsdp"),
+        ("fd", "fsdp checkpointing"),
+        ("grpo", "lora checkpointing"),
+    ],
+)
 def test_two_processes_train_as_one_does_and_go_on_from_what_they_wrote(tmp_path, method, kind):
     alone = Small(tmp_path / "one", method, lora="lora" in kind)
     alone.train(6)
@@ -59,10 +93,18 @@ def test_two_processes_train_as_one_does_and_go_on_from_what_they_wrote(tmp_path
     for mine, theirs in zip(rows(tmp_path / "one"), rows(tmp_path / "two"), strict=True):
         assert mine.keys() == theirs.keys()
         for key, value in mine.items():
-            assert theirs[key] == (pytest.approx(value, rel=1e-3, abs=1e-5) if isinstance(value, float) else value), key
-    lines = [(tmp_path / name / "trajectories.jsonl").read_text().splitlines() for name in ("one", "two")]
-    assert [json.loads(line)["token_ids"] for line in lines[0]] == [json.loads(line)["token_ids"] for line in lines[1]]
-    again = Small(tmp_path / "two", method, lora="lora" in kind)  # one process goes on from two processes' checkpoint
+            assert theirs[key] == (
+                pytest.approx(value, rel=1e-3, abs=1e-5) if isinstance(value, float) else value
+            ), key
+    lines = [
+        (tmp_path / name / "trajectories.jsonl").read_text().splitlines() for name in ("one", "two")
+    ]
+    assert [json.loads(line)["token_ids"] for line in lines[0]] == [
+        json.loads(line)["token_ids"] for line in lines[1]
+    ]
+    again = Small(
+        tmp_path / "two", method, lora="lora" in kind
+    )  # one process goes on from two processes' checkpoint
     assert len(again.train(7)) == 7
     alone.train(7)
     assert same(again.weights(), alone.weights())
@@ -73,4 +115,8 @@ def test_parts_are_joined_again_in_order():
         items = list(range(size))
         assert [x for rank in range(3) for x in Processes(rank, 3).part(items)] == items
     alone = Processes()
-    assert alone.gather([1, 2]) == [1, 2] and alone.from_first(lambda: 3) == 3 and not alone.shards(torch.nn.Linear(1, 1))
+    assert (
+        alone.gather([1, 2]) == [1, 2]
+        and alone.from_first(lambda: 3) == 3
+        and not alone.shards(torch.nn.Linear(1, 1))
+    )

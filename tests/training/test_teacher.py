@@ -1,4 +1,5 @@
 """The EMA teacher: which share is kept, when it moves, what it shares with the student, and that it survives a checkpoint."""
+
 import doctest
 
 import pytest
@@ -38,9 +39,14 @@ def test_the_teacher_moves_at_every_fifth_step_only():
 @pytest.mark.parametrize("every", [1, 3])
 def test_with_a_warm_up_the_first_moves_keep_less_and_go_on_so_after_a_restart(every):
     kept, teacher = 1.0, EMATeacher(line(0.0), alpha=0.5, every=every, warmup=True)
-    for move, share in enumerate([1 / 10, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17, 0.5, 0.5], 1):
+    for move, share in enumerate(
+        [1 / 10, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17, 0.5, 0.5], 1
+    ):
         if move == 4:
-            state, teacher = teacher.state_dict(), EMATeacher(line(5.0), alpha=0.5, every=every, warmup=True)
+            state, teacher = (
+                teacher.state_dict(),
+                EMATeacher(line(5.0), alpha=0.5, every=every, warmup=True),
+            )
             teacher.load_state_dict(state)
         assert teacher.update(line(1.0), move * every)
         kept *= share
@@ -56,13 +62,24 @@ def test_a_frozen_teacher_stays_bit_for_bit():
 
 def test_averages_elsewhere_are_the_same_averages():
     """Where there is no second device the CPU stands for it: what counts is that the averages are float32 tensors of their own, placed there."""
-    near, far = (EMATeacher(line(1.0, torch.bfloat16), alpha=0.9, every=1, average_on=where) for where in (None, "cpu"))
+    near, far = (
+        EMATeacher(line(1.0, torch.bfloat16), alpha=0.9, every=1, average_on=where)
+        for where in (None, "cpu")
+    )
     for step in range(1, 9):
         for teacher in (near, far):
             teacher.update(line(1.0 + step / 10, torch.bfloat16), step)
-    assert torch.equal(near.model.weight, far.model.weight) and far.model.weight.dtype == torch.bfloat16
-    assert {(a.dtype, a.device.type) for a in far.state_dict().values()} == {(torch.float32, "cpu")} and far.state_dict()["weight"] == near.state_dict()["weight"]
-    assert EMATeacher(line(1.0, torch.bfloat16), average_on="meta").state_dict()["weight"].device.type == "meta"
+    assert (
+        torch.equal(near.model.weight, far.model.weight)
+        and far.model.weight.dtype == torch.bfloat16
+    )
+    assert {(a.dtype, a.device.type) for a in far.state_dict().values()} == {
+        (torch.float32, "cpu")
+    } and far.state_dict()["weight"] == near.state_dict()["weight"]
+    assert (
+        EMATeacher(line(1.0, torch.bfloat16), average_on="meta").state_dict()["weight"].device.type
+        == "meta"
+    )
 
 
 def test_small_steps_are_not_lost_in_bfloat16():
@@ -77,8 +94,12 @@ def test_the_teacher_is_a_copy_in_eval_mode_without_gradient():
     student = build_tiny(0).train()
     teacher = EMATeacher(student)
     assert not teacher.model.training and student.training
-    assert not any(p.requires_grad for p in teacher.model.parameters()) and all(p.requires_grad for p in student.parameters())
-    assert teacher.model.lm_head.weight is teacher.model.model.embed_tokens.weight  # tied as in the student
+    assert not any(p.requires_grad for p in teacher.model.parameters()) and all(
+        p.requires_grad for p in student.parameters()
+    )
+    assert (
+        teacher.model.lm_head.weight is teacher.model.model.embed_tokens.weight
+    )  # tied as in the student
     assert teacher.model.lm_head.weight is not student.lm_head.weight
 
 
@@ -90,8 +111,13 @@ def test_a_restored_teacher_goes_on_as_the_saved_one(dtype):
     restored.load_state_dict(teacher.state_dict())
     for one in (teacher, restored):
         one.update(build_tiny(2).to(dtype), 2)
-    assert all(torch.equal(teacher.state_dict()[name], value) for name, value in restored.state_dict().items())
-    assert all(torch.equal(a, b) for a, b in zip(teacher.model.parameters(), restored.model.parameters()))
+    assert all(
+        torch.equal(teacher.state_dict()[name], value)
+        for name, value in restored.state_dict().items()
+    )
+    assert all(
+        torch.equal(a, b) for a, b in zip(teacher.model.parameters(), restored.model.parameters())
+    )
 
 
 def test_a_saved_state_does_not_change_with_the_teacher():
@@ -119,14 +145,25 @@ def test_impossible_schedules_are_refused(how):
 
 
 def build_tiny(seed: int, **changes):
-    shape = dict(hidden_size=16, layers=2, heads=2, kv_heads=1, head_dim=8, intermediate_size=32, vocab_size=50, max_positions=64)
+    shape = dict(
+        hidden_size=16,
+        layers=2,
+        heads=2,
+        kv_heads=1,
+        head_dim=8,
+        intermediate_size=32,
+        vocab_size=50,
+        max_positions=64,
+    )
     return build_student(**{**shape, **changes}, seed=seed)
 
 
 @pytest.fixture
 def adapted():
     """A student with LoRA adapters that have been trained a little."""
-    return shifted(get_peft_model(build_tiny(0), LoraConfig(r=2, target_modules=["q_proj", "v_proj"])), 1)
+    return shifted(
+        get_peft_model(build_tiny(0), LoraConfig(r=2, target_modules=["q_proj", "v_proj"])), 1
+    )
 
 
 @torch.no_grad()
@@ -139,24 +176,38 @@ def shifted(model, seed: int):
 
 def logits(model):
     with torch.no_grad():
-        return action_logits(model, [[1, 2, 3, 4, 5], [1, 2, 3, 6]], [[0, 0, 0, 1, 1], [0, 0, 0, 1]])
+        return action_logits(
+            model, [[1, 2, 3, 4, 5], [1, 2, 3, 6]], [[0, 0, 0, 1, 1], [0, 0, 0, 1]]
+        )
 
 
 def test_with_adapters_the_base_is_shared_and_the_adapters_are_not(adapted):
     teacher = EMATeacher(adapted, alpha=0.5, every=1)
     shared = [a is b for a, b in zip(adapted.parameters(), teacher.model.parameters())]
-    assert shared == [not p.requires_grad for p in adapted.parameters()] and 0 < sum(shared) < len(shared)
-    assert all("lora" in name for name in teacher.state_dict()) and len(teacher.state_dict()) == shared.count(False)
+    assert shared == [not p.requires_grad for p in adapted.parameters()] and 0 < sum(shared) < len(
+        shared
+    )
+    assert all("lora" in name for name in teacher.state_dict()) and len(
+        teacher.state_dict()
+    ) == shared.count(False)
 
 
 def test_with_adapters_the_teacher_is_the_average_of_the_adapters(adapted):
-    teacher, before = EMATeacher(adapted, alpha=0.9, every=1), {n: p.clone() for n, p in adapted.named_parameters()}
+    teacher, before = (
+        EMATeacher(adapted, alpha=0.9, every=1),
+        {n: p.clone() for n, p in adapted.named_parameters()},
+    )
     base = [p.clone() for p in adapted.parameters() if not p.requires_grad]
     teacher.update(shifted(adapted, 2), 1)
     for (name, student), average in zip(adapted.named_parameters(), teacher.model.parameters()):
         assert torch.allclose(average, 0.9 * before[name] + 0.1 * student, atol=1e-7)
-    assert all(torch.equal(a, p) for a, p in zip(base, (p for p in adapted.parameters() if not p.requires_grad)))
-    assert adapted.training and all(p.requires_grad for n, p in adapted.named_parameters() if "lora" in n)
+    assert all(
+        torch.equal(a, p)
+        for a, p in zip(base, (p for p in adapted.parameters() if not p.requires_grad))
+    )
+    assert adapted.training and all(
+        p.requires_grad for n, p in adapted.named_parameters() if "lora" in n
+    )
 
 
 @pytest.mark.parametrize("alpha, follows", [(1.0, False), (0.0, True)])
@@ -170,7 +221,11 @@ def test_frozen_and_current_student_teachers_with_adapters(adapted, alpha, follo
 def test_adapters_of_a_teacher_are_restored_onto_a_fresh_student(adapted):
     teacher = EMATeacher(adapted, alpha=0.5, every=1)
     teacher.update(shifted(adapted, 2), 1)
-    fresh = EMATeacher(get_peft_model(build_tiny(0), LoraConfig(r=2, target_modules=["q_proj", "v_proj"])), alpha=0.5, every=1)
+    fresh = EMATeacher(
+        get_peft_model(build_tiny(0), LoraConfig(r=2, target_modules=["q_proj", "v_proj"])),
+        alpha=0.5,
+        every=1,
+    )
     fresh.load_state_dict(teacher.state_dict())
     assert torch.equal(logits(fresh.model), logits(teacher.model))
 

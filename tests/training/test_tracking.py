@@ -1,4 +1,5 @@
 """Trackers get a copy of every metrics row, also over an interruption. Each needs its own package; without it, its test is skipped."""
+
 import doctest
 import functools
 import json
@@ -23,7 +24,10 @@ def test_the_docstring_example_holds():
 def test_a_tracker_that_is_not_installed_is_refused_with_the_way_out(tmp_path, name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
-    with pytest.raises(ValueError, match=f"pip install {name}`, or leave the tracker out"), tracked(name, 0, project="p", run="r", folder=tmp_path):
+    with (
+        pytest.raises(ValueError, match=f"pip install {name}`, or leave the tracker out"),
+        tracked(name, 0, project="p", run="r", folder=tmp_path),
+    ):
         pass
 
 
@@ -32,13 +36,21 @@ def seen_by_tensorboard(folder):
 
     events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
-    return {(name, event.step): event.value for name in events.Tags()["scalars"] for event in events.Scalars(name)}
+    return {
+        (name, event.step): event.value
+        for name in events.Tags()["scalars"]
+        for event in events.Scalars(name)
+    }
 
 
 def seen_by_trackio(folder):
     from trackio.sqlite_storage import SQLiteStorage
 
-    return {(name, row["step"]): value for row in SQLiteStorage.get_logs("p", "r") for name, value in row.items()}
+    return {
+        (name, row["step"]): value
+        for row in SQLiteStorage.get_logs("p", "r")
+        for name, value in row.items()
+    }
 
 
 def seen_by_wandb(folder):
@@ -49,7 +61,9 @@ def seen_by_wandb(folder):
         for data in log_records(path.read_bytes()):
             history = wandb_internal_pb2.Record.FromString(data).history
             for item in history.item:
-                found["/".join(item.nested_key) or item.key, history.step.num] = json.loads(item.value_json)
+                found["/".join(item.nested_key) or item.key, history.step.num] = json.loads(
+                    item.value_json
+                )
     return found
 
 
@@ -77,7 +91,9 @@ def test_every_row_arrives_also_over_an_interruption(tmp_path, name, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         Small(tmp_path, "grpo", fail_at=4).train(5, track=track)  # the checkpoint is step 2's
     rows = Small(tmp_path, "grpo").train(5, track=track)
-    look = {"trackio": seen_by_trackio, "wandb": seen_by_wandb, "tensorboard": seen_by_tensorboard}[name]
+    look = {"trackio": seen_by_trackio, "wandb": seen_by_wandb, "tensorboard": seen_by_tensorboard}[
+        name
+    ]
     until = time.monotonic() + 20  # W&B writes in a process of its own
     while ("loss", 5) not in (seen := look(tmp_path)) and time.monotonic() < until:
         time.sleep(0.2)

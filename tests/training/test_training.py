@@ -1,4 +1,5 @@
 """Training end to end with real Lean: a run that was killed and started again equals an undisturbed one with the same seed."""
+
 import contextlib
 import json
 import shutil
@@ -27,7 +28,12 @@ def micro(tmp_path_factory):
     settings["grpo"] |= {"prompts": 3, "samples": 2}
     settings["episode"]["max_response_tokens"] = 120
     settings["evaluation"] |= {"every": 2, "during_problems": 2}
-    settings["training"] |= {"fd_steps": 4, "grpo_steps": 4, "checkpoint_every": 2, "fd_checkpoints": [1, 2, 4]}
+    settings["training"] |= {
+        "fd_steps": 4,
+        "grpo_steps": 4,
+        "checkpoint_every": 2,
+        "fd_checkpoints": [1, 2, 4],
+    }
     path = tmp_path_factory.mktemp("profile") / "micro.yaml"
     path.write_text(yaml.safe_dump(settings))
     return path
@@ -41,7 +47,9 @@ def train(profile, out, arm):
 def undisturbed(micro, library, tmp_path_factory):
     """The folder of a run with both methods trained to the end, and a copy of it as it was after the warm-up."""
     out = tmp_path_factory.mktemp("runs") / "undisturbed"
-    start = "from fdcore.experiment.run import Experiment; Experiment({!r}, seed=5, out={!r}).base()".format(str(micro), str(out))
+    start = "from fdcore.experiment.run import Experiment; Experiment({!r}, seed=5, out={!r}).base()".format(
+        str(micro), str(out)
+    )
     subprocess.run([sys.executable, "-c", start], check=True)
     warmed_up = out.with_name("warmed-up")
     shutil.copytree(out, warmed_up)
@@ -51,13 +59,17 @@ def undisturbed(micro, library, tmp_path_factory):
 
 
 @pytest.mark.parametrize("arm, after", [("fd", 3), ("grpo", 1)])
-def test_killed_and_started_again_it_ends_with_the_same_metrics(micro, undisturbed, tmp_path, arm, after):
+def test_killed_and_started_again_it_ends_with_the_same_metrics(
+    micro, undisturbed, tmp_path, arm, after
+):
     first, warmed_up = undisturbed
     out = tmp_path / "killed"
     shutil.copytree(warmed_up, out)
     metrics = out / "arms" / arm / "metrics.jsonl"
     process = subprocess.Popen(train(micro, out, arm))
-    while process.poll() is None and (not metrics.exists() or metrics.read_text().count("\n") < after):
+    while process.poll() is None and (
+        not metrics.exists() or metrics.read_text().count("\n") < after
+    ):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -68,29 +80,54 @@ def test_killed_and_started_again_it_ends_with_the_same_metrics(micro, undisturb
 
 def sharing(micro, undisturbed, tmp_path, **hardware):
     """A profile as `micro` for two processes, and a folder with the warmed-up base in it."""
-    settings = yaml.safe_load(micro.read_text()) | {"hardware": {"gpus": 2, "gpu_memory_gb": 80, **hardware}}
+    settings = yaml.safe_load(micro.read_text()) | {
+        "hardware": {"gpus": 2, "gpu_memory_gb": 80, **hardware}
+    }
     profile, out = tmp_path / "two.yaml", tmp_path / "two"
     profile.write_text(yaml.safe_dump(settings))
     shutil.copytree(undisturbed[1] / "base", out / "base")
     return profile, out
 
 
-def test_a_profile_of_two_processes_launches_them_and_they_train_and_evaluate_as_one_does(micro, undisturbed, tmp_path):
+def test_a_profile_of_two_processes_launches_them_and_they_train_and_evaluate_as_one_does(
+    micro, undisturbed, tmp_path
+):
     profile, out = sharing(micro, undisturbed, tmp_path, device="cpu")
     subprocess.run(train(profile, out, "fd"), check=True)
-    one, two = ([json.loads(line) for line in (folder / "arms/fd/metrics.jsonl").read_text().splitlines()] for folder in (undisturbed[0], out))
+    one, two = (
+        [json.loads(line) for line in (folder / "arms/fd/metrics.jsonl").read_text().splitlines()]
+        for folder in (undisturbed[0], out)
+    )
     for mine, theirs in zip(one, two, strict=True):
-        assert {key: value if not isinstance(value, float) else pytest.approx(value, rel=1e-3, abs=1e-5) for key, value in mine.items()} == theirs
+        assert {
+            key: value if not isinstance(value, float) else pytest.approx(value, rel=1e-3, abs=1e-5)
+            for key, value in mine.items()
+        } == theirs
     script = "from fdcore.experiment.run import Experiment; Experiment({!r}, seed=5, out={!r}).evaluate({!r}, 'test')"
     for where, name in ((micro, undisturbed[0]), (profile, out)):
-        subprocess.run([sys.executable, "-c", script.format(str(where), str(name), "fd")], check=True)
-    evaluations = [[json.loads(line) for line in (folder / "arms/fd/eval_test.jsonl").read_text().splitlines()] for folder in (undisturbed[0], out)]
+        subprocess.run(
+            [sys.executable, "-c", script.format(str(where), str(name), "fd")], check=True
+        )
+    evaluations = [
+        [json.loads(line) for line in (folder / "arms/fd/eval_test.jsonl").read_text().splitlines()]
+        for folder in (undisturbed[0], out)
+    ]
     assert evaluations[0] == evaluations[1] and len(evaluations[0]) == 8
-    failed = subprocess.run([sys.executable, "-c", script.format(str(profile), str(out), "grpo")], capture_output=True, text=True)
-    assert failed.returncode and "RuntimeError: ModelUnavailable" in failed.stderr.splitlines()[-1] and "arms/grpo/model: no such folder" in failed.stderr.splitlines()[-1]
+    failed = subprocess.run(
+        [sys.executable, "-c", script.format(str(profile), str(out), "grpo")],
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        failed.returncode
+        and "RuntimeError: ModelUnavailable" in failed.stderr.splitlines()[-1]
+        and "arms/grpo/model: no such folder" in failed.stderr.splitlines()[-1]
+    )
 
 
-def test_more_gpus_than_the_machine_has_are_refused_in_one_line(micro, undisturbed, tmp_path, monkeypatch):
+def test_more_gpus_than_the_machine_has_are_refused_in_one_line(
+    micro, undisturbed, tmp_path, monkeypatch
+):
     import torch
 
     from fdcore.experiment.run import Experiment
@@ -98,41 +135,72 @@ def test_more_gpus_than_the_machine_has_are_refused_in_one_line(micro, undisturb
     profile, out = sharing(micro, undisturbed, tmp_path)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     for act in (lambda run: run.train("grpo"), lambda run: run.evaluate("base", "test")):
-        with pytest.raises(ValueError, match=r"^profile smoke asks for 2 GPUs, torch sees 1 on this machine; .*--check says what to do.*$") as refused:
+        with pytest.raises(
+            ValueError,
+            match=r"^profile smoke asks for 2 GPUs, torch sees 1 on this machine; .*--check says what to do.*$",
+        ) as refused:
             act(Experiment(profile, seed=5, out=out))
         assert "\n" not in str(refused.value)
     assert not (out / "arms/grpo/metrics.jsonl").exists()
 
 
-def test_a_tracker_gets_the_rows_of_an_arm_and_one_that_is_not_installed_stops_it_before_the_first_step(micro, undisturbed, tmp_path, monkeypatch):
+def test_a_tracker_gets_the_rows_of_an_arm_and_one_that_is_not_installed_stops_it_before_the_first_step(
+    micro, undisturbed, tmp_path, monkeypatch
+):
     from fdcore.experiment import run as experiment
 
     profile, out = tmp_path / "tracked.yaml", tmp_path / "tracked"
     profile.write_text(yaml.safe_dump(yaml.safe_load(micro.read_text()) | {"tracker": "wandb"}))
     shutil.copytree(undisturbed[1] / "base", out / "base")
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ValueError, match="tracker is wandb, but it cannot be imported .*pip install wandb"):
+    with pytest.raises(
+        ValueError, match="tracker is wandb, but it cannot be imported .*pip install wandb"
+    ):
         experiment.Experiment(profile, seed=5, out=out).train("grpo")
     assert not (out / "arms/grpo/metrics.jsonl").exists()
     seen = []
 
     @contextlib.contextmanager
     def tracked(name, start, *, project, run, folder):
-        yield lambda step, values: seen.append((name, project, run, start, step, values["train_accuracy"]))
+        yield lambda step, values: seen.append(
+            (name, project, run, start, step, values["train_accuracy"])
+        )
 
     monkeypatch.setattr(experiment, "tracked", tracked)
     rows = experiment.Experiment(profile, seed=5, out=out).train("grpo")
-    assert seen == [("wandb", "fdcore-smoke", "grpo-seed5", 0, row["step"], row["train_accuracy"]) for row in rows] and len(rows) == 4
-    assert (out / "arms/grpo/metrics.jsonl").read_bytes() == (undisturbed[0] / "arms/grpo/metrics.jsonl").read_bytes()
+    assert (
+        seen
+        == [
+            ("wandb", "fdcore-smoke", "grpo-seed5", 0, row["step"], row["train_accuracy"])
+            for row in rows
+        ]
+        and len(rows) == 4
+    )
+    assert (out / "arms/grpo/metrics.jsonl").read_bytes() == (
+        undisturbed[0] / "arms/grpo/metrics.jsonl"
+    ).read_bytes()
 
 
 def test_every_step_has_one_row_with_what_the_figures_need(undisturbed):
-    rows = [json.loads(line) for line in (undisturbed[0] / "arms/fd/metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (undisturbed[0] / "arms/fd/metrics.jsonl").read_text().splitlines()
+    ]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     for row in rows:
-        assert row["entropy"] > 0 and row["kl"] is not None and 0 <= row["train_accuracy"] <= 1 and sum(row["verdicts"].values()) == 6
-    seconds = [json.loads(line)["seconds"] for line in (undisturbed[0] / "arms/fd/timing.jsonl").read_text().splitlines()]
-    assert all(row.keys() >= {"sample", "verify", "feedback", "teacher", "train"} for row in seconds)
+        assert (
+            row["entropy"] > 0
+            and row["kl"] is not None
+            and 0 <= row["train_accuracy"] <= 1
+            and sum(row["verdicts"].values()) == 6
+        )
+    seconds = [
+        json.loads(line)["seconds"]
+        for line in (undisturbed[0] / "arms/fd/timing.jsonl").read_text().splitlines()
+    ]
+    assert all(
+        row.keys() >= {"sample", "verify", "feedback", "teacher", "train"} for row in seconds
+    )
     assert all(row[phase] > 0 for row in seconds for phase in ("sample", "teacher", "train"))
     assert [row["test_accuracy"] is not None for row in rows] == [False, True, False, True]
     assert [row["tokens_sampled"] for row in rows] == sorted(row["tokens_sampled"] for row in rows)
@@ -159,13 +227,32 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path)
 
     model = torch.nn.Linear(2, 2)
     before = model.weight.clone()
-    run = Run(tmp_path, "fd", 0, model, Broken(), load_profile("smoke").training.model_copy(update={"micro_batch": 1}), learning_rate=1e-3, prompts=1, samples=1)
-    with pytest.raises(TrainingError, match="step 9: loss nan, gradient norm nan, in a batch with 1 problems: b; weights left"):
+    run = Run(
+        tmp_path,
+        "fd",
+        0,
+        model,
+        Broken(),
+        load_profile("smoke").training.model_copy(update={"micro_batch": 1}),
+        learning_rate=1e-3,
+        prompts=1,
+        samples=1,
+    )
+    with pytest.raises(
+        TrainingError,
+        match="step 9: loss nan, gradient norm nan, in a batch with 1 problems: b; weights left",
+    ):
         run._update(9, 1e-3, {})
     assert torch.equal(model.weight, before)
 
 
-@pytest.mark.parametrize("part, message", [("model", "the model of the checkpoint of step 3 is another model"), ("method", "EMATeacher: the saved teacher is another model")])
+@pytest.mark.parametrize(
+    "part, message",
+    [
+        ("model", "the model of the checkpoint of step 3 is another model"),
+        ("method", "EMATeacher: the saved teacher is another model"),
+    ],
+)
 def test_another_models_checkpoint_is_refused_and_nothing_is_loaded(tmp_path, part, message):
     import torch
 
@@ -175,18 +262,43 @@ def test_another_models_checkpoint_is_refused_and_nothing_is_loaded(tmp_path, pa
     from fdcore.training.loop import Run
 
     def run_of(width):
-        model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, width))  # the first weights fit, and would be loaded
-        return Run(tmp_path, "fd", 0, model, EMATeacher(model), load_profile("smoke").training, learning_rate=1e-3, prompts=1, samples=1)
+        model = torch.nn.Sequential(
+            torch.nn.Linear(2, 2), torch.nn.Linear(2, width)
+        )  # the first weights fit, and would be loaded
+        return Run(
+            tmp_path,
+            "fd",
+            0,
+            model,
+            EMATeacher(model),
+            load_profile("smoke").training,
+            learning_rate=1e-3,
+            prompts=1,
+            samples=1,
+        )
 
     run, other = run_of(2), run_of(3)
     state = {name: (other if name == part else run_of(2)) for name in ("model", "method")}
-    save_checkpoint(tmp_path / "checkpoints", 3, {
-        "model": state["model"].model.state_dict(), "method": state["method"].method.state_dict(), "optimizer": run.optimizer.state_dict(), "tokens_sampled": 1, "lemmas": [],
-    })
-    before = [weight.clone() for weight in (*run.model.parameters(), *run.method.model.parameters())]
+    save_checkpoint(
+        tmp_path / "checkpoints",
+        3,
+        {
+            "model": state["model"].model.state_dict(),
+            "method": state["method"].method.state_dict(),
+            "optimizer": run.optimizer.state_dict(),
+            "tokens_sampled": 1,
+            "lemmas": [],
+        },
+    )
+    before = [
+        weight.clone() for weight in (*run.model.parameters(), *run.method.model.parameters())
+    ]
     with pytest.raises(ValueError, match=message):
         run._resume(4)
-    assert all(torch.equal(a, b) for a, b in zip(before, (*run.model.parameters(), *run.method.model.parameters())))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(before, (*run.model.parameters(), *run.method.model.parameters()))
+    )
 
 
 def test_problems_that_changed_within_a_run_are_refused(micro, undisturbed):

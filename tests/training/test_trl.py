@@ -1,26 +1,45 @@
 """The same losses and gradients as TRL's own code, in float64, where TRL has the same method. Skipped where TRL is not installed."""
+
 import pytest
 import torch
 
-pytest.importorskip("trl", reason="TRL is needed by these tests alone: pip install --no-deps trl==1.16.0")
+pytest.importorskip(
+    "trl", reason="TRL is needed by these tests alone: pip install --no-deps trl==1.16.0"
+)
 
 from datasets import Dataset
 from transformers import logging
 from trl import GRPOConfig, GRPOTrainer
 from trl.experimental.gkd.gkd_trainer import GKDTrainer
-from trl.experimental.sdpo.loss_utils import apply_importance_sampling_clipping, compute_sampled_token_self_distillation_loss
-from trl.experimental.server_distillation.server_distillation_trainer import _add_tail_bucket, _jsd_divergence
+from trl.experimental.sdpo.loss_utils import (
+    apply_importance_sampling_clipping,
+    compute_sampled_token_self_distillation_loss,
+)
+from trl.experimental.server_distillation.server_distillation_trainer import (
+    _add_tail_bucket,
+    _jsd_divergence,
+)
 from trl.trainer.distillation_trainer import _chunked_divergence_loss
 
 from fdcore.training.distillation import divergence, sampled_kl, teacher_target, token_kl
 from fdcore.training.grpo import policy_loss, reference_kl
 from fdcore.training.importance import importance_weights
 from fdcore.model import build_student, train_tokenizer
-from fdcore.training.logits import ActionLogits, action_logits, action_values, by_sequence, token_logprobs
+from fdcore.training.logits import (
+    ActionLogits,
+    action_logits,
+    action_values,
+    by_sequence,
+    token_logprobs,
+)
 
 EXACT = dict(atol=1e-10, rtol=1e-8)
 SINGLE = dict(atol=1e-6, rtol=1e-5)  # the model's norms compute in float32 whatever its dtype
-DIRECTIONS = [("forward", 0.5, 0.0), ("reverse", 0.5, 1.0), ("jsd", 0.3, 0.3)]  # our name, our beta, TRL's beta
+DIRECTIONS = [
+    ("forward", 0.5, 0.0),
+    ("reverse", 0.5, 1.0),
+    ("jsd", 0.3, 0.3),
+]  # our name, our beta, TRL's beta
 
 
 def same(ours, theirs, *inputs, near=EXACT):
@@ -31,15 +50,27 @@ def same(ours, theirs, *inputs, near=EXACT):
 
 
 def draw(*shape, seed=0):
-    return 2 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return 2 * torch.randn(
+        *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def divergences(direction, beta, theirs, temperature):
     """Our divergence, TRL's, and the student's logits."""
-    student, teacher, mask = draw(2, 5, 11).requires_grad_(), draw(2, 5, 11, seed=1), torch.tensor([[0, 1, 1, 1, 1], [0, 0, 1, 0, 1]])
+    student, teacher, mask = (
+        draw(2, 5, 11).requires_grad_(),
+        draw(2, 5, 11, seed=1),
+        torch.tensor([[0, 1, 1, 1, 1], [0, 0, 1, 0, 1]]),
+    )
     labels = torch.where(mask.bool(), 0, -100)
-    expected = GKDTrainer.generalized_jsd_loss(student, teacher, labels=labels, beta=theirs, temperature=temperature)
-    return token_kl(student, teacher, mask, direction=direction, beta=beta, temperature=temperature), expected, (student,)
+    expected = GKDTrainer.generalized_jsd_loss(
+        student, teacher, labels=labels, beta=theirs, temperature=temperature
+    )
+    return (
+        token_kl(student, teacher, mask, direction=direction, beta=beta, temperature=temperature),
+        expected,
+        (student,),
+    )
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
@@ -51,12 +82,25 @@ def test_divergences_over_the_whole_vocabulary(direction, beta, theirs, temperat
 
 @pytest.mark.parametrize("direction, beta, theirs", DIRECTIONS)
 def test_divergences_in_chunks_of_hidden_states_and_head(direction, beta, theirs):
-    hidden, taught, weight, head = draw(1, 9, 4).requires_grad_(), draw(1, 9, 4, seed=1), draw(11, 4, seed=2), torch.nn.Linear(4, 11, bias=False, dtype=torch.float64)
+    hidden, taught, weight, head = (
+        draw(1, 9, 4).requires_grad_(),
+        draw(1, 9, 4, seed=1),
+        draw(11, 4, seed=2),
+        torch.nn.Linear(4, 11, bias=False, dtype=torch.float64),
+    )
     head.weight.data = draw(11, 4, seed=3)
     student, teacher = ActionLogits(hidden[0], head, 11, chunk=2 * 11), taught[0] @ weight.T
-    (ours,) = student.map(lambda logits, rows: (divergence(logits, teacher_target(teacher[rows]), direction=direction, beta=beta),))
-    expected, _, _ = _chunked_divergence_loss(hidden, taught, head.weight, weight, torch.ones(1, 9), theirs)
-    same(ours.mean(), expected, hidden, head.weight, near=dict(atol=1e-5, rtol=1e-3))  # TRL's kernel computes in float32
+    (ours,) = student.map(
+        lambda logits, rows: (
+            divergence(logits, teacher_target(teacher[rows]), direction=direction, beta=beta),
+        )
+    )
+    expected, _, _ = _chunked_divergence_loss(
+        hidden, taught, head.weight, weight, torch.ones(1, 9), theirs
+    )
+    same(
+        ours.mean(), expected, hidden, head.weight, near=dict(atol=1e-5, rtol=1e-3)
+    )  # TRL's kernel computes in float32
 
 
 @pytest.mark.parametrize("direction, beta, theirs", DIRECTIONS)
@@ -64,17 +108,37 @@ def test_the_tail_bucket(direction, beta, theirs):
     student, teacher = draw(6, 11).requires_grad_(), draw(6, 11, seed=1)
     top = teacher.topk(4)
     known = torch.ones_like(top.indices, dtype=torch.bool)
-    lumped = [_add_tail_bucket(logits.log_softmax(-1).gather(-1, top.indices), known)[0] for logits in (student, teacher)]
+    lumped = [
+        _add_tail_bucket(logits.log_softmax(-1).gather(-1, top.indices), known)[0]
+        for logits in (student, teacher)
+    ]
     expected = _jsd_divergence(*lumped, theirs).sum(-1).mean()
-    same(token_kl(student, teacher, torch.ones(6), direction=direction, beta=beta, top_k=4, tail=True), expected, student)
+    same(
+        token_kl(
+            student, teacher, torch.ones(6), direction=direction, beta=beta, top_k=4, tail=True
+        ),
+        expected,
+        student,
+    )
 
 
 def test_the_sampled_tokens_policy_gradient_with_importance_weights():
     student, teacher, ids = draw(6, 11).requires_grad_(), draw(6, 11, seed=1), torch.arange(6)
     logprobs, sampler = token_logprobs(student, ids), draw(6, seed=2) - 3
-    expected = apply_importance_sampling_clipping(compute_sampled_token_self_distillation_loss(student, teacher, ids, distillation_alpha=1.0), logprobs, sampler, 2.0).sum()
-    ours = (sampled_kl(logprobs, token_logprobs(teacher, ids)) * importance_weights(logprobs, sampler, cap=2.0)).sum()
-    assert torch.allclose(*(torch.autograd.grad(loss, student, retain_graph=True)[0] for loss in (ours, expected)), **EXACT)
+    expected = apply_importance_sampling_clipping(
+        compute_sampled_token_self_distillation_loss(student, teacher, ids, distillation_alpha=1.0),
+        logprobs,
+        sampler,
+        2.0,
+    ).sum()
+    ours = (
+        sampled_kl(logprobs, token_logprobs(teacher, ids))
+        * importance_weights(logprobs, sampler, cap=2.0)
+    ).sum()
+    assert torch.allclose(
+        *(torch.autograd.grad(loss, student, retain_graph=True)[0] for loss in (ours, expected)),
+        **EXACT,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +149,33 @@ def trainer(tmp_path_factory):
 def make_trainer(folder):
     """TRL's trainer around a tiny student in float64. It is not run: its loss is called on a batch."""
     logging.set_verbosity_error()
-    model = build_student(hidden_size=16, layers=1, heads=2, kv_heads=1, head_dim=8, intermediate_size=16, vocab_size=300, max_positions=64).double()
+    model = build_student(
+        hidden_size=16,
+        layers=1,
+        heads=2,
+        kv_heads=1,
+        head_dim=8,
+        intermediate_size=16,
+        vocab_size=300,
+        max_positions=64,
+    ).double()
     config = GRPOConfig(
-        output_dir=str(folder), use_cpu=True, report_to="none", bf16=False, gradient_checkpointing=False, per_device_train_batch_size=4, num_generations=4,
-        max_completion_length=20, epsilon=0.2, epsilon_high=0.28,
+        output_dir=str(folder),
+        use_cpu=True,
+        report_to="none",
+        bf16=False,
+        gradient_checkpointing=False,
+        per_device_train_batch_size=4,
+        num_generations=4,
+        max_completion_length=20,
+        epsilon=0.2,
+        epsilon_high=0.28,
     )
     trainer = GRPOTrainer(
-        model=model, reward_funcs=lambda completions, **_: [0.0] * len(completions), args=config, train_dataset=Dataset.from_list([{"prompt": "a"}] * 4),
+        model=model,
+        reward_funcs=lambda completions, **_: [0.0] * len(completions),
+        args=config,
+        train_dataset=Dataset.from_list([{"prompt": "a"}] * 4),
         processing_class=train_tokenizer(["theorem a : True := by"], 300),
     )
     trainer.model.eval()
@@ -101,19 +185,46 @@ def make_trainer(folder):
 def batch():
     """Four attempts: sequences and masks as ours, and TRL's tensors, prompts padded on the left and completions on the right."""
     generator = torch.Generator().manual_seed(0)
-    sequences, masks, columns = [], [], {name: [] for name in ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "tool_mask")}
+    sequences, masks, columns = (
+        [],
+        [],
+        {
+            name: []
+            for name in (
+                "prompt_ids",
+                "prompt_mask",
+                "completion_ids",
+                "completion_mask",
+                "tool_mask",
+            )
+        },
+    )
     for prompt, length in ((3, 5), (6, 12), (4, 2), (6, 9)):
         ids = torch.randint(0, 300, (prompt + length,), generator=generator).tolist()
         own = [int(t % 4 != 3) for t in range(length)]
         sequences.append(ids)
         masks.append([0] * prompt + own)
         left, right = [0] * (6 - prompt), [0] * (12 - length)
-        for name, row in zip(columns, (left + ids[:prompt], left + [1] * prompt, ids[prompt:] + right, [1] * length + right, own + right)):
+        for name, row in zip(
+            columns,
+            (
+                left + ids[:prompt],
+                left + [1] * prompt,
+                ids[prompt:] + right,
+                [1] * length + right,
+                own + right,
+            ),
+        ):
             columns[name].append(row)
     return sequences, masks, {name: torch.tensor(rows) for name, rows in columns.items()}
 
 
-LOSSES = [("grpo", "sequence"), ("bnpo", "token"), ("dapo", "token"), ("dr_grpo", "constant")]  # TRL's name, our normalization
+LOSSES = [
+    ("grpo", "sequence"),
+    ("bnpo", "token"),
+    ("dapo", "token"),
+    ("dr_grpo", "constant"),
+]  # TRL's name, our normalization
 
 
 def policy_losses(trainer, loss_type, normalization, weighted):
@@ -127,18 +238,43 @@ def policy_losses(trainer, loss_type, normalization, weighted):
     def spread(values):  # ours, action tokens only, into TRL's columns
         return torch.zeros(wide.shape, dtype=values.dtype).masked_scatter(wide, values[mask])
 
-    old, reference, weights = ((logprobs + 0.2 * draw(*logprobs.shape, seed=seed)).detach() for seed in (1, 2, 3))
+    old, reference, weights = (
+        (logprobs + 0.2 * draw(*logprobs.shape, seed=seed)).detach() for seed in (1, 2, 3)
+    )
     weights = importance_weights(old, weights, cap=1.1)
     inputs |= {
-        "advantages": advantages, "old_per_token_logps": spread(old), "ref_per_token_logps": spread(reference), "num_items_in_batch": mask.sum(),
+        "advantages": advantages,
+        "old_per_token_logps": spread(old),
+        "ref_per_token_logps": spread(reference),
+        "num_items_in_batch": mask.sum(),
         "importance_sampling_ratio": spread(weights),
     }
-    trainer.loss_type, trainer.beta, trainer.use_vllm, trainer.vllm_importance_sampling_correction = loss_type, 0.1, weighted, True
-    trainer.args.use_bias_correction_kl = False  # a later variant (arXiv 2512.02556), not GRPO's penalty
+    (
+        trainer.loss_type,
+        trainer.beta,
+        trainer.use_vllm,
+        trainer.vllm_importance_sampling_correction,
+    ) = loss_type, 0.1, weighted, True
+    trainer.args.use_bias_correction_kl = (
+        False  # a later variant (arXiv 2512.02556), not GRPO's penalty
+    )
     expected = trainer._compute_loss(model, inputs)
     how = dict(normalization=normalization, length=20)
-    ours = policy_loss(logprobs, old, advantages, mask, clip_low=0.2, clip_high=0.28, weights=weights if weighted else None, **how)
-    return ours + 0.1 * reference_kl(logprobs, reference, mask, **how), expected, tuple(model.parameters())
+    ours = policy_loss(
+        logprobs,
+        old,
+        advantages,
+        mask,
+        clip_low=0.2,
+        clip_high=0.28,
+        weights=weights if weighted else None,
+        **how,
+    )
+    return (
+        ours + 0.1 * reference_kl(logprobs, reference, mask, **how),
+        expected,
+        tuple(model.parameters()),
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -1,11 +1,21 @@
 """Facts and families: parsing printed types, building statements, and telling variants of one statement apart from new ones."""
+
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lean_project.generate.facts import binder_groups, matched, normal_form, parse_fact, split_arrows, split_relation, substitute, tidy
+from lean_project.generate.facts import (
+    binder_groups,
+    matched,
+    normal_form,
+    parse_fact,
+    split_arrows,
+    split_relation,
+    substitute,
+    tidy,
+)
 from lean_project.generate.families import FACTS, FAMILIES, draft
 
 COMM = parse_fact("Nat.add_comm", "∀ (n m : Nat), n + m = m + n")
@@ -15,12 +25,24 @@ POWER = parse_fact("Odd.pow", "∀ {m : Nat}, Odd m → ∀ (n : Nat), Odd (m ^ 
 
 
 def test_a_printed_type_becomes_variables_hypotheses_and_conclusion():
-    assert COMM.variables == (("n", "Nat"), ("m", "Nat")) and COMM.explicit == (False, False) and COMM.conclusion == "n + m = m + n"
-    assert TRANS.hypotheses == ("a ≤ b", "b ≤ c") and TRANS.explicit == (True, True) and TRANS.conclusion == "a ≤ c"
+    assert (
+        COMM.variables == (("n", "Nat"), ("m", "Nat"))
+        and COMM.explicit == (False, False)
+        and COMM.conclusion == "n + m = m + n"
+    )
+    assert (
+        TRANS.hypotheses == ("a ≤ b", "b ≤ c")
+        and TRANS.explicit == (True, True)
+        and TRANS.conclusion == "a ≤ c"
+    )
 
 
 def test_variables_behind_hypotheses_are_found():
-    assert POWER.variables == (("m", "Nat"), ("n", "Nat")) and POWER.explicit == (True, False) and POWER.conclusion == "Odd (m ^ n)"
+    assert (
+        POWER.variables == (("m", "Nat"), ("n", "Nat"))
+        and POWER.explicit == (True, False)
+        and POWER.conclusion == "Odd (m ^ n)"
+    )
 
 
 def test_an_algebra_fact_keeps_its_class():
@@ -32,7 +54,12 @@ def test_an_algebra_fact_keeps_its_class():
 
 @pytest.mark.parametrize(
     "printed",
-    ["∀ {p : Prop} [Decidable p], p → p = True", "∀ {α : Type u_1} {β : α → Type u_2} {f : (x : α) → β x}, f = f", "∀ (n : Nat), ↑n = ↑n", "∀ {α β : Type} (p : α × β), p = p"],
+    [
+        "∀ {p : Prop} [Decidable p], p → p = True",
+        "∀ {α : Type u_1} {β : α → Type u_2} {f : (x : α) → β x}, f = f",
+        "∀ (n : Nat), ↑n = ↑n",
+        "∀ {α β : Type} (p : α × β), p = p",
+    ],
 )
 def test_other_instances_dependent_binders_casts_and_products_are_left_out(printed):
     assert parse_fact("x", printed) is None
@@ -73,7 +100,11 @@ def test_every_draft_is_a_theorem_that_names_its_lemmas(seed, family):
     made = draft(rng.choices([COMM, TRANS, IFF, POWER], k=FACTS[family]), family, rng)
     if made is None:
         return
-    assert made.statement.startswith("theorem thm ") and made.statement.endswith(" := by") and made.proofs
+    assert (
+        made.statement.startswith("theorem thm ")
+        and made.statement.endswith(" := by")
+        and made.proofs
+    )
     assert all(lemma in proof for proof in made.proofs for lemma in made.lemmas)
     bound = " ".join(names for names, _ in binder_groups(made.statement)[0])
     assert len(set(bound.split())) == len(bound.split())
@@ -81,8 +112,18 @@ def test_every_draft_is_a_theorem_that_names_its_lemmas(seed, family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_fits_some_facts(family):
-    sums = parse_fact("Nat.add_zero", "∀ (n : Nat), n + 0 = n"), parse_fact("Nat.dvd_mul", "∀ {a b : Nat} (c : Nat), a ∣ b → a ∣ b * c")
-    facts = [COMM, IFF, POWER, parse_fact("Nat.pos", "∀ {n m : Nat}, n ∣ m → n ≤ m"), *sums, parse_fact("Nat.dvd_self", "∀ (n : Nat), n ∣ n")]
+    sums = (
+        parse_fact("Nat.add_zero", "∀ (n : Nat), n + 0 = n"),
+        parse_fact("Nat.dvd_mul", "∀ {a b : Nat} (c : Nat), a ∣ b → a ∣ b * c"),
+    )
+    facts = [
+        COMM,
+        IFF,
+        POWER,
+        parse_fact("Nat.pos", "∀ {n m : Nat}, n ∣ m → n ≤ m"),
+        *sums,
+        parse_fact("Nat.dvd_self", "∀ (n : Nat), n ∣ n"),
+    ]
     facts.append(parse_fact("Nat.dvd_iff", "∀ {a b : Nat}, a ∣ b ↔ b % a = 0"))
     rng = random.Random(0)
     assert any(draft(rng.choices(facts, k=FACTS[family]), family, rng) for _ in range(2000))

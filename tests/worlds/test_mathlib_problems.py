@@ -1,4 +1,5 @@
 """Lean Workbook and MiniF2F: every row is a problem or is named, and the draw is seeded, disjoint, decontaminated and recorded."""
+
 import json
 import random
 import subprocess
@@ -20,8 +21,13 @@ from fdcore.lean.toolchain import LeanUnavailable
 
 DATA = Path(__file__).parents[1] / "data"
 HEADER = load_profile("paper").lean.header
-MINIF2F = [json.loads(line) for line in (DATA / "minif2f.jsonl").read_text(encoding="utf-8").splitlines()]
-WORKBOOK = [json.loads(line) for line in (DATA / "lean_workbook_solved.jsonl").read_text(encoding="utf-8").splitlines()]
+MINIF2F = [
+    json.loads(line) for line in (DATA / "minif2f.jsonl").read_text(encoding="utf-8").splitlines()
+]
+WORKBOOK = [
+    json.loads(line)
+    for line in (DATA / "lean_workbook_solved.jsonl").read_text(encoding="utf-8").splitlines()
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -41,7 +47,11 @@ def data(path: Path, **given) -> DataFile:
 def written(path: Path, rows: list[dict]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
-        (datasets.Dataset.from_list(rows) if rows else datasets.Dataset.from_dict({"name": [], "formal_statement": []})).to_parquet(path)
+        (
+            datasets.Dataset.from_list(rows)
+            if rows
+            else datasets.Dataset.from_dict({"name": [], "formal_statement": []})
+        ).to_parquet(path)
     elif path.suffix == ".json":
         path.write_text(json.dumps(rows), encoding="utf-8")
     else:
@@ -58,42 +68,72 @@ def load(path: Path, **settings) -> Loaded:
 
 def test_every_minif2f_row_is_a_problem_and_nothing_of_it_is_lost():
     loaded = load(DATA / "minif2f.jsonl", split="holdout")
-    assert loaded.rejected == () and len(loaded.problems) == 488 and "488 problems" in loaded.summary
+    assert (
+        loaded.rejected == () and len(loaded.problems) == 488 and "488 problems" in loaded.summary
+    )
     for row, problem in zip(MINIF2F, loaded.problems):
-        assert (problem.id, problem.name, problem.split, problem.proof) == (row["name"], row["name"], "holdout", None)
+        assert (problem.id, problem.name, problem.split, problem.proof) == (
+            row["name"],
+            row["name"],
+            "holdout",
+            None,
+        )
         assert problem.header + problem.statement + "\n" == row["header"] + row["formal_statement"]
         assert problem.informal == row["informal"][3:-3].strip()
 
 
 def test_only_the_rows_of_the_split_asked_for_are_held_out():
     held = load(DATA / "minif2f.jsonl", split="holdout", rows_of="test")
-    assert {p.id for p in held.problems} == {row["name"] for row in MINIF2F if row["split"] == "test"} and len(held.problems) == 244
+    assert {p.id for p in held.problems} == {
+        row["name"] for row in MINIF2F if row["split"] == "test"
+    } and len(held.problems) == 244
 
 
 def test_every_solved_lean_workbook_row_is_a_problem_with_its_proof():
     loaded = load(DATA / "lean_workbook_solved.jsonl", proved=True)
     assert loaded.rejected == () and len(loaded.problems) == 50
     for row, problem in zip(WORKBOOK, loaded.problems):
-        assert problem.header + problem.statement + problem.proof == row["header"] + row["formal_statement"] + row["proof"]
+        assert (
+            problem.header + problem.statement + problem.proof
+            == row["header"] + row["formal_statement"] + row["proof"]
+        )
         assert (problem.name, problem.informal) == (row["name"], row["informal"])
 
 
 def steps(name: str, statement: str, tactics: list[str], status: str = "proved") -> list[dict]:
     states = [f"{name} n : ℕ\n⊢ {i}" for i in range(len(tactics))] + ["no goals"]
     return [
-        {"id": name, "status": status, "tactic": tactic, "state_before": before, "state_after": after, "natural_language_statement": f"on {name}", "answer": "", "formal_statement": statement}
+        {
+            "id": name,
+            "status": status,
+            "tactic": tactic,
+            "state_before": before,
+            "state_after": after,
+            "natural_language_statement": f"on {name}",
+            "answer": "",
+            "formal_statement": statement,
+        }
         for tactic, before, after in zip(tactics, states, states[1:])
     ]
 
 
-PROVED = steps("lw_1", "theorem lw_1 (n : ℕ) : n = n  :=  by sorry", ["intro x", "cases x with\n| zero => rfl\n| succ => rfl", "rfl"])
+PROVED = steps(
+    "lw_1",
+    "theorem lw_1 (n : ℕ) : n = n  :=  by sorry",
+    ["intro x", "cases x with\n| zero => rfl\n| succ => rfl", "rfl"],
+)
 
 
 @pytest.mark.parametrize("name", ["wkbk.parquet", "wkbk.jsonl"])
 def test_the_hubs_rows_of_single_tactics_become_whole_proofs_whatever_their_order(tmp_path, name):
     rows = PROVED + steps("lw_2", "theorem lw_2 : 1 = 2 := by sorry", ["simp"], status="disproved")
     random.Random(0).shuffle(rows)
-    loaded = load_data(data(written(tmp_path / "hub" / name, rows).parent), header=HEADER, split="train", proved=True)
+    loaded = load_data(
+        data(written(tmp_path / "hub" / name, rows).parent),
+        header=HEADER,
+        split="train",
+        proved=True,
+    )
     (problem,) = loaded.problems
     assert problem.header == HEADER and problem.statement == "theorem lw_1 (n : ℕ) : n = n  :=  by"
     assert problem.proof == "\n  intro x\n  cases x with\n  | zero => rfl\n  | succ => rfl\n  rfl"
@@ -103,42 +143,78 @@ def test_the_hubs_rows_of_single_tactics_become_whole_proofs_whatever_their_orde
 def test_a_theorem_published_both_ways_is_rejected_by_name(tmp_path):
     rows = PROVED + steps("lw_1", PROVED[0]["formal_statement"], ["simp"], status="disproved")
     loaded = load(written(tmp_path / "rows.parquet", rows), proved=True)
-    assert loaded.problems == () and loaded.rejected == (Rejected(id="lw_1", reason="published both as proved and as disproved"),)
+    assert loaded.problems == () and loaded.rejected == (
+        Rejected(id="lw_1", reason="published both as proved and as disproved"),
+    )
     assert "1 rejected (first: lw_1: published both" in loaded.summary
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda rows: rows[:-1],  # no end
-    lambda rows: [rows[0], *rows[2:]],  # a gap
-    lambda rows: [*rows, rows[0] | {"tactic": "other"}],  # two ways on from one state
-    lambda rows: [*rows[:2], rows[2] | {"tactic": None}],
-    lambda rows: [*rows, {**rows[0], "state_before": "elsewhere", "state_after": "no goals"}],  # two beginnings
-    lambda rows: [rows[0], rows[1] | {"state_after": rows[0]["state_before"]}],  # a circle
-])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda rows: rows[:-1],  # no end
+        lambda rows: [rows[0], *rows[2:]],  # a gap
+        lambda rows: [*rows, rows[0] | {"tactic": "other"}],  # two ways on from one state
+        lambda rows: [*rows[:2], rows[2] | {"tactic": None}],
+        lambda rows: [
+            *rows,
+            {**rows[0], "state_before": "elsewhere", "state_after": "no goals"},
+        ],  # two beginnings
+        lambda rows: [rows[0], rows[1] | {"state_after": rows[0]["state_before"]}],  # a circle
+    ],
+)
 def test_steps_that_form_no_single_chain_give_no_proof(tmp_path, spoil):
     (problem,) = load(written(tmp_path / "rows.parquet", spoil(PROVED)), proved=True).problems
     assert problem.id == "lw_1" and problem.proof is None
 
 
 def statement_row(name: str, proof: list[str], kind: str = "n = n") -> dict:
-    return {"natural_language_statement": "words", "answer": "", "tags": ["algebra"], "formal_statement": f"theorem {name} (n : ℕ) : {kind} := by sorry", "split": "lean_workbook", "proof": proof}
+    return {
+        "natural_language_statement": "words",
+        "answer": "",
+        "tags": ["algebra"],
+        "formal_statement": f"theorem {name} (n : ℕ) : {kind} := by sorry",
+        "split": "lean_workbook",
+        "proof": proof,
+    }
 
 
 def test_the_hubs_statement_file_gives_the_first_proof_of_each_and_counts_the_rest(tmp_path):
-    rows = [statement_row("a", ["rfl", "simp"]), statement_row("b", []), statement_row("c", ["\n  rfl"])]
+    rows = [
+        statement_row("a", ["rfl", "simp"]),
+        statement_row("b", []),
+        statement_row("c", ["\n  rfl"]),
+    ]
     loaded = load(written(tmp_path / "lean_workbook.json", rows), proved=True)
-    assert {p.id: p.proof for p in loaded.problems} == {"a": "\n  rfl", "c": "\n  rfl"} and loaded.unproved == 1
+    assert {p.id: p.proof for p in loaded.problems} == {
+        "a": "\n  rfl",
+        "c": "\n  rfl",
+    } and loaded.unproved == 1
 
 
 def test_whole_files_come_apart_into_header_statement_and_proof(tmp_path):
     source = WORKBOOK[0]["header"] + WORKBOOK[0]["formal_statement"] + WORKBOOK[0]["proof"]
-    (problem,) = load(written(tmp_path / "rows.parquet", [{"problem_id": "x", "full_proof": source}]), proved=True).problems
-    assert problem.header + problem.statement + problem.proof == source and problem.id == "x" and problem.statement == WORKBOOK[0]["formal_statement"]
+    (problem,) = load(
+        written(tmp_path / "rows.parquet", [{"problem_id": "x", "full_proof": source}]), proved=True
+    ).problems
+    assert (
+        problem.header + problem.statement + problem.proof == source
+        and problem.id == "x"
+        and problem.statement == WORKBOOK[0]["formal_statement"]
+    )
 
 
 def test_a_statement_that_brings_its_own_imports_keeps_them(tmp_path):
-    row = {"name": "m", "formal_statement": "import Mathlib\nset_option maxHeartbeats 400000 in\nopen BigOperators Real Nat Topology Rat\n\ntheorem m : 1 = 1 := by\n"}
-    rejected = load(written(tmp_path / "rows.jsonl", [row | {"formal_statement": row["formal_statement"].replace(" Rat", "")}])).rejected
+    row = {
+        "name": "m",
+        "formal_statement": "import Mathlib\nset_option maxHeartbeats 400000 in\nopen BigOperators Real Nat Topology Rat\n\ntheorem m : 1 = 1 := by\n",
+    }
+    rejected = load(
+        written(
+            tmp_path / "rows.jsonl",
+            [row | {"formal_statement": row["formal_statement"].replace(" Rat", "")}],
+        )
+    ).rejected
     assert rejected[0].id == "m" and "differ in: Rat" in rejected[0].reason
     (problem,) = load(written(tmp_path / "other.jsonl", [row])).problems
     assert problem.header + problem.statement + "\n" == row["formal_statement"]
@@ -147,26 +223,53 @@ def test_a_statement_that_brings_its_own_imports_keeps_them(tmp_path):
 # -- what cannot be used ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("row, reason", [
-    ({"formal_statement": "theorem bad : True"}, "does not end in ':='"),
-    ({"formal_statement": "theorem bad : True := trivial"}, "does not end in ':= by'"),
-    ({"formal_statement": "example : True := by"}, "declares no theorem"),
-    ({"formal_statement": None}, "declares no theorem"),
-    ({"formal_statement": "/- theorem bad : True := by"}, "never closed"),
-    ({"formal_statement": "def f := 1\ntheorem bad : f = 1 := by"}, "differ in: 1 := def f"),
-    ({"formal_statement": "theorem bad : True := by", "header": "import Mathlib\nset_option autoImplicit false\nopen BigOperators Real Nat Topology Rat\n"}, "differ in: autoImplicit false set_option"),
-    ({"formal_statement": "theorem bad : True := by", "proof": "\n /- "}, "never closed"),
-])
-def test_a_row_that_does_not_fit_is_named_with_the_reason_and_the_rest_goes_on(tmp_path, row, reason):
-    good = {"name": "good", "formal_statement": "theorem good : True := by sorry -- to do", "header": HEADER, "proof": None}
-    loaded = load(written(tmp_path / "rows.jsonl", [{"name": "bad", "header": None, "proof": None} | row, good]))
+@pytest.mark.parametrize(
+    "row, reason",
+    [
+        ({"formal_statement": "theorem bad : True"}, "does not end in ':='"),
+        ({"formal_statement": "theorem bad : True := trivial"}, "does not end in ':= by'"),
+        ({"formal_statement": "example : True := by"}, "declares no theorem"),
+        ({"formal_statement": None}, "declares no theorem"),
+        ({"formal_statement": "/- theorem bad : True := by"}, "never closed"),
+        ({"formal_statement": "def f := 1\ntheorem bad : f = 1 := by"}, "differ in: 1 := def f"),
+        (
+            {
+                "formal_statement": "theorem bad : True := by",
+                "header": "import Mathlib\nset_option autoImplicit false\nopen BigOperators Real Nat Topology Rat\n",
+            },
+            "differ in: autoImplicit false set_option",
+        ),
+        ({"formal_statement": "theorem bad : True := by", "proof": "\n /- "}, "never closed"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named_with_the_reason_and_the_rest_goes_on(
+    tmp_path, row, reason
+):
+    good = {
+        "name": "good",
+        "formal_statement": "theorem good : True := by sorry -- to do",
+        "header": HEADER,
+        "proof": None,
+    }
+    loaded = load(
+        written(
+            tmp_path / "rows.jsonl", [{"name": "bad", "header": None, "proof": None} | row, good]
+        )
+    )
     assert [(p.id, p.proof) for p in loaded.problems] == [("good", None)]
     assert [r.id for r in loaded.rejected] == ["bad"] and reason in loaded.rejected[0].reason
-    assert "1 problems" in loaded.summary and "1 rejected (first: bad: " in loaded.summary and "\n" not in loaded.summary
+    assert (
+        "1 problems" in loaded.summary
+        and "1 rejected (first: bad: " in loaded.summary
+        and "\n" not in loaded.summary
+    )
 
 
 def test_a_row_without_a_name_is_named_by_its_number(tmp_path):
-    rows = [{"name": "a", "formal_statement": "theorem a : True := by"}, {"name": None, "formal_statement": "x"}]
+    rows = [
+        {"name": "a", "formal_statement": "theorem a : True := by"},
+        {"name": None, "formal_statement": "x"},
+    ]
     assert load(written(tmp_path / "rows.jsonl", rows)).rejected[0].id == "row 2"
 
 
@@ -174,16 +277,34 @@ def test_the_same_row_again_is_counted_and_one_id_for_two_statements_is_an_error
     row = {"name": "a", "formal_statement": "theorem a : True := by"}
     assert load(written(tmp_path / "one.jsonl", [row, row])).repeated == 1
     with pytest.raises(ProblemError, match="two.jsonl: problem id 'a' stands for two statements"):
-        load(written(tmp_path / "two.jsonl", [row, row | {"formal_statement": "theorem a : False := by"}]))
+        load(
+            written(
+                tmp_path / "two.jsonl", [row, row | {"formal_statement": "theorem a : False := by"}]
+            )
+        )
 
 
-@pytest.mark.parametrize("make, words", [
-    (lambda folder: folder / "none.jsonl", ["no data file", "none.jsonl", "FD_MINIF2F"]),
-    (lambda folder: written(folder / "empty.parquet", []), ["empty.parquet could not be loaded", "no data"]),
-    (lambda folder: written(folder / "empty.jsonl", []), ["empty.jsonl holds no rows"]),
-    (lambda folder: written(folder / "odd.jsonl", [{"question": "1 + 1", "reply": "2"}]), ["odd.jsonl", "unknown columns question, reply", "published.py"]),
-    (lambda folder: written(folder / "torn.jsonl", []).write_text("{") and folder / "torn.jsonl", ["torn.jsonl", "could not be loaded"]),
-])
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda folder: folder / "none.jsonl", ["no data file", "none.jsonl", "FD_MINIF2F"]),
+        (
+            lambda folder: written(folder / "empty.parquet", []),
+            ["empty.parquet could not be loaded", "no data"],
+        ),
+        (lambda folder: written(folder / "empty.jsonl", []), ["empty.jsonl holds no rows"]),
+        (
+            lambda folder: written(folder / "odd.jsonl", [{"question": "1 + 1", "reply": "2"}]),
+            ["odd.jsonl", "unknown columns question, reply", "published.py"],
+        ),
+        (
+            lambda folder: (
+                written(folder / "torn.jsonl", []).write_text("{") and folder / "torn.jsonl"
+            ),
+            ["torn.jsonl", "could not be loaded"],
+        ),
+    ],
+)
 def test_data_that_is_not_there_or_not_readable_is_one_line(tmp_path, make, words):
     with pytest.raises(ProblemError) as error:
         load(make(tmp_path))
@@ -193,36 +314,77 @@ def test_data_that_is_not_there_or_not_readable_is_one_line(tmp_path, make, word
 
 def test_the_hub_is_asked_for_the_profiles_files_at_their_commit(monkeypatch):
     asked = []
-    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **given: asked.append((args, given)) or PROVED)
+    monkeypatch.setattr(
+        datasets, "load_dataset", lambda *args, **given: asked.append((args, given)) or PROVED
+    )
     for file in load_profile("paper").problems.lean_workbook:
-        assert load_data(file, header=HEADER, split="train").source == f"internlm/Lean-Workbook/{file.file}@2e066e310b2c6d2c27616927ae131f82901c8f1c"
+        assert (
+            load_data(file, header=HEADER, split="train").source
+            == f"internlm/Lean-Workbook/{file.file}@2e066e310b2c6d2c27616927ae131f82901c8f1c"
+        )
     assert asked == [
-        (("internlm/Lean-Workbook",), {"data_files": file, "split": "train", "revision": "2e066e310b2c6d2c27616927ae131f82901c8f1c"}) for file in ("wkbk_1009.parquet", "lean_workbook.json")
+        (
+            ("internlm/Lean-Workbook",),
+            {
+                "data_files": file,
+                "split": "train",
+                "revision": "2e066e310b2c6d2c27616927ae131f82901c8f1c",
+            },
+        )
+        for file in ("wkbk_1009.parquet", "lean_workbook.json")
     ]
 
 
 def test_without_network_one_line_says_what_to_do(tmp_path):
     program = "from fdcore.profile import load_profile\nfrom fdcore.worlds.problems import load_problems, ProblemError\ntry:\n    load_problems(load_profile('paper'))\nexcept ProblemError as error:\n    print(error)"
-    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PYTHONPATH": str(DATA.parent.parent)}
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
-    assert answer.stdout.count("\n") == 1 and "internlm/Lean-Workbook could not be loaded" in answer.stdout and "FD_LEAN_WORKBOOK" in answer.stdout, answer.stderr
+    environment = {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path),
+        "PYTHONPATH": str(DATA.parent.parent),
+    }
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+    assert (
+        answer.stdout.count("\n") == 1
+        and "internlm/Lean-Workbook could not be loaded" in answer.stdout
+        and "FD_LEAN_WORKBOOK" in answer.stdout
+    ), answer.stderr
 
 
 # -- normal form and overlap -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("one, other", [
-    ("theorem a (x y : ℕ) (h : x < y) : x ≤ y := by", "lemma b  (m n:ℕ)\n (hmn : m < n) : m ≤ n  :=  by"),
-    ("theorem a (z : ℂ) : z.re = 1 := by", "/-- doc -/ theorem b (w : ℂ) : w.re = 1 /- so -/ := by"),
-    ("theorem a : ∀ x y : ℝ, ∑ k in s, k * x = y := by", "theorem b : ∀ a b : ℝ, ∑ i in s, i * a = b := by"),
-])
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (
+            "theorem a (x y : ℕ) (h : x < y) : x ≤ y := by",
+            "lemma b  (m n:ℕ)\n (hmn : m < n) : m ≤ n  :=  by",
+        ),
+        (
+            "theorem a (z : ℂ) : z.re = 1 := by",
+            "/-- doc -/ theorem b (w : ℂ) : w.re = 1 /- so -/ := by",
+        ),
+        (
+            "theorem a : ∀ x y : ℝ, ∑ k in s, k * x = y := by",
+            "theorem b : ∀ a b : ℝ, ∑ i in s, i * a = b := by",
+        ),
+    ],
+)
 def test_names_and_whitespace_make_no_new_statement(one, other):
     assert normal_form(one) == normal_form(other)
 
 
-@pytest.mark.parametrize("other", [
-    "theorem a (x y : ℕ) (h : x < y) : y ≤ x := by", "theorem a (x y : ℤ) (h : x < y) : x ≤ y := by", "theorem a (x y : ℕ) (h : x < 10) : x ≤ y := by", "theorem a (x y : ℕ) (h : x < x) : x ≤ y := by",
-])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "theorem a (x y : ℕ) (h : x < y) : y ≤ x := by",
+        "theorem a (x y : ℤ) (h : x < y) : x ≤ y := by",
+        "theorem a (x y : ℕ) (h : x < 10) : x ≤ y := by",
+        "theorem a (x y : ℕ) (h : x < x) : x ≤ y := by",
+    ],
+)
 def test_what_says_something_else_stays_different(other):
     assert normal_form(other) != normal_form("theorem a (x y : ℕ) (h : x < y) : x ≤ y := by")
 
@@ -231,12 +393,28 @@ def test_minif2f_problems_are_found_renamed_and_nearly_whole_and_not_taken_for_e
     held = load(DATA / "minif2f.jsonl", split="holdout").problems
     closest = Overlap(held)
     by_name = {p.id: p for p in held}
-    changed = by_name["mathd_algebra_171"].statement.replace("mathd_algebra_171", "lean_workbook_1").replace("f", "gg")
-    assert closest(normal_form(changed)) == "states the same as a MiniF2F problem (mathd_algebra_171)"
-    longer = by_name["imo_1964_p2"].statement.replace("imo_1964_p2", "x").replace("(h₀", "(extra : a ≠ b)\n (h₀")
-    assert closest(normal_form(longer)) == "shares most of its n-grams with a MiniF2F problem (imo_1964_p2)"
+    changed = (
+        by_name["mathd_algebra_171"]
+        .statement.replace("mathd_algebra_171", "lean_workbook_1")
+        .replace("f", "gg")
+    )
+    assert (
+        closest(normal_form(changed)) == "states the same as a MiniF2F problem (mathd_algebra_171)"
+    )
+    longer = (
+        by_name["imo_1964_p2"]
+        .statement.replace("imo_1964_p2", "x")
+        .replace("(h₀", "(extra : a ≠ b)\n (h₀")
+    )
+    assert (
+        closest(normal_form(longer))
+        == "shares most of its n-grams with a MiniF2F problem (imo_1964_p2)"
+    )
     for problem in held:
-        assert closest(normal_form(problem.statement)) == f"states the same as a MiniF2F problem ({problem.id})"
+        assert (
+            closest(normal_form(problem.statement))
+            == f"states the same as a MiniF2F problem ({problem.id})"
+        )
     others = Overlap([p for p in held if not p.id.startswith("imo_")])
     assert not any(others(normal_form(p.statement)) for p in held if p.id.startswith("imo_"))
 
@@ -245,7 +423,13 @@ def test_minif2f_problems_are_found_renamed_and_nearly_whole_and_not_taken_for_e
 
 
 def theorem(name: str, statement: str, proof: str | None = "\n  simp") -> Problem:
-    return Problem(id=name, header=HEADER, statement=f"theorem {name} {statement} := by", split="train", proof=proof)
+    return Problem(
+        id=name,
+        header=HEADER,
+        statement=f"theorem {name} {statement} := by",
+        split="train",
+        proof=proof,
+    )
 
 
 def pool_of(*problems: Problem, rejected: tuple[Rejected, ...] = ()) -> Loaded:
@@ -263,41 +447,80 @@ def test_the_draw_is_the_seeds_and_not_the_order_of_the_rows():
     shuffled = random.Random(1).sample(NUMBERED, len(NUMBERED))
     one = draw([pool_of(*NUMBERED)], [], [], train=30, test=10, seed=0)
     assert one == draw([pool_of(*shuffled)], [], [], train=30, test=10, seed=0)
-    assert names(one) == names(draw([pool_of(*shuffled[:25]), pool_of(*shuffled[20:])], [], [], train=30, test=10, seed=0))
+    assert names(one) == names(
+        draw([pool_of(*shuffled[:25]), pool_of(*shuffled[20:])], [], [], train=30, test=10, seed=0)
+    )
     other = draw([pool_of(*NUMBERED)], [], [], train=30, test=10, seed=1)
     assert names(one) != names(other) and names(one)[0] != sorted(names(one)[0])
-    assert len(one[0]) == 30 and len(one[1]) == 10 and {p.split for p in one[0]} == {"train"} and {p.split for p in one[1]} == {"test"}
+    assert (
+        len(one[0]) == 30
+        and len(one[1]) == 10
+        and {p.split for p in one[0]} == {"train"}
+        and {p.split for p in one[1]} == {"test"}
+    )
     assert not set(names(one)[0]) & set(names(one)[1]) and one[2] == ()
 
 
 def test_what_states_the_same_is_drawn_once_and_never_on_both_sides():
     twins = [theorem(f"tw_{i}", f"(m : ℕ)  : m+{i} = {i} + m") for i in range(60)]
     train, test, excluded = draw([pool_of(*NUMBERED, *twins)], [], [], train=50, test=10, seed=0)
-    assert (train, test, excluded) == draw([pool_of(*reversed(twins), *NUMBERED)], [], [], train=50, test=10, seed=0)
+    assert (train, test, excluded) == draw(
+        [pool_of(*reversed(twins), *NUMBERED)], [], [], train=50, test=10, seed=0
+    )
     forms = [normal_form(p.statement) for p in (*train, *test)]
     assert len(set(forms)) == 60 and len(excluded) == 60
     assert excluded[0] == Rejected(id="tw_0", reason="states the same as another (lw_0)")
 
 
 def test_each_exclusion_is_reported_with_its_reason():
-    held = Problem(id="mf", header=HEADER, statement="theorem mf (k : ℕ) : k + 7 = 7 + k := by", split="holdout")
-    differing = pool_of(theorem("lw_9", "(n : ℕ) : n = n"), rejected=(Rejected(id="lw_3", reason="published both as proved and as disproved"), Rejected(id="unknown", reason="no")))
-    train, test, excluded = draw([pool_of(*NUMBERED), differing], [held], [Rejected(id="lw_5", reason="false")], train=46, test=10, seed=0)
+    held = Problem(
+        id="mf",
+        header=HEADER,
+        statement="theorem mf (k : ℕ) : k + 7 = 7 + k := by",
+        split="holdout",
+    )
+    differing = pool_of(
+        theorem("lw_9", "(n : ℕ) : n = n"),
+        rejected=(
+            Rejected(id="lw_3", reason="published both as proved and as disproved"),
+            Rejected(id="unknown", reason="no"),
+        ),
+    )
+    train, test, excluded = draw(
+        [pool_of(*NUMBERED), differing],
+        [held],
+        [Rejected(id="lw_5", reason="false")],
+        train=46,
+        test=10,
+        seed=0,
+    )
     assert {row.id: row.reason for row in excluded} == {
-        "lw_3": "published both as proved and as disproved", "lw_5": "listed (false)", "lw_7": "states the same as a MiniF2F problem (mf)", "lw_9": "stated in different ways by its sources",
+        "lw_3": "published both as proved and as disproved",
+        "lw_5": "listed (false)",
+        "lw_7": "states the same as a MiniF2F problem (mf)",
+        "lw_9": "stated in different ways by its sources",
     }
     assert not {row.id for row in excluded} & {p.id for p in (*train, *test)}
 
 
 def test_a_proof_is_taken_from_the_first_source_that_has_one():
-    without, first, second = (theorem("a", ": True", proof) for proof in (None, "\n  one", "\n  two"))
-    for sources, proof in (([without, first], "\n  one"), ([first, second], "\n  one"), ([second, without], "\n  two")):
+    without, first, second = (
+        theorem("a", ": True", proof) for proof in (None, "\n  one", "\n  two")
+    )
+    for sources, proof in (
+        ([without, first], "\n  one"),
+        ([first, second], "\n  one"),
+        ([second, without], "\n  two"),
+    ):
         (drawn,), _, _ = draw([pool_of(p) for p in sources], [], [], train=1, test=0, seed=0)
         assert drawn.proof == proof
 
 
 def test_too_few_theorems_are_one_line_with_the_numbers():
-    with pytest.raises(ProblemError, match="50 train and 11 test theorems are asked for and 60 of Lean Workbook can be used: here: 60 problems") as error:
+    with pytest.raises(
+        ProblemError,
+        match="50 train and 11 test theorems are asked for and 60 of Lean Workbook can be used: here: 60 problems",
+    ) as error:
         draw([pool_of(*NUMBERED)], [], [], train=50, test=11, seed=0)
     assert "\n" not in str(error.value)
 
@@ -305,12 +528,19 @@ def test_too_few_theorems_are_one_line_with_the_numbers():
 def test_the_listed_defects_are_in_the_data_and_have_reasons(tmp_path):
     known = {row["name"] for row in (*MINIF2F, *WORKBOOK)}
     defects = read_defects()
-    assert len(defects) == len({d.id for d in defects}) == 7 and {d.id for d in defects} <= known and all(d.reason for d in defects)
+    assert (
+        len(defects) == len({d.id for d in defects}) == 7
+        and {d.id for d in defects} <= known
+        and all(d.reason for d in defects)
+    )
     goals = {row["name"]: row["goal"] for row in MINIF2F}
     for defect in defects:
         if defect.reason.startswith(("as amc12a", "the sum")):
             free = goals[defect.id].split("\n⊢")[0].split(" ")[0]
-            assert free == "k" and "(k" not in {row["name"]: row["formal_statement"] for row in MINIF2F}[defect.id]
+            assert (
+                free == "k"
+                and "(k" not in {row["name"]: row["formal_statement"] for row in MINIF2F}[defect.id]
+            )
     for text in ("{", "[1]", '[{"id": "a"}]'):
         (tmp_path / "defects.json").write_text(text)
         with pytest.raises(ProblemError, match="defects.json: it must be a list"):
@@ -325,7 +555,11 @@ def test_the_listed_defects_are_in_the_data_and_have_reasons(tmp_path):
 @pytest.fixture
 def profile_file(tmp_path) -> Path:
     settings = yaml.safe_load((PROFILES / "paper-lora.yaml").read_text())
-    settings["problems"] |= {"lean_workbook": [data(DATA / "lean_workbook_solved.jsonl").model_dump()], "train": 30, "test": 10}
+    settings["problems"] |= {
+        "lean_workbook": [data(DATA / "lean_workbook_solved.jsonl").model_dump()],
+        "train": 30,
+        "test": 10,
+    }
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(settings))
     return path
@@ -333,13 +567,33 @@ def profile_file(tmp_path) -> Path:
 
 def test_a_paper_profile_loads_its_problems_and_records_the_draw(profile_file, tmp_path, capsys):
     found = load_problems(load_profile(profile_file), tmp_path / "run")
-    assert {split: len(problems) for split, problems in found.items()} == {"train": 30, "test": 10, "holdout": 244}
-    assert {split: {p.split for p in problems} for split, problems in found.items()} == {"train": {"train"}, "test": {"test"}, "holdout": {"holdout"}}
+    assert {split: len(problems) for split, problems in found.items()} == {
+        "train": 30,
+        "test": 10,
+        "holdout": 244,
+    }
+    assert {split: {p.split for p in problems} for split, problems in found.items()} == {
+        "train": {"train"},
+        "test": {"test"},
+        "holdout": {"holdout"},
+    }
     split = Split.model_validate_json((tmp_path / "run/split.json").read_text())
-    assert split.train == tuple(p.id for p in found["train"]) and split.test == tuple(p.id for p in found["test"]) and len(split.holdout) == 244
-    assert split.seed == 0 and split.counts["train"] == 30 and "lean_workbook_solved.jsonl" in split.sources[0]
-    assert [row.id for row in split.excluded] == ["lean_workbook_1036"] and split.counts["listed"] == 1
-    assert {row.id for row in split.holdout_defects} == {d.id for d in read_defects()} - {"lean_workbook_1036"}
+    assert (
+        split.train == tuple(p.id for p in found["train"])
+        and split.test == tuple(p.id for p in found["test"])
+        and len(split.holdout) == 244
+    )
+    assert (
+        split.seed == 0
+        and split.counts["train"] == 30
+        and "lean_workbook_solved.jsonl" in split.sources[0]
+    )
+    assert [row.id for row in split.excluded] == ["lean_workbook_1036"] and split.counts[
+        "listed"
+    ] == 1
+    assert {row.id for row in split.holdout_defects} == {d.id for d in read_defects()} - {
+        "lean_workbook_1036"
+    }
     assert "known defects among the hold-out: 6" in capsys.readouterr().out
 
 
@@ -358,16 +612,27 @@ def test_the_record_is_the_same_twice_and_another_draw_is_refused(profile_file, 
 def test_environment_variables_take_the_place_of_the_hub(tmp_path, monkeypatch):
     rows = [statement_row(f"lw_{i}", ["simp"], f"n + {i} = {i} + n") for i in range(60)]
     written(tmp_path / "hub/lean_workbook.json", rows)
-    written(tmp_path / "hub/wkbk_1009.parquet", steps("lw_3", rows[3]["formal_statement"], ["simp", "done"]))
+    written(
+        tmp_path / "hub/wkbk_1009.parquet",
+        steps("lw_3", rows[3]["formal_statement"], ["simp", "done"]),
+    )
     profile = load_profile("paper")
-    small = profile.model_copy(update={"problems": profile.problems.model_copy(update={"train": 50, "test": 10, "holdout": 3})})
+    small = profile.model_copy(
+        update={
+            "problems": profile.problems.model_copy(update={"train": 50, "test": 10, "holdout": 3})
+        }
+    )
     monkeypatch.setenv("FD_LEAN_WORKBOOK", str(tmp_path / "hub"))
     monkeypatch.setenv("FD_MINIF2F", str(written(tmp_path / "held.jsonl", MINIF2F[-3:])))
     found = load_mathlib(small)
-    assert len(found["train"]) == 50 and [p.id for p in found["holdout"]] == [row["name"] for row in MINIF2F[-3:] if row["split"] == "test"]
+    assert len(found["train"]) == 50 and [p.id for p in found["holdout"]] == [
+        row["name"] for row in MINIF2F[-3:] if row["split"] == "test"
+    ]
     assert {p.id: p.proof for p in (*found["train"], *found["test"])}["lw_3"] == "\n  simp\n  done"
     monkeypatch.setenv("FD_LEAN_WORKBOOK", str(tmp_path / "hub/lean_workbook.json"))
-    assert {p.proof for split in ("train", "test") for p in load_mathlib(small)[split]} == {"\n  simp"}
+    assert {p.proof for split in ("train", "test") for p in load_mathlib(small)[split]} == {
+        "\n  simp"
+    }
     monkeypatch.setenv("FD_LEAN_WORKBOOK", str(tmp_path / "gone.parquet"))
     with pytest.raises(ProblemError, match="no data file .*gone.parquet"):
         load_mathlib(small)
@@ -379,7 +644,9 @@ def test_a_hold_out_that_is_too_small_is_one_line(profile_file, tmp_path, monkey
         load_mathlib(load_profile(profile_file))
 
 
-def test_a_run_records_the_draw_and_says_what_is_missing_where_mathlib_would_be_verified(profile_file, tmp_path, monkeypatch):
+def test_a_run_records_the_draw_and_says_what_is_missing_where_mathlib_would_be_verified(
+    profile_file, tmp_path, monkeypatch
+):
     from fdcore.experiment.run import Experiment
 
     run = Experiment(profile_file, seed=3, out=tmp_path / "run")
@@ -391,16 +658,30 @@ def test_a_run_records_the_draw_and_says_what_is_missing_where_mathlib_would_be_
 
 def test_core_profiles_read_the_same_files_as_before(tmp_path):
     found = load_problems(load_profile("smoke"), tmp_path)
-    assert {split: len(problems) for split, problems in found.items()} == {"train": 200, "test": 16, "holdout": 8} and list(tmp_path.iterdir()) == []
+    assert {split: len(problems) for split, problems in found.items()} == {
+        "train": 200,
+        "test": 16,
+        "holdout": 8,
+    } and list(tmp_path.iterdir()) == []
     assert found["train"] == problem_sets.read_problems(problem_sets.ROOT / "train.jsonl")[:200]
 
 
 def test_problems_without_a_proof_of_ours_are_counted_and_not_sent_to_lean(monkeypatch):
     sent = []
-    monkeypatch.setattr(problem_sets, "compile_many", lambda pairs: sent.extend(pairs) or [False for _ in pairs])
+    monkeypatch.setattr(
+        problem_sets, "compile_many", lambda pairs: sent.extend(pairs) or [False for _ in pairs]
+    )
     said = []
     verify_references([theorem("a", ": True"), theorem("b", ": True", None)], log=said.append)
-    assert sent == [] and said == ["reference proofs: 0 checked by Lean, 1 for Mathlib not checked, 1 problems have none"]
-    ours = Problem(id="c", header=problem_sets.HEADER, statement="theorem c : True := by", split="test", proof="\n  trivial")
+    assert sent == [] and said == [
+        "reference proofs: 0 checked by Lean, 1 for Mathlib not checked, 1 problems have none"
+    ]
+    ours = Problem(
+        id="c",
+        header=problem_sets.HEADER,
+        statement="theorem c : True := by",
+        split="test",
+        proof="\n  trivial",
+    )
     with pytest.raises(ProblemError, match="problem c: Lean does not accept"):
         verify_references([ours], log=said.append)

@@ -1,4 +1,5 @@
 """Warm-up: what traces show and what they never show, how they become tokens, and training that resumes."""
+
 import re
 
 import pytest
@@ -22,7 +23,15 @@ def world(library, tmp_path_factory):
     settings = experiment.profile.warmup.model_copy(update={"traces": 150})
 
     def traces(seed: int = 0):
-        writer = warmup.TraceWriter(settings, seed, experiment.verifier(), experiment.tools, unknown, sorted(known), experiment._feedback_names)
+        writer = warmup.TraceWriter(
+            settings,
+            seed,
+            experiment.verifier(),
+            experiment.tools,
+            unknown,
+            sorted(known),
+            experiment._feedback_names,
+        )
         return writer.write(problem_sets.read_problems(problem_sets.ROOT / "warmup.jsonl")[:200])
 
     return traces(), traces, unknown
@@ -31,7 +40,9 @@ def world(library, tmp_path_factory):
 @pytest.fixture(scope="module")
 def chats(world):
     tokenizer = train_tokenizer([turn.text for trace in world[0] for turn in trace.turns], 600)
-    return Chat(tokenizer, Tools.schemas, thinking=False), Chat(tokenizer, [], thinking=False, system=False)
+    return Chat(tokenizer, Tools.schemas, thinking=False), Chat(
+        tokenizer, [], thinking=False, system=False
+    )
 
 
 def uses(text: str, lemma: str) -> bool:
@@ -41,23 +52,36 @@ def uses(text: str, lemma: str) -> bool:
 def test_an_unknown_lemma_is_written_only_after_feedback(world):
     traces, _, unknown = world
     plain = [trace for trace in traces if trace.feedback is None]
-    assert plain and not any(uses(turn.text, lemma) for trace in plain for turn in trace.turns for lemma in unknown)
-    assert any(uses(trace.turns[0].text, lemma) for trace in traces if trace.feedback for lemma in unknown)
+    assert plain and not any(
+        uses(turn.text, lemma) for trace in plain for turn in trace.turns for lemma in unknown
+    )
+    assert any(
+        uses(trace.turns[0].text, lemma) for trace in traces if trace.feedback for lemma in unknown
+    )
 
 
 def test_what_is_written_after_feedback_is_what_the_feedback_names(world):
     told = [trace for trace in world[0] if trace.feedback and trace.problem.lemmas]
     assert len(told) > 50
     for trace in told:
-        named = set(re.findall(r"`([^`]*)`", trace.feedback)) - {"lean_check_file", "lean_write_file", "rg_in_mathlib"}
+        named = set(re.findall(r"`([^`]*)`", trace.feedback)) - {
+            "lean_check_file",
+            "lean_write_file",
+            "rg_in_mathlib",
+        }
         named = {name for name in named if name in library_theorems()}
-        assert all(uses(trace.turns[0].text, name) for name in named), (trace.feedback, trace.turns[0].text)
+        assert all(uses(trace.turns[0].text, name) for name in named), (
+            trace.feedback,
+            trace.turns[0].text,
+        )
         assert form_errors(trace.feedback) == []
 
 
 def test_failed_tries_are_shown_and_not_taught(world):
     retries = [trace for trace in world[0] if len(trace.turns) == 4]
-    assert retries and all([turn.taught for turn in trace.turns] == [False, False, True, True] for trace in retries)
+    assert retries and all(
+        [turn.taught for turn in trace.turns] == [False, False, True, True] for trace in retries
+    )
     assert all("error" in trace.turns[1].answer for trace in retries)
 
 
@@ -78,25 +102,50 @@ def test_only_taught_calls_are_learnt_from(world, chats, short):
 
 
 def test_renaming_replaces_whole_names_only():
-    assert warmup.renamed("exact ⟨Nat.add, Nat.add_comm ..⟩.symm", {"Nat.add": "x.y", "Nat.add_comm": "Nat.add"}) == "exact ⟨x.y, Nat.add ..⟩.symm"
+    assert (
+        warmup.renamed(
+            "exact ⟨Nat.add, Nat.add_comm ..⟩.symm", {"Nat.add": "x.y", "Nat.add_comm": "Nat.add"}
+        )
+        == "exact ⟨x.y, Nat.add ..⟩.symm"
+    )
     assert warmup.renamed("exact a.mp (b.a h)", {"a": "z", "symm": "q"}) == "exact z.mp (b.a h)"
 
 
 def test_an_interrupted_warm_up_ends_with_the_same_weights(tmp_path, monkeypatch):
     rng = torch.Generator().manual_seed(0)
-    data = [(torch.randint(0, 300, (12,), generator=rng).tolist(), [0] * 8 + [1] * 4) for _ in range(40)]
+    data = [
+        (torch.randint(0, 300, (12,), generator=rng).tolist(), [0] * 8 + [1] * 4) for _ in range(40)
+    ]
     settings = load_profile("smoke").warmup.model_copy(update={"batch": 8})
-    shape = dict(hidden_size=32, layers=1, heads=2, kv_heads=1, head_dim=16, intermediate_size=64, vocab_size=300, max_positions=64)
+    shape = dict(
+        hidden_size=32,
+        layers=1,
+        heads=2,
+        kv_heads=1,
+        head_dim=16,
+        intermediate_size=64,
+        vocab_size=300,
+        max_positions=64,
+    )
 
     def run(folder, model):
-        return warmup.train(model, [(data, 52), (data[:20], 8)], settings, folder, seed=0, autocast=False)
+        return warmup.train(
+            model, [(data, 52), (data[:20], 8)], settings, folder, seed=0, autocast=False
+        )
 
     whole = build_student(**shape)
     rows = run(tmp_path / "whole", whole)
     assert len(rows) == 60 and rows[-1]["loss"] < rows[0]["loss"]
     calls = []
     real = warmup._batch
-    monkeypatch.setattr(warmup, "_batch", lambda phases, seed, step, size: calls.append(step) or (1 / 0 if step == 57 and len(calls) < 60 else real(phases, seed, step, size)))
+    monkeypatch.setattr(
+        warmup,
+        "_batch",
+        lambda phases, seed, step, size: (
+            calls.append(step)
+            or (1 / 0 if step == 57 and len(calls) < 60 else real(phases, seed, step, size))
+        ),
+    )
     cut = build_student(**shape)
     with pytest.raises(ZeroDivisionError):
         run(tmp_path / "cut", cut)
@@ -108,4 +157,11 @@ def test_an_interrupted_warm_up_ends_with_the_same_weights(tmp_path, monkeypatch
 
 def test_too_few_traces_say_so(tmp_path):
     with pytest.raises(ValueError, match="raise warmup.traces"):
-        warmup.train(None, [([([1], [1])], 5)], load_profile("smoke").warmup, tmp_path, seed=0, autocast=False)
+        warmup.train(
+            None,
+            [([([1], [1])], 5)],
+            load_profile("smoke").warmup,
+            tmp_path,
+            seed=0,
+            autocast=False,
+        )
