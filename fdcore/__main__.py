@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -99,7 +100,6 @@ def redraw() -> None:
     import subprocess
 
     from fdcore.experiment import notebooks as runner
-
     from fdcore.experiment import publish as shipped
     from fdcore.profile import load_profile
 
@@ -142,10 +142,10 @@ def plan(
     out: Folder = None,
 ) -> None:
     """What a run will need and what of it is done: memory, tokens, checks, feedback calls, dollars, hours. Needs no GPU."""
+    from fdcore.experiment.notebooks import find_notebooks
     from fdcore.experiment.plan import make_plan
     from fdcore.experiment.plantables import console, show
     from fdcore.profile import default_folder, load_profile
-    from fdcore.experiment.notebooks import find_notebooks
 
     with _one_line_each():
         settings, out = load_profile(profile), (out or default_folder(profile, seed)).resolve()
@@ -181,8 +181,8 @@ def rehearse(
     seed: Annotated[int, typer.Option(min=0, help="not used: a rehearsal has seed 0")] = 0,
 ) -> None:
     """Run a paper profile's notebooks on a CPU, with stand-ins for model, Mathlib, data and Claude."""
-    from fdcore.profile import load_profile
     from fdcore.experiment.rehearsal import rehearse
+    from fdcore.profile import load_profile
 
     with _one_line_each():
         rehearse(
@@ -265,9 +265,9 @@ def _joined(profile: str, seed: int | None, out: Path | None) -> Iterator:
     import torch
 
     from fdcore.experiment.run import Experiment, device_of
-    from fdcore.training.faults import leave
-    from fdcore.training.distributed import joined
     from fdcore.profile import load_profile
+    from fdcore.training.distributed import joined
+    from fdcore.training.faults import leave
 
     processes = joined(device_of(load_profile(profile)))
     try:

@@ -12,16 +12,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator, Literal
+from typing import Literal
 
 from fdcore import REPOSITORY
+from fdcore.experiment import plan, plantables
+from fdcore.experiment.shapes import shape_of
 from fdcore.lean import lake
-from fdcore.experiment import plan
-from fdcore.experiment import plantables
 from fdcore.profile import DataFile, Profile
 from fdcore.records import Problem, Record
-from fdcore.experiment.shapes import shape_of
 
 GB = 1e9
 NETWORK_SECONDS = 10
@@ -458,8 +458,8 @@ def chat_template(profile: Profile) -> str:
         model(profile)
     except Missing:
         raise Missing("not looked at: no model", "see the row above") from None
-    from fdcore.rollout.chat import Chat
     from fdcore.model import load_tokenizer
+    from fdcore.rollout.chat import Chat
 
     tokenizer = load_tokenizer(profile.model.source)
     split = [

@@ -7,7 +7,7 @@ Rows are those of an evaluation file: one dict a problem with `n` samples, `c` o
 from __future__ import annotations
 
 import re
-from typing import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 

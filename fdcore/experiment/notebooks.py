@@ -13,8 +13,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 from fdcore import REPOSITORY
 from fdcore.training.faults import AGAIN, ERROR, left

@@ -14,11 +14,11 @@ from typing import Literal
 
 from fdcore import REPOSITORY
 from fdcore.experiment.arms import arm_of, main_arms, variants
+from fdcore.experiment.shapes import Shape, shape_of
 from fdcore.feedback.claude import BATCH_DISCOUNT
 from fdcore.figures.papercurves import paper_curves
 from fdcore.profile import LoRA, Profile, run_folders
 from fdcore.records import Record, read_jsonl
-from fdcore.experiment.shapes import Shape, shape_of
 
 GB = 1e9
 LOGITS_CHUNK = (

@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Sequence
 
 from fdcore import REPOSITORY
-from fdcore.figures.claims import Claim
 from fdcore.experiment.origin import origin
-from fdcore.profile import Profile, run_folders
 from fdcore.experiment.recorded import ORIGINS, SHIPPED
-from fdcore.records import read_jsonl, write_text
 from fdcore.experiment.report import update_readme
 from fdcore.experiment.study import Study
+from fdcore.figures.claims import Claim
+from fdcore.profile import Profile, run_folders
+from fdcore.records import read_jsonl, write_text
 
 FIGURES = REPOSITORY / "figures"
 KEPT = (

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 from fdcore import REPOSITORY
-from fdcore.worlds import problems as problem_sets
 from fdcore.experiment.arms import Arm, arm_of, main_arms
 from fdcore.profile import ADDED, TAKEN, Profile, load_profile
 from fdcore.records import (
@@ -23,6 +22,7 @@ from fdcore.records import (
     write_records,
     write_text,
 )
+from fdcore.worlds import problems as problem_sets
 
 ORIGINS = "origins.jsonl"  # which code and machine made each record of a run's folder; the last line of a record counts
 SHIPPED = "shipped.json"  # marks a folder of records without weights (`fdcore.experiment.publish`): read, never trained
@@ -213,7 +213,7 @@ class RecordedRun:
             for row in rows
         ]
 
-    def token_views(self) -> list[TokenView]:
+    def token_views(self) -> list["TokenView"]:  # noqa: F821
         """Figure 1's data and its like, as they were made."""
         from fdcore.figures.token_view import TokenView
 

@@ -15,19 +15,19 @@ import json
 import shutil
 import textwrap
 import threading
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any
 
 import yaml
 
-from fdcore.experiment import plantables
-
 from fdcore.experiment import notebooks as runner
-from fdcore.training.faults import environment
-from fdcore.worlds.problems import HEADER, ROOT, read_problems
+from fdcore.experiment import plantables
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Problem, write_text
+from fdcore.training.faults import environment
+from fdcore.worlds.problems import HEADER, ROOT, read_problems
 
 FEEDBACK = """1. Begin with `lean_write_file` and one short file that holds only the tactics, and keep the statement just as it is given.
 2. Compile the file with `lean_check_file` before the end, and read the first error of the compiler closely before the next try."""

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 from fdcore import REPOSITORY
-from fdcore.figures.claims import Claim
 from fdcore.experiment.evaluation import bootstrap_pass_at_k, pass_at_k_curve
-from fdcore.training.faults import left
+from fdcore.experiment.study import Study
+from fdcore.figures.claims import Claim
 from fdcore.figures.style import label, over_seeds
+from fdcore.figures.token_page import environment
 from fdcore.profile import load_profile
 from fdcore.records import markdown_table, write_text
-from fdcore.experiment.study import Study
-from fdcore.figures.token_page import environment
+from fdcore.training.faults import left
 
 README_MARKS = (
     "<!-- results: written by fdcore.experiment.report, do not edit -->\n",

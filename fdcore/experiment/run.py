@@ -13,31 +13,24 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Sequence
 
 import torch
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
-from fdcore.worlds import problems as problem_sets
-from fdcore.worlds import warmup
-from fdcore.training.ahead import Rollouts
 from fdcore.experiment.arms import Arm, arm_of
-from fdcore.rollout.chat import Chat
-from fdcore.training.checkpoint import seed_of
-from fdcore.training.clock import Clock
-from fdcore.rollout.remote_verifier import RayVerifier, open_verifier
-from fdcore.rollout.episode import rollout
 from fdcore.experiment.evaluation import lemmas_in
-from fdcore.training.faults import explained, left, limited
+from fdcore.experiment.origin import origin
+from fdcore.experiment.recorded import ORIGINS, RecordedRun
 from fdcore.feedback.sources import Answer, Generate, make_producer
-from fdcore.training.methods import (
-    FeedbackDistillation,
-    GroupRelativePolicyOptimization,
-    RejectionSamplingFineTuning,
-)
+from fdcore.figures.style import label
+from fdcore.figures.token_view import TokenView, token_view
+from fdcore.lean.sandbox import active_protections, require_protection
+from fdcore.lean.toolchain import LIBRARY_ROOT, PROJECT, build_library, library_theorems
+from fdcore.lean.verifier import Verifier
 from fdcore.model import (
     add_adapters,
     build_student,
@@ -48,21 +41,28 @@ from fdcore.model import (
     save_model,
     train_tokenizer,
 )
-from fdcore.experiment.origin import origin
-from fdcore.figures.style import label
-from fdcore.training.distributed import Processes, launch
 from fdcore.profile import Profile
-from fdcore.experiment.recorded import ORIGINS, RecordedRun
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
-from fdcore.rollout.torch_sampler import Sampler, SamplingParams, TorchSampler
-from fdcore.lean.sandbox import active_protections, require_protection
-from fdcore.training.teacher import shared_copy
-from fdcore.figures.token_view import TokenView, token_view
-from fdcore.lean.toolchain import LIBRARY_ROOT, PROJECT, build_library, library_theorems
+from fdcore.rollout.chat import Chat
+from fdcore.rollout.episode import rollout
+from fdcore.rollout.remote_verifier import RayVerifier, open_verifier
 from fdcore.rollout.tools import Tools
-from fdcore.training.tracking import tracked
+from fdcore.rollout.torch_sampler import Sampler, SamplingParams, TorchSampler
+from fdcore.training.ahead import Rollouts
+from fdcore.training.checkpoint import seed_of
+from fdcore.training.clock import Clock
+from fdcore.training.distributed import Processes, launch
+from fdcore.training.faults import explained, left, limited
 from fdcore.training.loop import Run
-from fdcore.lean.verifier import Verifier
+from fdcore.training.methods import (
+    FeedbackDistillation,
+    GroupRelativePolicyOptimization,
+    RejectionSamplingFineTuning,
+)
+from fdcore.training.teacher import shared_copy
+from fdcore.training.tracking import tracked
+from fdcore.worlds import problems as problem_sets
+from fdcore.worlds import warmup
 
 
 def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Verifier | RayVerifier:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fdcore.experiment.arms import variants
-from fdcore.profile import default_folder, load_profile, run_folders
 from fdcore.experiment.recorded import SHIPPED, RecordedRun
+from fdcore.profile import default_folder, load_profile, run_folders
 from fdcore.records import Feedback, Problem
 
 

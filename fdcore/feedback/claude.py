@@ -17,9 +17,9 @@ import json
 import os
 import re
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Awaitable, Callable, Sequence
 
 from fdcore.feedback.sources import FeedbackError, Item, asked_by, prompt_hash, request
 from fdcore.profile import FeedbackSettings, Price

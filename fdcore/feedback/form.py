@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from typing import Sequence
+from collections.abc import Sequence
 
-from fdcore.records import Feedback, Problem, Trajectory, markdown_table
 from fdcore.lean.screen import NUMBER, WORD
+from fdcore.records import Feedback, Problem, Trajectory, markdown_table
 
 FORMED = ("scripted", "claude", "self")  # producers whose text is asked to keep the paper's form
 TOOL = re.compile(r"\b(?:lean_write_file|lean_check_file|rg_in_mathlib)\b")
@@ -156,10 +156,7 @@ def summary(source: str, given: Sequence[tuple[Problem, Feedback]]) -> tuple[str
         else "—"
     )
     why = ", ".join(f"{count} {reason}" for reason, count in reasons(texts).most_common())
-    tokens = "{:,} / {:,}".format(
-        sum(f.input_tokens + f.cache_read_tokens + f.cache_write_tokens for f in texts),
-        sum(f.output_tokens for f in texts),
-    )
+    tokens = f"{sum(f.input_tokens + f.cache_read_tokens + f.cache_write_tokens for f in texts):,} / {sum(f.output_tokens for f in texts):,}"
     whole, tools = (
         share(sum(run == length for run, length in runs)),
         share(sum(bool(TOOL.search(f.text)) for f in texts)),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-from typing import Sequence
+from collections.abc import Sequence
 
-from fdcore.rollout.chat import render
 from fdcore.feedback.sources import TEMPLATES, Item, prompt_hash
 from fdcore.records import Feedback, Problem, Trajectory
+from fdcore.rollout.chat import render
 
 
 class ScriptedExpert:

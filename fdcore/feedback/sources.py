@@ -14,13 +14,14 @@ import hashlib
 import json
 import random
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, NamedTuple, Protocol, Sequence
+from typing import NamedTuple, Protocol
 
-from fdcore.rollout.chat import PROMPTS, render
 from fdcore.feedback.form import WITHHELD, without_proof
 from fdcore.profile import FeedbackSettings
 from fdcore.records import Feedback, Problem, Trajectory
+from fdcore.rollout.chat import PROMPTS, render
 
 Item = tuple[Problem, Trajectory]
 TEMPLATES = {

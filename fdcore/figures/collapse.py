@@ -7,7 +7,8 @@ stays outside up to the end. What leaves first did so at the peak's earliest dis
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+
 from fdcore import PACKAGE
-from pathlib import Path
 
 CURVES = PACKAGE / "paper_curves.csv"
 

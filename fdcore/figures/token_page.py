@@ -10,8 +10,7 @@ import base64
 import hashlib
 import html
 import json
-from pathlib import Path
-from typing import Sequence
+from collections.abc import Sequence
 
 import jinja2
 from IPython.display import HTML

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import Sequence
 
 import torch
 
+from fdcore.records import Problem, Record, Trajectory
 from fdcore.rollout.chat import Chat
 from fdcore.training.logits import action_values, deferred_logits, entropy, token_logprobs
-from fdcore.records import Problem, Record, Trajectory
 
 
 class Alternative(Record):

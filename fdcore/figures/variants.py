@@ -5,7 +5,7 @@ Left out on purpose: the five arms' own figures (`fdcore.figures.style`), whose 
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 

@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from fdcore.lean.process import MAX_ANSWER, START_SECONDS, WarmLeanFailed, WarmLeanLate, WarmProcess
-
 from fdcore import REPOSITORY
+from fdcore.lean.process import MAX_ANSWER, START_SECONDS, WarmLeanFailed, WarmLeanLate, WarmProcess
 
 START = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import json; from fdcore.lean.kernel import serve; serve(*json.loads(sys.argv[1]))"
 

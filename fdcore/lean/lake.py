@@ -10,8 +10,8 @@ import json
 import tomllib
 from pathlib import Path
 
-from fdcore.records import Record
 from fdcore.lean.toolchain import PROJECT
+from fdcore.records import Record
 
 GET = "run `lake exe cache get` in lean_project"
 

@@ -23,8 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 NEW_USER, NEW_NETWORK, NEW_IPC, NEW_HOST = 0x10000000, 0x40000000, 0x08000000, 0x04000000
 POLL_SECONDS = 0.05  # how often a child's memory is looked at

@@ -28,21 +28,22 @@ import textwrap
 import threading
 import time
 import weakref
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from fdcore.lean.kernel import MAX_STATES
 from fdcore.lean.host import Elaborator, Judge, Judgement
-from fdcore.lean.process import RawMessage, WarmLean, WarmLeanFailed, WarmLeanLate
+from fdcore.lean.kernel import MAX_STATES
 from fdcore.lean.mathlib import find_mathlib
-from fdcore.records import LeanMessage, Problem, Verdict
+from fdcore.lean.process import RawMessage, WarmLean, WarmLeanFailed, WarmLeanLate
 from fdcore.lean.sandbox import Finished, Sandbox, SandboxError
 from fdcore.lean.screen import declares, screen
 from fdcore.lean.toolchain import Toolchain, build_library, find_toolchain
+from fdcore.records import LeanMessage, Problem, Verdict
 
 BENCHES_A_JUDGE = 4  # a proof keeps the judge for a fifth of the time that it keeps the elaborator
 WAITING_A_BENCH = 4  # files under way: more leave a choice of which comes next

@@ -7,8 +7,7 @@ sampled is never tokenised again: tool answers are appended as tokens, so masks 
 from __future__ import annotations
 
 import functools
-from pathlib import Path
-from typing import Sequence
+from collections.abc import Sequence
 
 import jinja2
 

@@ -6,16 +6,16 @@ of the round run together. Rounds, not a queue, so that the result depends on th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Callable, Sequence
 
-from fdcore.rollout.chat import Chat
-from fdcore.training.clock import Clock
+from fdcore.lean.verifier import Verifier
 from fdcore.profile import Episode as Limits
 from fdcore.records import Problem, ToolCall, Trajectory, Verdict
-from fdcore.rollout.torch_sampler import Sampler, SamplingParams
+from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import PendingCheck, Tools
-from fdcore.lean.verifier import Verifier
+from fdcore.rollout.torch_sampler import Sampler, SamplingParams
+from fdcore.training.clock import Clock
 
 UNWRITTEN = Verdict(status="failed", detail="no Lean file was written")
 

@@ -10,7 +10,8 @@ Left out on purpose: engines larger than one GPU, and several training processes
 from __future__ import annotations
 
 import weakref
-from typing import Literal, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase

@@ -12,11 +12,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
+from fdcore.lean.verifier import VerdictCache, Verifier, installed_lean
 from fdcore.records import Problem, Verdict
-from fdcore.lean.verifier import Verifier, VerdictCache, installed_lean
 
 TRIES = 4  # a part that has cost so many actors their life is a crash of its files
 PASSING = (

@@ -19,9 +19,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdcore.records import Problem, ToolCall, Verdict
 from fdcore.lean.screen import MAX_CHARS
 from fdcore.lean.verifier import whole_source
+from fdcore.records import Problem, ToolCall, Verdict
 
 MAX_RAW, MAX_FILES, MAX_PATTERN = 4 * MAX_CHARS, 16, 200
 SEARCH_LINES, SEARCH_SECONDS, SEARCH_COLUMNS = 5, 10.0, 240  # five lines: the paper's tool server

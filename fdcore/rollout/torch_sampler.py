@@ -14,8 +14,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Iterator, Literal, NamedTuple, Protocol, Sequence
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -25,11 +26,11 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
 
-from fdcore.training.checkpoint import whole
 from fdcore.model import unwrapped
-from fdcore.rollout.parallel import side_by_side
-from fdcore.training.logits import common_prefix, head_at, plain_cache
 from fdcore.records import Record
+from fdcore.rollout.parallel import side_by_side
+from fdcore.training.checkpoint import whole
+from fdcore.training.logits import common_prefix, head_at, plain_cache
 
 ATTENTION = "fdcore_slots"  # the name under which transformers knows `slot_attention`
 PREFILL_TOKENS = 8192  # padded tokens of one prefill forward

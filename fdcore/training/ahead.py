@@ -8,8 +8,8 @@ Left out on purpose: parts of batches, and weights that change within an attempt
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Sequence
 
 from fdcore.records import Problem, Trajectory
 

@@ -15,8 +15,9 @@ import os
 import sys
 import tempfile
 import uuid
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Callable, Iterable, Sequence, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist

@@ -12,8 +12,8 @@ import faulthandler
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 ERROR = "FD_ERROR"  # names the file for the line of the first process that fails
 HANGS = "an engine or another process hangs"

@@ -8,7 +8,8 @@ Left out on purpose: sampling, rewards and the optimizer.
 
 from __future__ import annotations
 
-from typing import Literal, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor

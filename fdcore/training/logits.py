@@ -14,8 +14,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -26,7 +26,6 @@ from transformers.cache_utils import DynamicLayer
 
 from fdcore.model import unwrapped
 from fdcore.training.distributed import is_sharded
-
 
 CHUNK = 2**25  # logits in memory at once: 128 MB in float32, 220 tokens of Qwen3's vocabulary
 

@@ -13,12 +13,16 @@ import math
 import random
 import resource
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Sequence
 
 import torch
 from tqdm import tqdm
 
+from fdcore.experiment.evaluation import epistemic_words
+from fdcore.profile import Training
+from fdcore.records import Problem, Trajectory, read_jsonl, write_text
+from fdcore.rollout.parallel import accumulate
 from fdcore.training.ahead import Rollouts
 from fdcore.training.checkpoint import (
     check_weights,
@@ -32,13 +36,9 @@ from fdcore.training.checkpoint import (
     whole,
 )
 from fdcore.training.clock import Clock
-from fdcore.experiment.evaluation import epistemic_words
+from fdcore.training.distributed import Processes, is_sharded
 from fdcore.training.faults import explained, limited
 from fdcore.training.methods import Method, action_tokens
-from fdcore.rollout.parallel import accumulate
-from fdcore.training.distributed import Processes, is_sharded
-from fdcore.profile import Training
-from fdcore.records import Problem, Trajectory, read_jsonl, write_text
 from fdcore.training.tracking import Log, numbers
 
 

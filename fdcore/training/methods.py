@@ -5,11 +5,17 @@ A new method is a new class here and a formula in a file of its own; the trainer
 
 from __future__ import annotations
 
-from typing import Callable, Protocol, Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from fdcore.feedback.form import report
+from fdcore.feedback.sources import Producer
+from fdcore.profile import GRPO as GRPOSettings
+from fdcore.profile import Distillation as DistillationSettings
+from fdcore.records import Feedback, Problem, Trajectory
 from fdcore.rollout.chat import Chat
 from fdcore.training.checkpoint import load_own_weights, own_weights
 from fdcore.training.clock import Clock
@@ -20,8 +26,7 @@ from fdcore.training.distillation import (
     sampled_kl,
     teacher_target,
 )
-from fdcore.feedback.sources import Producer
-from fdcore.feedback.form import report
+from fdcore.training.distributed import Processes
 from fdcore.training.grpo import (
     clip_fraction,
     group_advantages,
@@ -40,10 +45,6 @@ from fdcore.training.logits import (
     entropy,
     token_logprobs,
 )
-from fdcore.training.distributed import Processes
-from fdcore.profile import GRPO as GRPOSettings
-from fdcore.profile import Distillation as DistillationSettings
-from fdcore.records import Feedback, Problem, Trajectory
 from fdcore.training.teacher import EMATeacher
 
 

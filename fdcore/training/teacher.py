@@ -6,7 +6,7 @@ Left out on purpose: what the teacher reads and how the student follows it (`fdc
 from __future__ import annotations
 
 import copy
-from typing import Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor

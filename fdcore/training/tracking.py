@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator, Literal
+from typing import Literal
 
 TrackerName = Literal["trackio", "wandb", "tensorboard"]
 Log = Callable[[int, dict[str, float]], None]  # a step and its numbers

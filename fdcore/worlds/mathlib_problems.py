@@ -11,10 +11,10 @@ import textwrap
 from collections import Counter
 
 from fdcore.lean.source import code, split_source
-from fdcore.worlds.problems import ProblemError
 from fdcore.profile import DataFile
-from fdcore.worlds.published import Theorem, first_line, read_rows, theorems
 from fdcore.records import Problem, Record
+from fdcore.worlds.problems import ProblemError
+from fdcore.worlds.published import Theorem, first_line, read_rows, theorems
 
 
 class Rejected(Record):

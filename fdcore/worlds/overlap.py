@@ -6,7 +6,7 @@ Left out on purpose: what Lean could say. Statements with hypotheses in another 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Sequence
+from collections.abc import Sequence
 
 import regex
 

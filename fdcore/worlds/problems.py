@@ -12,14 +12,14 @@ import re
 import subprocess
 import tempfile
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Iterable, Sequence
 
 from fdcore import REPOSITORY
+from fdcore.lean.toolchain import build_library, find_toolchain
 from fdcore.profile import Profile
 from fdcore.records import Problem, read_records
-from fdcore.lean.toolchain import build_library, find_toolchain
 
 ROOT = REPOSITORY / "lean_project" / "problems"
 HEADER = "prelude\nimport Fd\n\n"

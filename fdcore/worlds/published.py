@@ -15,14 +15,14 @@ Left out on purpose: judgement. What a theorem is good for is decided in `fdcore
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Iterator, Sequence
 
 from fdcore import REPOSITORY
 from fdcore.lean.source import SourceError, theorem_name
-from fdcore.worlds.problems import ProblemError
 from fdcore.profile import DataFile
 from fdcore.records import Record
+from fdcore.worlds.problems import ProblemError
 
 BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 REMEDY = "name another source in the profile's problems, or set FD_LEAN_WORKBOOK or FD_MINIF2F to a file or folder that holds the rows"

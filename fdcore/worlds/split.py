@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Iterable, Sequence
 
+from fdcore.profile import DataFile, Profile
+from fdcore.records import Problem, Record, write_text
 from fdcore.training.checkpoint import seed_of
 from fdcore.worlds.mathlib_problems import Loaded, Rejected, load_data
 from fdcore.worlds.overlap import Overlap, normal_form
 from fdcore.worlds.problems import ROOT, ProblemError
-from fdcore.profile import DataFile, Profile
-from fdcore.records import Problem, Record, write_text
 
 DEFECTS = ROOT / "defects.json"
 

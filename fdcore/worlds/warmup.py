@@ -12,21 +12,21 @@ import json
 import random
 import re
 import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Sequence
 
 import torch
 from tqdm import tqdm
 
-from fdcore.rollout.chat import Chat
-from fdcore.training.checkpoint import load_checkpoint, save_checkpoint, seed_of
 from fdcore.feedback.scripted import ScriptedExpert
-from fdcore.rollout.parallel import accumulate, side_by_side
-from fdcore.training.logits import action_logits, action_values
+from fdcore.lean.verifier import Verifier
 from fdcore.profile import Warmup
 from fdcore.records import Problem, ToolCall, Trajectory, Verdict
+from fdcore.rollout.chat import Chat
+from fdcore.rollout.parallel import accumulate, side_by_side
 from fdcore.rollout.tools import PendingCheck, Tools
-from fdcore.lean.verifier import Verifier
+from fdcore.training.checkpoint import load_checkpoint, save_checkpoint, seed_of
+from fdcore.training.logits import action_logits, action_values
 
 FILE = "Main.lean"
 Data = Sequence[tuple[list[int], list[int]]]  # (token ids, action mask) of each sequence

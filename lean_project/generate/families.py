@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 from lean_project.generate.facts import Fact, Sheet, Use, matched, substitute
 

@@ -12,14 +12,14 @@ import json
 import random
 import re
 from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Collection, Iterable, Iterator, Sequence
 
 from tqdm import tqdm
 
+from fdcore.lean.toolchain import BUILD, build_library, library_theorems, module_of
+from fdcore.records import Problem, read_jsonl, write_records, write_text
 from fdcore.training.checkpoint import seed_of
-from lean_project.generate.facts import Fact, normal_form, parse_fact
-from lean_project.generate.families import FACTS, FAMILIES, Draft, draft
 from fdcore.worlds.problems import (
     AUTOMATIC,
     HEADER,
@@ -29,8 +29,8 @@ from fdcore.worlds.problems import (
     compile_many,
     read_problems,
 )
-from fdcore.records import Problem, read_jsonl, write_records, write_text
-from fdcore.lean.toolchain import BUILD, build_library, library_theorems, module_of
+from lean_project.generate.facts import Fact, normal_form, parse_fact
+from lean_project.generate.families import FACTS, FAMILIES, Draft, draft
 
 LONGEST = 62  # words and signs of a statement
 SHARES = {1: 0.06, 2: 0.39, 3: 0.33, 4: 0.16, 5: 0.06}  # of a split, by tier

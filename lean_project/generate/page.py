@@ -8,11 +8,12 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Iterable, Sequence
 
 from fdcore import REPOSITORY
-from lean_project.generate.generate import Judge
+from fdcore.lean.toolchain import declared, modules
+from fdcore.records import Problem, write_text
 from fdcore.worlds.problems import (
     AUTOMATIC,
     HEADER,
@@ -23,8 +24,7 @@ from fdcore.worlds.problems import (
     partition,
     read_problems,
 )
-from fdcore.records import Problem, write_text
-from fdcore.lean.toolchain import declared, modules
+from lean_project.generate.generate import Judge
 
 TESTS = REPOSITORY / "tests" / "test_library.py"
 SPLITS = ("train", "test", "holdout")

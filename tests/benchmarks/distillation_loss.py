@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 
 from fdcore import REPOSITORY as ROOT
-from fdcore.training.distillation import Target, divergence, teacher_target
 from fdcore.model import build_student
+from fdcore.training.distillation import Target, divergence, teacher_target
 from fdcore.training.logits import CHUNK, deferred_logits, entropy
 
 

@@ -11,17 +11,16 @@ from __future__ import annotations
 import functools
 import math
 import tempfile
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Iterator
 
 import torch
 from torch import Tensor
 
 from fdcore.training.distillation import token_kl
 from fdcore.training.grpo import policy_loss
-from tests.training import test_distillation
-from tests.training import test_grpo
+from tests.training import test_distillation, test_grpo
 
 
 def distillation() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:

@@ -22,15 +22,15 @@ from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging
 from trl import GRPOConfig, GRPOTrainer
 
-from fdcore.rollout.chat import Chat
-from fdcore.training.methods import GroupRelativePolicyOptimization
 from fdcore.model import build_student, load_model, save_model, train_tokenizer
-from fdcore.worlds.problems import ROOT, read_problems
 from fdcore.profile import load_profile
 from fdcore.records import Trajectory, Verdict
-from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
+from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
 from fdcore.training.loop import Run
+from fdcore.training.methods import GroupRelativePolicyOptimization
+from fdcore.worlds.problems import ROOT, read_problems
 
 
 def reward(completion_ids: list[list[int]], **_) -> list[float]:

@@ -14,8 +14,8 @@ import time
 
 import psutil
 
-from fdcore.records import Problem
 from fdcore.lean.verifier import Verifier
+from fdcore.records import Problem
 from tests.attacks import COMM, FALSE, FAMILIES, HEADER, HONEST
 
 SETTINGS = dict(

@@ -23,10 +23,10 @@ from pathlib import Path
 
 import psutil
 
-from fdcore.worlds.problems import ROOT, read_problems
-from fdcore.profile import load_profile
 from fdcore.lean.toolchain import build_library, find_toolchain
 from fdcore.lean.verifier import Verifier
+from fdcore.profile import load_profile
+from fdcore.worlds.problems import ROOT, read_problems
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--proofs", type=int, default=2000)

@@ -18,10 +18,10 @@ import pytest
 import torch
 
 from fdcore.experiment import check as doctor
-from fdcore.model import train_tokenizer
 from fdcore.experiment.plan import disk_bytes
-from fdcore.profile import load_profile
 from fdcore.experiment.shapes import shape_of
+from fdcore.model import train_tokenizer
+from fdcore.profile import load_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = load_profile("paper")

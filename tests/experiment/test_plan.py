@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 
 from fdcore.experiment.plan import ABLATIONS, PAPER_SECONDS, STAGES, make_plan, memory_plan
-from fdcore.experiment.plantables import summary, show
-from fdcore.profile import Hardware, Profile, load_profile
+from fdcore.experiment.plantables import show, summary
 from fdcore.experiment.shapes import read_shape, shape_of
+from fdcore.profile import Hardware, Profile, load_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))

@@ -12,8 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 import psutil
 import pytest
@@ -21,13 +21,7 @@ import torch
 import yaml
 from filelock import FileLock
 
-from fdcore.training.checkpoint import load_checkpoint
-from fdcore.experiment.run import Experiment
-from fdcore.feedback.sources import make_producer
-from fdcore.feedback.form import form_errors
-from fdcore.worlds.problems import load_problems, verify_references
-from fdcore.profile import load_profile
-from fdcore.records import Problem, Trajectory, Verdict
+from fdcore.experiment.notebooks import find_notebooks
 from fdcore.experiment.rehearsal import (
     FEEDBACK,
     IDLE,
@@ -39,7 +33,13 @@ from fdcore.experiment.rehearsal import (
     standing_in,
     write_rows,
 )
-from fdcore.experiment.notebooks import find_notebooks
+from fdcore.experiment.run import Experiment
+from fdcore.feedback.form import form_errors
+from fdcore.feedback.sources import make_producer
+from fdcore.profile import load_profile
+from fdcore.records import Problem, Trajectory, Verdict
+from fdcore.training.checkpoint import load_checkpoint
+from fdcore.worlds.problems import load_problems, verify_references
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from fdcore.figures.claims import RULES, Claim
-from fdcore.figures.style import new_figure, save
+from fdcore import REPOSITORY
+from fdcore.experiment.publish import FIGURES
 from fdcore.experiment.report import (
     README_MARKS,
     abstract,
@@ -18,9 +18,9 @@ from fdcore.experiment.report import (
     update_readme,
     write_report,
 )
-from fdcore.experiment.publish import FIGURES
-from fdcore import REPOSITORY
 from fdcore.experiment.study import Study
+from fdcore.figures.claims import RULES, Claim
+from fdcore.figures.style import new_figure, save
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),

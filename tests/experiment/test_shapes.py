@@ -8,10 +8,9 @@ from transformers import DynamicCache, Qwen3Config, Qwen3ForCausalLM
 from transformers.models.qwen3_5 import Qwen3_5ForCausalLM, Qwen3_5TextConfig
 
 from fdcore.experiment import plan
-
-from fdcore.training import logits as policy
-from fdcore.profile import load_profile
 from fdcore.experiment.shapes import CONFIGS, read_shape
+from fdcore.profile import load_profile
+from fdcore.training import logits as policy
 from fdcore.training.teacher import EMATeacher
 
 QWEN3 = read_shape(CONFIGS / "Qwen3-8B.json")

@@ -8,12 +8,11 @@ import pytest
 import yaml
 
 from fdcore import REPOSITORY
-
 from fdcore.experiment import publish as shipped
-from fdcore.experiment.run import Experiment
-from fdcore.profile import PROFILES
 from fdcore.experiment.report import abstract
+from fdcore.experiment.run import Experiment
 from fdcore.experiment.study import Study
+from fdcore.profile import PROFILES
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import yaml
 
 from fdcore import REPOSITORY
 from fdcore.experiment.arms import arm_of, variants
-from fdcore.profile import PROFILES, default_folder, load_profile
 from fdcore.experiment.study import Study
 from fdcore.figures.variants import settings_table
+from fdcore.profile import PROFILES, default_folder, load_profile
 
 
 @pytest.fixture

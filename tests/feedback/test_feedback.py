@@ -5,14 +5,6 @@ import doctest
 import pytest
 
 from fdcore.feedback import form as feedback_form
-from fdcore.feedback.sources import (
-    Answer,
-    FeedbackError,
-    asked_by,
-    make_producer,
-    prompt_hash,
-    request,
-)
 from fdcore.feedback.form import (
     SUMMARY,
     form_errors,
@@ -23,6 +15,14 @@ from fdcore.feedback.form import (
     without_proof,
 )
 from fdcore.feedback.scripted import ScriptedExpert
+from fdcore.feedback.sources import (
+    Answer,
+    FeedbackError,
+    asked_by,
+    make_producer,
+    prompt_hash,
+    request,
+)
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, LeanMessage, Problem, ToolCall, Trajectory, Verdict
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from fdcore.feedback.sources import FeedbackError, make_producer, request
 from fdcore.feedback.claude import Claude, Ledger, cost
 from fdcore.feedback.form import report
+from fdcore.feedback.sources import FeedbackError, make_producer, request
 from fdcore.profile import Price, load_profile
 from fdcore.records import Problem, Trajectory, Verdict
 

@@ -21,11 +21,11 @@ import pytest
 import websocket
 from PIL import Image
 
-from fdcore.records import read_records
 from fdcore.experiment.publish import FIGURES
 from fdcore.figures.token_figure import PALETTES
 from fdcore.figures.token_page import inline, token_page
 from fdcore.figures.token_view import Alternative, TokenView
+from fdcore.records import read_records
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from fdcore.lean.mathlib import find_mathlib
-from fdcore.records import Problem
 from fdcore.lean.screen import screen
 from fdcore.lean.toolchain import LeanUnavailable, find_toolchain
 from fdcore.lean.verifier import (
@@ -24,6 +23,7 @@ from fdcore.lean.verifier import (
     split_header,
     split_imports,
 )
+from fdcore.records import Problem
 from tests.attacks import COMM, FAMILIES, HONEST
 
 HEADER = "prelude\nimport Mathlib\n\nset_option maxHeartbeats 20000\n\nopen Nat\n\n"

@@ -18,10 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fdcore.lean.host import Elaborator
-from fdcore.lean.process import WarmLean
 from fdcore.lean.olean import UNREADABLE, Olean, OleanError, Terms
-from fdcore.worlds.problems import ROOT, read_problems
-from fdcore.records import Problem, Verdict
+from fdcore.lean.process import WarmLean
 from fdcore.lean.screen import declares, screen, tokens
 from fdcore.lean.toolchain import find_toolchain
 from fdcore.lean.verifier import (
@@ -35,6 +33,8 @@ from fdcore.lean.verifier import (
     split_header,
     split_imports,
 )
+from fdcore.records import Problem, Verdict
+from fdcore.worlds.problems import ROOT, read_problems
 from tests.attacks import COMM, FALSE, FAMILIES, HONEST, table
 from tests.benchmarks.soak import soak
 

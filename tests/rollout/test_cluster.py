@@ -9,8 +9,8 @@ import time
 import psutil
 import pytest
 
-from fdcore.rollout.remote_verifier import RayVerifier, open_verifier
 from fdcore.lean.verifier import StatementError, Verifier
+from fdcore.rollout.remote_verifier import RayVerifier, open_verifier
 from tests.attacks import COMM, FAMILIES, HONEST
 from tests.lean.test_verifier import SETTINGS, mixed_sources, problem
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 import torch
-from tests.smallrun import Small, student
 
 from fdcore.experiment import check as doctor
-from fdcore.rollout.remote import RaySampler
 from fdcore.profile import load_profile
+from fdcore.rollout.remote import RaySampler
 from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from tests.smallrun import Small, student
 
 PROMPTS = [[1, 2, 3, *range(10, 10 + i)] for i in range(1, 10)]
 PARAMS = SamplingParams(max_new_tokens=8)

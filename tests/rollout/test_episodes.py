@@ -5,15 +5,15 @@ The policy here is a script (fixed turns in place of a model); tools, tokenizer 
 
 import pytest
 
-from fdcore.rollout.chat import Chat
-from fdcore.rollout.episode import rollout
+from fdcore.lean.toolchain import LIBRARY_ROOT
+from fdcore.lean.verifier import Verifier
 from fdcore.model import train_tokenizer
 from fdcore.profile import load_profile
 from fdcore.records import Problem
-from fdcore.rollout.torch_sampler import Completion
-from fdcore.lean.toolchain import LIBRARY_ROOT
+from fdcore.rollout.chat import Chat
+from fdcore.rollout.episode import rollout
 from fdcore.rollout.tools import Tools
-from fdcore.lean.verifier import Verifier
+from fdcore.rollout.torch_sampler import Completion
 from fdcore.worlds.warmup import call_text
 
 HEADER = "prelude\nimport Fd\n\n"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from fdcore.model import build_student, train_tokenizer
-from fdcore.training.logits import action_logits, action_values, token_logprobs
 from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.training.logits import action_logits, action_values, token_logprobs
 
 VOCABULARY = 300
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdcore.records import LeanMessage, Problem, ToolCall, Verdict
 from fdcore.lean.toolchain import LIBRARY_ROOT
-from fdcore.rollout.tools import PendingCheck, ToolError, Tools, parse_call, report
 from fdcore.lean.verifier import Verifier
+from fdcore.records import LeanMessage, Problem, ToolCall, Verdict
+from fdcore.rollout.tools import PendingCheck, ToolError, Tools, parse_call, report
 
 HEADER = "prelude\nimport Fd\n\n"
 PROBLEM = Problem(

@@ -6,11 +6,11 @@ import pytest
 import torch
 import yaml
 
+from fdcore.profile import load_profile
 from fdcore.training.grpo import policy_loss
 from fdcore.training.importance import importance_weights
 from fdcore.training.logits import action_logits, action_values, token_logprobs
-from fdcore.profile import load_profile
-from tests.smallrun import PROBLEMS, Small
+from tests.smallrun import Small
 from tests.training.test_processes import rows, same, together
 
 

@@ -6,9 +6,9 @@ import time
 import pytest
 import torch
 
+from fdcore.rollout.parallel import side_by_side
 from fdcore.training import clock as module
 from fdcore.training.clock import Clock
-from fdcore.rollout.parallel import side_by_side
 
 
 def test_the_docstring_example_holds():

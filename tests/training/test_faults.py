@@ -11,8 +11,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fdcore.training import faults
-from fdcore.training.faults import RunFault, explained, left, limited, lost
 from fdcore.model import (
     ModelUnavailable,
     build_student,
@@ -21,7 +19,9 @@ from fdcore.model import (
     save_model,
     train_tokenizer,
 )
+from fdcore.training import faults
 from fdcore.training.distributed import _reason
+from fdcore.training.faults import RunFault, explained, left, limited, lost
 
 ROOT = Path(__file__).resolve().parents[2]
 

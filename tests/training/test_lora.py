@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from tests.smallrun import Small, student
 from transformers import AutoModelForCausalLM
 
-from fdcore.training.checkpoint import load_checkpoint
 from fdcore.model import add_adapters, checkpoint_activations, merged_weights, save_model
-from fdcore.training.logits import action_logits
 from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.training.checkpoint import load_checkpoint
+from fdcore.training.logits import action_logits
+from tests.smallrun import Small, student
 
 IDS, MASKS = [[1, 2, 3, 4, 5], [1, 2, 3, 6]], [[0, 0, 0, 1, 1], [0, 0, 0, 1]]
 

@@ -7,19 +7,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdcore.training import logits as policy
+from fdcore.model import build_student, train_tokenizer
+from fdcore.profile import load_profile
+from fdcore.records import Feedback, Problem, Trajectory, Verdict
 from fdcore.rollout.chat import Chat
+from fdcore.training import logits as policy
 from fdcore.training.distillation import token_kl
 from fdcore.training.grpo import policy_loss
+from fdcore.training.logits import action_logits, action_values, by_sequence, token_logprobs
 from fdcore.training.methods import (
     FeedbackDistillation,
     GroupRelativePolicyOptimization,
     RejectionSamplingFineTuning,
 )
-from fdcore.model import build_student, train_tokenizer
-from fdcore.training.logits import action_logits, action_values, by_sequence, token_logprobs
-from fdcore.profile import load_profile
-from fdcore.records import Feedback, Problem, Trajectory, Verdict
 
 PROBLEMS = [
     Problem(id=name, header="", statement=f"theorem {name} : True := by", split="train")

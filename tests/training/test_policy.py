@@ -16,9 +16,9 @@ from transformers import (
     MistralForCausalLM,
 )
 
-from fdcore.training import logits as policy
 from fdcore.model import build_student
 from fdcore.rollout.parallel import accumulate
+from fdcore.training import logits as policy
 from fdcore.training.logits import (
     action_logits,
     action_positions,

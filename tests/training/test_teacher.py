@@ -6,8 +6,8 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from fdcore.training import teacher as module
 from fdcore.model import build_student
+from fdcore.training import teacher as module
 from fdcore.training.logits import action_logits
 from fdcore.training.teacher import EMATeacher
 

@@ -8,10 +8,10 @@ import sys
 import time
 
 import pytest
-from tests.smallrun import Small
 
 from fdcore.training import tracking
 from fdcore.training.tracking import numbers, tracked
+from tests.smallrun import Small
 
 NAMES = ["trackio", "wandb", "tensorboard"]
 

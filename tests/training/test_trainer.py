@@ -12,13 +12,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.smallrun import PROBLEMS, Small
 
-from fdcore.training import loop as training
-from fdcore.training.checkpoint import load_checkpoint
 from fdcore.records import read_jsonl
+from fdcore.training import loop as training
 from fdcore.training.ahead import Rollouts
+from fdcore.training.checkpoint import load_checkpoint
 from fdcore.training.loop import TrainingError, learning_rate_at, micro_batches
+from tests.smallrun import PROBLEMS, Small
 
 
 def test_the_docstring_examples_hold():

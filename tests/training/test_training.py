@@ -47,9 +47,7 @@ def train(profile, out, arm):
 def undisturbed(micro, library, tmp_path_factory):
     """The folder of a run with both methods trained to the end, and a copy of it as it was after the warm-up."""
     out = tmp_path_factory.mktemp("runs") / "undisturbed"
-    start = "from fdcore.experiment.run import Experiment; Experiment({!r}, seed=5, out={!r}).base()".format(
-        str(micro), str(out)
-    )
+    start = f"from fdcore.experiment.run import Experiment; Experiment({str(micro)!r}, seed=5, out={str(out)!r}).base()"
     subprocess.run([sys.executable, "-c", start], check=True)
     warmed_up = out.with_name("warmed-up")
     shutil.copytree(out, warmed_up)
@@ -256,10 +254,10 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path)
 def test_another_models_checkpoint_is_refused_and_nothing_is_loaded(tmp_path, part, message):
     import torch
 
-    from fdcore.training.checkpoint import save_checkpoint
     from fdcore.profile import load_profile
-    from fdcore.training.teacher import EMATeacher
+    from fdcore.training.checkpoint import save_checkpoint
     from fdcore.training.loop import Run
+    from fdcore.training.teacher import EMATeacher
 
     def run_of(width):
         model = torch.nn.Sequential(

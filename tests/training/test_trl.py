@@ -21,10 +21,10 @@ from trl.experimental.server_distillation.server_distillation_trainer import (
 )
 from trl.trainer.distillation_trainer import _chunked_divergence_loss
 
+from fdcore.model import build_student, train_tokenizer
 from fdcore.training.distillation import divergence, sampled_kl, teacher_target, token_kl
 from fdcore.training.grpo import policy_loss, reference_kl
 from fdcore.training.importance import importance_weights
-from fdcore.model import build_student, train_tokenizer
 from fdcore.training.logits import (
     ActionLogits,
     action_logits,

@@ -10,14 +10,14 @@ import datasets
 import pytest
 import yaml
 
+from fdcore.lean.toolchain import LeanUnavailable
+from fdcore.profile import PROFILES, DataFile, load_profile
+from fdcore.records import Problem
 from fdcore.worlds import problems as problem_sets
 from fdcore.worlds.mathlib_problems import Loaded, Rejected, load_data
 from fdcore.worlds.overlap import Overlap, normal_form
 from fdcore.worlds.problems import ProblemError, load_problems, verify_references
-from fdcore.profile import PROFILES, DataFile, load_profile
-from fdcore.records import Problem
 from fdcore.worlds.split import Split, draw, load_mathlib, read_defects
-from fdcore.lean.toolchain import LeanUnavailable
 
 DATA = Path(__file__).parents[1] / "data"
 HEADER = load_profile("paper").lean.header

@@ -5,12 +5,9 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from lean_project.generate import generate as generator
-from lean_project.generate import page as library_page
-from lean_project.generate.facts import normal_form
-from lean_project.generate.families import FAMILIES
-from lean_project.generate.generate import drafts, effort, even, grade, length, library_facts
 from fdcore import REPOSITORY
+from fdcore.lean.toolchain import library_theorems, module_of
+from fdcore.records import Problem
 from fdcore.worlds.problems import (
     AUTOMATIC,
     HEADER,
@@ -22,8 +19,11 @@ from fdcore.worlds.problems import (
     read_problems,
     verify_references,
 )
-from fdcore.records import Problem
-from fdcore.lean.toolchain import library_theorems, module_of
+from lean_project.generate import generate as generator
+from lean_project.generate import page as library_page
+from lean_project.generate.facts import normal_form
+from lean_project.generate.families import FAMILIES
+from lean_project.generate.generate import drafts, effort, even, grade, length, library_facts
 
 
 @pytest.fixture(scope="module")
