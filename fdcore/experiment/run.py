@@ -48,8 +48,8 @@ from fdcore.rollout.episode import rollout
 from fdcore.rollout.remote_verifier import RayVerifier, open_verifier
 from fdcore.rollout.tools import Tools
 from fdcore.rollout.torch_sampler import Sampler, SamplingParams, TorchSampler
+from fdcore.seeds import seed_of
 from fdcore.training.ahead import Rollouts
-from fdcore.training.checkpoint import seed_of
 from fdcore.training.clock import Clock
 from fdcore.training.distributed import Processes, launch
 from fdcore.training.faults import explained, left, limited

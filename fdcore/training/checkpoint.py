@@ -1,12 +1,11 @@
 """Checkpoints that survive `kill -9`: written beside, synced, renamed. The newest whole one is the truth.
 
 A checkpoint holds everything that the next step depends on; randomness is not among it, since every random choice is drawn
-from `seed_of(run seed, purpose, step, …)` and never from a generator's state.
+from `fdcore.seeds.seed_of(run seed, purpose, step, …)` and never from a generator's state.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -14,11 +13,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-
-
-def seed_of(*parts) -> int:
-    """A 48-bit seed from what it is for: the same parts, the same seed, in every process."""
-    return int.from_bytes(hashlib.sha256("|".join(map(str, parts)).encode()).digest()[:6], "big")
 
 
 def save_checkpoint(folder: Path, step: int, state: dict, keep: int = 2) -> None:

@@ -23,6 +23,7 @@ from fdcore.experiment.evaluation import epistemic_words
 from fdcore.profile import Training
 from fdcore.records import Problem, Trajectory, read_jsonl, write_text
 from fdcore.rollout.parallel import accumulate
+from fdcore.seeds import seed_of
 from fdcore.training.ahead import Rollouts
 from fdcore.training.checkpoint import (
     check_weights,
@@ -32,7 +33,6 @@ from fdcore.training.checkpoint import (
     load_own_weights,
     own_weights,
     save_checkpoint,
-    seed_of,
     whole,
 )
 from fdcore.training.clock import Clock

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fdcore.profile import DataFile, Profile
 from fdcore.records import Problem, Record, write_text
-from fdcore.training.checkpoint import seed_of
+from fdcore.seeds import seed_of
 from fdcore.worlds.mathlib_problems import Loaded, Rejected, load_data
 from fdcore.worlds.overlap import Overlap, normal_form
 from fdcore.worlds.problems import ROOT, ProblemError

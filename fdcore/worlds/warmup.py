@@ -25,7 +25,8 @@ from fdcore.records import Problem, ToolCall, Trajectory, Verdict
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.parallel import accumulate, side_by_side
 from fdcore.rollout.tools import PendingCheck, Tools
-from fdcore.training.checkpoint import load_checkpoint, save_checkpoint, seed_of
+from fdcore.seeds import seed_of
+from fdcore.training.checkpoint import load_checkpoint, save_checkpoint
 from fdcore.training.logits import action_logits, action_values
 
 FILE = "Main.lean"

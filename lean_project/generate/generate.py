@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from fdcore.lean.toolchain import BUILD, build_library, library_theorems, module_of
 from fdcore.records import Problem, read_jsonl, write_records, write_text
-from fdcore.training.checkpoint import seed_of
+from fdcore.seeds import seed_of
 from fdcore.worlds.problems import (
     AUTOMATIC,
     HEADER,
