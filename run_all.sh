@@ -67,14 +67,14 @@ while [[ $# -gt 0 ]]; do
     --help|-h) usage; exit ;;
     --list) list; exit ;;
     --plan) command=plan ;;
-    --check) command=doctor ;;
+    --check) command=check ;;
     --rehearse) command=rehearse ;;
     --test) test=yes; break ;;  # the rest belongs to pytest
     --profile) profile=$1; shift ;;
     --seed) [[ $1 =~ ^[0-9]+$ ]] || die "--seed needs a whole number, got '$1'"; seed=$1; shift ;;
     --out) out=$1; shift; [[ $out == /* ]] || out=$here/$out ;;
     --from) first=$(notebook_number "$1"); shift ;;
-    --only) [[ $1 != figures ]] || { command=redraw; shift; }
+    --only) [[ $1 != figures ]] || { command=figures; shift; }
       while [[ $# -gt 0 && $1 != --* ]]; do number=$(notebook_number "$1"); chosen[number]=${notebooks[number]}; shift; done ;;
     *) die "unknown option '$option'; there are: --profile --only --from --out --seed --plan --check --rehearse --list --test --help" ;;
   esac
@@ -164,6 +164,6 @@ export PYTHONPATH=$root PATH=$venv/bin:$PATH
 if [[ $test ]]; then
   exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
 fi
-[[ $command != redraw ]] || exec "$venv/bin/python" -m fdcore redraw
-[[ $command != doctor ]] || chosen=()
+[[ $command != figures ]] || exec "$venv/bin/python" -m fdcore figures
+[[ $command != check ]] || chosen=()
 exec "$venv/bin/python" -m fdcore "$command" --profile "$profile" ${seed:+--seed "$seed"} ${out:+--out "$out"} "${chosen[@]}"

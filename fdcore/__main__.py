@@ -22,6 +22,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 @app.callback()
 def main() -> None:
     """Feedback Distillation for Lean 4."""
+    # Set before torch loads OpenMP, and inherited by every kernel and training process:
+    # threads that spin while they wait starve each other where cores are shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 Notebooks = Annotated[
@@ -95,7 +98,7 @@ def _foretell(settings: Profile, out: Path, notebooks: list[str]) -> None:
 
 
 @app.command()
-def redraw() -> None:
+def figures() -> None:
     """Draw every figure of figures/ and its folders anew from the records that are shipped there, two notebooks at a time; nothing is trained."""
     import subprocess
 
@@ -160,7 +163,7 @@ def plan(
 
 
 @app.command()
-def doctor(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
+def check(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
     """Whether this machine has what a run needs, each row with its remedy; exit code 1 when something is missing."""
     from fdcore.experiment.check import examine, show
     from fdcore.profile import default_folder, load_profile
@@ -193,7 +196,7 @@ def rehearse(
 
 
 @app.command()
-def check(
+def judge(
     statement: Annotated[
         Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")
     ],

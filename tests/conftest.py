@@ -15,6 +15,7 @@ settings.register_profile(
 )  # a busy machine is no failure
 settings.load_profile("unhurried")
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `fdcore` sets it
 if os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core a worker; before torch is imported
 

@@ -218,7 +218,7 @@ def check_command(
     memory_mb: int = 4096,
     heartbeats: int = 200_000,
 ) -> tuple[Verdict, int]:
-    """(verdict, exit status: 0 only when verified) of `python -m fdcore check`.
+    """(verdict, exit status: 0 only when verified) of `fdcore judge`.
 
     The statement file holds a header and one theorem that ends in `:= by`, with or without a `sorry`. The proof file holds the
     whole Lean file, or only the tactic block that goes behind `:= by` (`whole_source` tells them apart). Raises

@@ -194,8 +194,8 @@ def test_the_chosen_notebooks_are_handed_over_in_their_order(tree):
         *common[1:],
         "03_three",
     ]
-    assert handed_over(set_up(tree, "--only", "figures"))[1:] == ["redraw"]
-    assert handed_over(set_up(tree, "--check"))[1:] == ["doctor", *common[1:]]
+    assert handed_over(set_up(tree, "--only", "figures"))[1:] == ["figures"]
+    assert handed_over(set_up(tree, "--check"))[1:] == ["check", *common[1:]]
     assert handed_over(set_up(tree, "--plan", "--from", "02"))[1:] == [
         "plan",
         *common[1:],
