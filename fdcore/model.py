@@ -11,128 +11,23 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from tokenizers import (
-    AddedToken,
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    trainers,
-)
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    DynamicCache,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
-    Qwen3Config,
-    Qwen3ForCausalLM,
 )
-
-from fdcore.training.checkpoint import whole
-
-CHAT_TEMPLATE = Path(__file__).parent / "templates" / "qwen3_chat.jinja"
-# How Qwen2 and Qwen3 cut text into words before BPE: contractions, letters with one leading sign, single digits, signs, line ends, blanks.
-WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-TAG_TOKENS = (
-    "<tool_call>",
-    "</tool_call>",
-    "<tool_response>",
-    "</tool_response>",
-    "<think>",
-    "</think>",
-)
+from transformers.cache_utils import DynamicLayer
 
 
 class ModelUnavailable(RuntimeError):
     """A model or tokenizer could not be loaded; the message says from where and what to do."""
-
-
-def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE on `texts`, as Qwen3 does it: `vocab_size` counts bytes, merges and the nine special tokens.
-
-    The tags (tool_call, tool_response, think) are single tokens but ordinary text, so decoding keeps them. Few texts may give fewer
-    tokens than `vocab_size`. ValueError when it does not even hold the 256 bytes and the special tokens.
-    """
-    special = len(CONTROL_TOKENS) + len(TAG_TOKENS)
-    if vocab_size < 256 + special:
-        raise ValueError(
-            f"train_tokenizer: vocab_size must be at least {256 + special} (256 bytes, {special} special tokens), got {vocab_size}"
-        )
-    tokenizer = Tokenizer(models.BPE(byte_fallback=False))
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORDS), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - special,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_special_tokens(
-        [AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS]
-    )
-    tokenizer.add_tokens(
-        [AddedToken(token, special=False, normalized=False) for token in TAG_TOKENS]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=["<|im_start|>", "<|im_end|>"],
-        chat_template=CHAT_TEMPLATE.read_text(encoding="utf-8"),
-        clean_up_tokenization_spaces=False,
-    )
-
-
-def build_student(
-    *,
-    hidden_size: int,
-    layers: int,
-    heads: int,
-    kv_heads: int,
-    head_dim: int,
-    intermediate_size: int,
-    vocab_size: int,
-    max_positions: int,
-    tie_embeddings: bool = True,
-    seed: int = 0,
-) -> Qwen3ForCausalLM:
-    """A randomly initialised Qwen3 model of that shape; the same seed gives the same weights, whatever was drawn before."""
-    if heads % kv_heads:
-        raise ValueError(
-            f"build_student: heads ({heads}) must be a multiple of kv_heads ({kv_heads})"
-        )
-    config = Qwen3Config(
-        vocab_size=vocab_size,
-        hidden_size=hidden_size,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        head_dim=head_dim,
-        intermediate_size=intermediate_size,
-        max_position_embeddings=max_positions,
-        tie_word_embeddings=tie_embeddings,
-        initializer_range=0.06,  # Qwen3's 0.02 is made for widths of thousands
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=None,  # the tokenizer knows them; `save_model` writes them for `generate`
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Qwen3ForCausalLM(config)
 
 
 def model_folder(source: str, revision: str | None = None) -> Path:
@@ -192,6 +87,11 @@ def checkpoint_activations(model: PreTrainedModel) -> PreTrainedModel:
     return model.train()  # transformers checkpoints only then
 
 
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor that processes share (a DTensor), gathered: all of them must ask. Any other as it is."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
 def unwrapped(model):
     """The transformers model in what `peft` has wrapped; its adapters act within it. Any other model as it is."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -218,6 +118,47 @@ def merged_weights(model) -> Iterator[tuple[str, torch.Tensor]]:
                     weight.float(),
                 ).to(weight.dtype)
             yield name.replace(".base_layer.", "."), whole(weight.detach())
+
+
+@contextlib.contextmanager
+def head_at(
+    model: torch.nn.Module, rows: torch.Tensor, columns: torch.Tensor, *, skip: bool = False
+) -> Iterator[list[torch.Tensor]]:
+    """Inside, the model's language-model head sees only hidden states [rows, columns], and its logits are (1, len(rows), V).
+
+    A hook, and not `hidden_states` times the head's weight, so that whatever a model does around its head stays as it is. It acts in
+    the calling thread alone: micro-batches may run side by side. Yields a list that then holds these (len(rows), H) hidden states;
+    with `skip` the head sees only the first of them.
+    """
+    thread, seen = threading.get_ident(), []
+
+    def pick(_, inputs):
+        if threading.get_ident() != thread:
+            return None
+        seen[:] = [inputs[0][rows, columns]]
+        return (seen[0][None, :1] if skip else seen[0][None],)
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(pick)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+def plain_cache(model: torch.nn.Module) -> DynamicCache | None:
+    """An empty cache of the model when all its layers keep nothing but keys and values of all positions, else None."""
+    cache = DynamicCache(config=model.config)
+    return (
+        cache
+        if cache.layers and all(type(layer) is DynamicLayer for layer in cache.layers)
+        else None
+    )
+
+
+def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
+    """Length of the longest common prefix. The smallest and the largest list differ first where any two do."""
+    low, high = min(sequences), max(sequences)
+    return next((i for i, (a, b) in enumerate(zip(low, high)) if a != b), len(low))
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import torch
 
-from fdcore.model import add_adapters, build_student, checkpoint_activations, train_tokenizer
+from fdcore.model import add_adapters, checkpoint_activations, whole
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, Problem, Trajectory, Verdict
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
 from fdcore.training.ahead import Rollouts
-from fdcore.training.checkpoint import gathered, whole
+from fdcore.training.checkpoint import gathered
 from fdcore.training.clock import Clock
 from fdcore.training.distributed import Processes
 from fdcore.training.loop import Run
 from fdcore.training.methods import FeedbackDistillation, GroupRelativePolicyOptimization
 from fdcore.training.teacher import shared_copy
+from fdcore.worlds.student import build_student, train_tokenizer
 
 PROBLEMS = [
     Problem(id=name, header="", statement=f"theorem {name} : True := by", split="train")

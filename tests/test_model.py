@@ -8,14 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdcore.model import (
-    ModelUnavailable,
-    build_student,
-    load_model,
-    load_tokenizer,
-    save_model,
-    train_tokenizer,
-)
+from fdcore.model import ModelUnavailable, load_model, load_tokenizer, save_model
+from fdcore.worlds.student import build_student, train_tokenizer
 
 SHAPE = dict(
     hidden_size=128,
@@ -93,7 +87,7 @@ def test_special_tokens_are_single_tokens_and_tags_are_text(tokenizer):
 
 
 def test_training_a_tokenizer_gives_the_same_one_in_another_process(tokenizer):
-    code = f"from fdcore.model import train_tokenizer; print(sorted(train_tokenizer({TEXTS!r}, 400).get_vocab().items()))"
+    code = f"from fdcore.worlds.student import train_tokenizer; print(sorted(train_tokenizer({TEXTS!r}, 400).get_vocab().items()))"
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()

@@ -33,13 +33,11 @@ from fdcore.lean.toolchain import LIBRARY_ROOT, PROJECT, build_library, library_
 from fdcore.lean.verifier import Verifier
 from fdcore.model import (
     add_adapters,
-    build_student,
     checkpoint_activations,
     load_model,
     load_tokenizer,
     model_folder,
     save_model,
-    train_tokenizer,
 )
 from fdcore.profile import Profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
@@ -63,6 +61,7 @@ from fdcore.training.teacher import shared_copy
 from fdcore.training.tracking import tracked
 from fdcore.worlds import problems as problem_sets
 from fdcore.worlds import warmup
+from fdcore.worlds.student import build_student, train_tokenizer
 
 
 def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Verifier | RayVerifier:

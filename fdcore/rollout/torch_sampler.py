@@ -26,11 +26,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
 
-from fdcore.model import unwrapped
+from fdcore.model import common_prefix, head_at, plain_cache, unwrapped, whole
 from fdcore.records import Record
 from fdcore.rollout.parallel import side_by_side
-from fdcore.training.checkpoint import whole
-from fdcore.training.logits import common_prefix, head_at, plain_cache
 
 ATTENTION = "fdcore_slots"  # the name under which transformers knows `slot_attention`
 PREFILL_TOKENS = 8192  # padded tokens of one prefill forward

@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fdcore.model import whole
+
 
 def save_checkpoint(folder: Path, step: int, state: dict, keep: int = 2) -> None:
     """Write `step-000042.pt` atomically and drop all but the newest `keep`."""
@@ -55,11 +57,6 @@ def load_own_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], whos
     check_weights(mine, weights, whose)
     for name, weight in mine.items():
         weight.copy_(placed(weights[name], weight))
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """A tensor that processes share (a DTensor), gathered: all of them must ask. Any other as it is."""
-    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def placed(tensor: Tensor, like: Tensor) -> Tensor:

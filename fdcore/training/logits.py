@@ -11,10 +11,8 @@ these take the plain path, by a look at their cache and not at their name.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,9 +20,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
-from fdcore.model import unwrapped
+from fdcore.model import common_prefix, head_at, plain_cache, unwrapped
 from fdcore.training.distributed import is_sharded
 
 CHUNK = 2**25  # logits in memory at once: 128 MB in float32, 220 tokens of Qwen3's vocabulary
@@ -233,31 +230,6 @@ def entropy(logits: Tensor) -> Tensor:
     return -(log_p.exp() * log_p).sum(-1)
 
 
-@contextlib.contextmanager
-def head_at(
-    model: torch.nn.Module, rows: Tensor, columns: Tensor, *, skip: bool = False
-) -> Iterator[list[Tensor]]:
-    """Inside, the model's language-model head sees only hidden states [rows, columns], and its logits are (1, len(rows), V).
-
-    A hook, and not `hidden_states` times the head's weight, so that whatever a model does around its head stays as it is. It acts in
-    the calling thread alone: micro-batches may run side by side. Yields a list that then holds these (len(rows), H) hidden states;
-    with `skip` the head sees only the first of them.
-    """
-    thread, seen = threading.get_ident(), []
-
-    def pick(_, inputs):
-        if threading.get_ident() != thread:
-            return None
-        seen[:] = [inputs[0][rows, columns]]
-        return (seen[0][None, :1] if skip else seen[0][None],)
-
-    hook = model.get_output_embeddings().register_forward_pre_hook(pick)
-    try:
-        yield seen
-    finally:
-        hook.remove()
-
-
 @torch.no_grad()
 def _head_is_last(model: torch.nn.Module, ids: Tensor) -> bool:
     """Whether the model's logits are its head's output as it is: no cap and no scale behind. Found out on the one token of `ids`."""
@@ -265,22 +237,6 @@ def _head_is_last(model: torch.nn.Module, ids: Tensor) -> bool:
     with head_at(model, zero, zero) as hidden:
         logits = model(input_ids=ids, use_cache=False).logits[0]
     return torch.equal(logits, model.get_output_embeddings()(hidden[0][None])[0])
-
-
-def plain_cache(model: torch.nn.Module) -> DynamicCache | None:
-    """An empty cache of the model when all its layers keep nothing but keys and values of all positions, else None."""
-    cache = DynamicCache(config=model.config)
-    return (
-        cache
-        if cache.layers and all(type(layer) is DynamicLayer for layer in cache.layers)
-        else None
-    )
-
-
-def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """Length of the longest common prefix. The smallest and the largest list differ first where any two do."""
-    low, high = min(sequences), max(sequences)
-    return next((i for i, (a, b) in enumerate(zip(low, high)) if a != b), len(low))
 
 
 def _shared_length(

@@ -20,6 +20,7 @@ import torch
 from tqdm import tqdm
 
 from fdcore.experiment.evaluation import epistemic_words
+from fdcore.model import whole
 from fdcore.profile import Training
 from fdcore.records import Problem, Trajectory, read_jsonl, write_text
 from fdcore.rollout.parallel import accumulate
@@ -33,7 +34,6 @@ from fdcore.training.checkpoint import (
     load_own_weights,
     own_weights,
     save_checkpoint,
-    whole,
 )
 from fdcore.training.clock import Clock
 from fdcore.training.distributed import Processes, is_sharded

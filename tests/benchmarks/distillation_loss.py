@@ -21,9 +21,9 @@ from pathlib import Path
 import torch
 
 from fdcore import REPOSITORY as ROOT
-from fdcore.model import build_student
 from fdcore.training.distillation import Target, divergence, teacher_target
 from fdcore.training.logits import CHUNK, deferred_logits, entropy
+from fdcore.worlds.student import build_student
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:

@@ -22,7 +22,7 @@ from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging
 from trl import GRPOConfig, GRPOTrainer
 
-from fdcore.model import build_student, load_model, save_model, train_tokenizer
+from fdcore.model import load_model, save_model
 from fdcore.profile import load_profile
 from fdcore.records import Trajectory, Verdict
 from fdcore.rollout.chat import Chat
@@ -31,6 +31,7 @@ from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
 from fdcore.training.loop import Run
 from fdcore.training.methods import GroupRelativePolicyOptimization
 from fdcore.worlds.problems import ROOT, read_problems
+from fdcore.worlds.student import build_student, train_tokenizer
 
 
 def reward(completion_ids: list[list[int]], **_) -> list[float]:

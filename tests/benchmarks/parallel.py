@@ -11,9 +11,9 @@ import time
 
 import torch
 
-from fdcore.model import build_student
 from fdcore.rollout.parallel import accumulate
 from fdcore.training.logits import action_logits, action_values
+from fdcore.worlds.student import build_student
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--rows", type=int, default=32, help="sequences in the batch")

@@ -14,8 +14,8 @@ import time
 
 import torch
 
-from fdcore.model import build_student
 from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.worlds.student import build_student
 
 
 def prompts_of(batch: int, shared: int, own: int, vocabulary: int) -> list[list[int]]:

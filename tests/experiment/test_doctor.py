@@ -20,8 +20,8 @@ import torch
 from fdcore.experiment import check as doctor
 from fdcore.experiment.plan import disk_bytes
 from fdcore.experiment.shapes import shape_of
-from fdcore.model import train_tokenizer
 from fdcore.profile import load_profile
+from fdcore.worlds.student import train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = load_profile("paper")

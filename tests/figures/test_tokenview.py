@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from fdcore.experiment.run import Experiment
 from fdcore.figures import token_view as tokenview
 from fdcore.figures.token_view import TokenView, pieces, token_view
-from fdcore.model import build_student, save_model, train_tokenizer
+from fdcore.model import save_model
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, Problem, Trajectory, Verdict, read_records, write_records
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
 from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.worlds.student import build_student, train_tokenizer
 from fdcore.worlds.warmup import call_text
 
 PROBLEM = Problem(

@@ -7,13 +7,13 @@ import pytest
 
 from fdcore.lean.toolchain import LIBRARY_ROOT
 from fdcore.lean.verifier import Verifier
-from fdcore.model import train_tokenizer
 from fdcore.profile import load_profile
 from fdcore.records import Problem
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import rollout
 from fdcore.rollout.tools import Tools
 from fdcore.rollout.torch_sampler import Completion
+from fdcore.worlds.student import train_tokenizer
 from fdcore.worlds.warmup import call_text
 
 HEADER = "prelude\nimport Fd\n\n"

@@ -5,9 +5,9 @@ import threading
 import pytest
 import torch
 
-from fdcore.model import build_student
 from fdcore.rollout.parallel import accumulate, side_by_side
 from fdcore.training.logits import action_logits, action_values
+from fdcore.worlds.student import build_student
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-from fdcore.model import build_student, train_tokenizer
 from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
 from fdcore.training.logits import action_logits, action_values, token_logprobs
+from fdcore.worlds.student import build_student, train_tokenizer
 
 VOCABULARY = 300
 

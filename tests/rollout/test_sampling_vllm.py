@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from fdcore.model import build_student, train_tokenizer
 from fdcore.profile import load_profile
 from fdcore.records import Problem, Trajectory, Verdict
 from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
 from fdcore.rollout.vllm_sampler import VLLMSampler, VLLMUnavailable
 from fdcore.training.logits import action_logits, action_values, token_logprobs
 from fdcore.training.methods import GroupRelativePolicyOptimization
+from fdcore.worlds.student import build_student, train_tokenizer
 
 installed = importlib.util.find_spec("vllm") is not None
 os.environ.setdefault(

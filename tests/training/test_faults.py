@@ -11,17 +11,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fdcore.model import (
-    ModelUnavailable,
-    build_student,
-    load_model,
-    model_folder,
-    save_model,
-    train_tokenizer,
-)
+from fdcore.model import ModelUnavailable, load_model, model_folder, save_model
 from fdcore.training import faults
 from fdcore.training.distributed import _reason
 from fdcore.training.faults import RunFault, explained, left, limited, lost
+from fdcore.worlds.student import build_student, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdcore.model import build_student, train_tokenizer
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, Problem, Trajectory, Verdict
 from fdcore.rollout.chat import Chat
@@ -20,6 +19,7 @@ from fdcore.training.methods import (
     GroupRelativePolicyOptimization,
     RejectionSamplingFineTuning,
 )
+from fdcore.worlds.student import build_student, train_tokenizer
 
 PROBLEMS = [
     Problem(id=name, header="", statement=f"theorem {name} : True := by", split="train")

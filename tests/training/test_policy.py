@@ -16,7 +16,7 @@ from transformers import (
     MistralForCausalLM,
 )
 
-from fdcore.model import build_student
+from fdcore.model import common_prefix, plain_cache
 from fdcore.rollout.parallel import accumulate
 from fdcore.training import logits as policy
 from fdcore.training.logits import (
@@ -24,11 +24,11 @@ from fdcore.training.logits import (
     action_positions,
     action_values,
     by_sequence,
-    common_prefix,
     deferred_logits,
     entropy,
     token_logprobs,
 )
+from fdcore.worlds.student import build_student
 
 VOCABULARY = 60
 
@@ -169,7 +169,7 @@ def test_a_model_with_sliding_windows_takes_the_plain_path():
         max_position_embeddings=64,
     )
     model = MistralForCausalLM(config).eval()
-    assert policy.plain_cache(model) is None
+    assert plain_cache(model) is None
     sequences, masks = sequences_and_masks(0, 10)
     assert torch.allclose(
         action_logits(model, sequences, masks), one_by_one(model, sequences, masks), atol=1e-5

@@ -6,10 +6,10 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from fdcore.model import build_student
 from fdcore.training import teacher as module
 from fdcore.training.logits import action_logits
 from fdcore.training.teacher import EMATeacher
+from fdcore.worlds.student import build_student
 
 
 def test_the_docstring_examples_hold():

@@ -21,7 +21,6 @@ from trl.experimental.server_distillation.server_distillation_trainer import (
 )
 from trl.trainer.distillation_trainer import _chunked_divergence_loss
 
-from fdcore.model import build_student, train_tokenizer
 from fdcore.training.distillation import divergence, sampled_kl, teacher_target, token_kl
 from fdcore.training.grpo import policy_loss, reference_kl
 from fdcore.training.importance import importance_weights
@@ -32,6 +31,7 @@ from fdcore.training.logits import (
     by_sequence,
     token_logprobs,
 )
+from fdcore.worlds.student import build_student, train_tokenizer
 
 EXACT = dict(atol=1e-10, rtol=1e-8)
 SINGLE = dict(atol=1e-6, rtol=1e-5)  # the model's norms compute in float32 whatever its dtype

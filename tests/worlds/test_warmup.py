@@ -8,12 +8,12 @@ import torch
 from fdcore.experiment.run import Experiment
 from fdcore.feedback.form import form_errors
 from fdcore.lean.toolchain import library_theorems
-from fdcore.model import build_student, train_tokenizer
 from fdcore.profile import load_profile
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
 from fdcore.worlds import problems as problem_sets
 from fdcore.worlds import warmup
+from fdcore.worlds.student import build_student, train_tokenizer
 
 
 @pytest.fixture(scope="module")
