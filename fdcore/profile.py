@@ -8,7 +8,6 @@ that have a default are variants of a method, off unless a file asks for them.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +25,7 @@ ADDED = {
     "second_size",
     "notebooks",
     "seeds",
-    "ablations",
+    "arms",
     "tracker",
 }  # settings that change nothing of a run: they do not make another one
 TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
@@ -273,12 +272,6 @@ class RejectionSampling(Section):
 
 
 class Training(Section):
-    fd_steps: int = Field(gt=0)
-    grpo_steps: int = Field(gt=0)
-    over_steps: int | None = Field(
-        gt=0
-    )  # GRPO steps from each Feedback Distillation checkpoint; None: what the checkpoint has left of grpo_steps
-    fd_checkpoints: tuple[int, int, int]
     warmup_steps: int = Field(ge=0)
     weight_decay: float = Field(ge=0)
     max_grad_norm: float = Field(gt=0)
@@ -308,34 +301,27 @@ class Evaluation(Section):
     )  # problems of each split at every `every` steps, one sample each
     samples: int = Field(gt=0)  # samples a problem for pass@k on test at the end
     base_samples: int = Field(gt=0)  # the same for the base model
-    more_samples: dict[
-        Literal["fd", "grpo", "rft", "grpo_from_fd_1", "grpo_from_fd_2", "grpo_from_fd_3"],
-        Annotated[int, Field(gt=0)],
-    ] = {}  # the same for these arms
     holdout_samples: int = Field(gt=0)  # the same on the hold-out
     ks: tuple[int, ...]
 
-    def samples_of(self, arm: str, split: str) -> int:
-        """Samples a problem of an arm's evaluation on a split."""
-        return (
-            self.holdout_samples
-            if split == "holdout"
-            else self.base_samples
-            if arm == "base"
-            else self.more_samples.get(arm, self.samples)
-        )
+
+class Start(Section):
+    """A step of another arm, whose weights an arm starts from."""
+
+    arm: str
+    step: int = Field(gt=0)
 
 
-class Ablation(Section):
-    """One arm again and again, each time with other settings. `main` is what the arm as the profile has it is called among them."""
+class Arm(Section):
+    """One model that is trained, in the folder arms/NAME of a run."""
 
-    arm: Literal["fd", "grpo"]
-    main: str
-    variants: dict[str, dict[str, Any]] = Field(min_length=1)  # label -> {"section.setting": value}
-    steps: int | None = Field(None, gt=0)  # None: as many as the arm has
-    after: str | None = (
-        None  # another ablation: these start from its models of the same labels (`main`: from the last FD checkpoint)
-    )
+    name: str = Field(pattern=r"^[\w.+-]+(/[\w.+-]+)?$")
+    method: Literal["fd", "grpo", "rft"]
+    steps: int = Field(gt=0)
+    start: Start | None = None  # None: the base
+    settings: dict[str, Any] = {}  # {"section.setting": value}, in place of the profile's
+    seeds: Literal["all", "first"] = "all"  # trained in every run, or in the first run alone
+    samples: int | None = Field(None, gt=0)  # in place of evaluation.samples
 
 
 class Hardware(Section):
@@ -377,7 +363,7 @@ class Profile(Section):
     evaluation: Evaluation
     rft: RejectionSampling | None = None  # None: no such arm
     seeds: tuple[int, ...] = Field((0,), min_length=1)  # the runs that make up the experiment
-    ablations: dict[str, Ablation] = {}
+    arms: tuple[Arm, ...] = Field(min_length=1)
 
     @property
     def hash(self) -> str:
@@ -405,6 +391,32 @@ class Profile(Section):
             )
         return found
 
+    @property
+    def main_arms(self) -> list[str]:
+        """The arms that are trained in every run; the others are variants, in the first run alone."""
+        return [arm.name for arm in self.arms if arm.seeds == "all"]
+
+    def arm(self, name: str) -> Arm:
+        """The arm of that name. ValueError names those that there are."""
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        names = ", ".join(arm.name for arm in self.arms)
+        raise ValueError(f"profile {self.name} has no arm {name!r}; there are: {names}")
+
+    def kept_steps(self, name: str) -> set[int]:
+        """The steps of an arm whose weights are kept: those that other arms start from, and its last."""
+        starts = {arm.start.step for arm in self.arms if arm.start and arm.start.arm == name}
+        return starts | {self.arm(name).steps}
+
+    def samples_of(self, arm: str, split: str) -> int:
+        """Samples a problem of an arm's evaluation on a split ("base": the base model)."""
+        if split == "holdout":
+            return self.evaluation.holdout_samples
+        if arm == "base":
+            return self.evaluation.base_samples
+        return self.arm(arm).samples or self.evaluation.samples
+
     def varied(self, settings: dict[str, Any]) -> Profile:
         """This profile with other values: {"section.setting": value}. ValueError names a setting that there is not, or a wrong value."""
         content = self.model_dump()
@@ -431,32 +443,11 @@ def load_profile(name: str | Path) -> Profile:
     path, settings = _read(name)
     try:
         profile = Profile.model_validate(settings)
-        for name, ablation in profile.ablations.items():
-            _check_ablation(profile, name, ablation)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where, given = ".".join(map(str, first["loc"])), first.get("input")
-        what = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
-        told = (
-            what.removeprefix("Value error, ")
-            if first["type"] == "value_error"
-            else f"{what}, got {str(given)[:60]!r}"
-        )  # ours say what they got
-        raise ValueError(f"{path}: {where}: {told}") from None
+        for arm in profile.arms:
+            _check_arm(profile, arm)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{path}: {_in_one_line(error)}") from None
     training = profile.training
-    if (
-        list(training.fd_checkpoints) != sorted(set(training.fd_checkpoints))
-        or training.fd_checkpoints[-1] > training.fd_steps
-    ):
-        raise ValueError(
-            f"{path}: training.fd_checkpoints must be three rising steps up to fd_steps, got {list(training.fd_checkpoints)}"
-        )
-    if training.over_steps is None and training.fd_checkpoints[-1] >= training.grpo_steps:
-        raise ValueError(
-            f"{path}: training.over_steps is null, but the checkpoint at step {training.fd_checkpoints[-1]} leaves none of the {training.grpo_steps} grpo_steps"
-        )
     if training.staleness and None in (
         profile.distillation.importance_cap,
         profile.grpo.importance_cap,
@@ -531,28 +522,38 @@ def _over(below: dict, above: dict) -> dict:
     return {**below, **above, **both}
 
 
-def _check_ablation(profile: Profile, name: str, ablation: Ablation) -> None:
-    """ValueError for what cannot be run."""
-    labels = [ablation.main, *ablation.variants]
-    if len({slug(label) for label in labels}) < len(labels):
-        raise ValueError(f"ablations.{name}: two of its labels are the same: {', '.join(labels)}")
-    before = profile.ablations.get(ablation.after) if ablation.after else None
-    if ablation.after and (
-        before is None
-        or before.arm != "fd"
-        or not before.variants.keys() >= ablation.variants.keys()
-    ):
+def _check_arm(profile: Profile, arm: Arm) -> None:
+    """ValueError for an arm that cannot be trained."""
+    names = [other.name for other in profile.arms]
+    if names.count(arm.name) > 1:
+        raise ValueError(f"arms.{arm.name}: two arms have this name")
+    if arm.method == "rft" and profile.rft is None:
+        raise ValueError(f"arms.{arm.name}: the method rft needs the section rft")
+    try:
+        if arm.start:
+            _check_start(profile, arm, profile.arm(arm.start.arm))
+        profile.varied(arm.settings)
+    except ValueError as error:
+        raise ValueError(f"arms.{arm.name}: {_in_one_line(error)}") from None
+
+
+def _check_start(profile: Profile, arm: Arm, before: Arm) -> None:
+    """ValueError for a start that is not there when the arm is trained."""
+    names = [other.name for other in profile.arms]
+    if names.index(before.name) >= names.index(arm.name) or arm.start.step > before.steps:
         raise ValueError(
-            f"ablations.{name}: after must name an ablation of fd with the same labels, got {ablation.after!r}"
+            f"start must name a step of an arm above it, "
+            f"got step {arm.start.step} of {before.name} ({before.steps} steps)"
         )
-    for settings in ablation.variants.values():
-        profile.varied(settings)
 
 
-def slug(label: str) -> str:
-    """A label as part of a folder's name.
-
-    >>> slug("α = 0.5")
-    'α_0.5'
-    """
-    return re.sub(r"[^\w.+-]+", "_", label).strip("_")
+def _in_one_line(error: ValueError) -> str:
+    """The setting, what it must be and what it is, of the first error in a profile."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "value_error":  # our own sentences say what was given
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    what = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
+    return f"{where}: {what}, got {str(first.get('input'))[:60]!r}"

@@ -24,7 +24,7 @@ def test_the_shipped_profiles_are_valid():
 
 
 def test_no_code_branches_on_a_profile_name():
-    for path in PROFILES.parent.glob("*.py"):
+    for path in PROFILES.parent.rglob("*.py"):
         text = path.read_text()
         assert "profile.name ==" not in text and "profile.name in" not in text, path
 
@@ -53,6 +53,8 @@ def test_table_1_of_the_paper_stands_in_the_paper_profile():
     ) == (8192, 2048, 50)
 
 
+FD = {"name": "fd", "method": "fd", "steps": 4}
+OVER = {"name": "over", "method": "grpo", "steps": 2}
 CLAUDE = load_profile("paper").feedback.model_dump()
 
 
@@ -74,11 +76,7 @@ def changed(tmp_path, **changes):
             ["mine.yaml", "sampler.temperature", "greater than 0", "-1"],
         ),
         ({"sampler__heat": 1.0}, ["mine.yaml", "sampler.heat", "unknown setting"]),
-        ({"training__fd_steps": "many"}, ["training.fd_steps", "integer", "many"]),
-        (
-            {"training__fd_checkpoints": [2, 1, 6]},
-            ["training.fd_checkpoints", "rising", "[2, 1, 6]"],
-        ),
+        ({"training__warmup_steps": "many"}, ["training.warmup_steps", "integer", "many"]),
         ({"warmup": None}, ["model.source"]),
         (
             {"feedback": CLAUDE | {"model": "claude-9"}},
@@ -103,57 +101,19 @@ def changed(tmp_path, **changes):
             ["forbid_proofs leaves nothing of the producer ground_truth"],
         ),
         (
-            {
-                "ablations": {
-                    "a": {
-                        "arm": "fd",
-                        "main": "0.9",
-                        "variants": {"x": {"feedback.producer": "constant"}},
-                    }
-                }
-            },
+            {"arms": [FD | {"settings": {"feedback.producer": "constant"}}]},
             ["text is what the producer constant says"],
         ),
+        ({"arms": [FD | {"settings": {"distillation.alpha": 0.5}}]}, ["distillation.alpha"]),
         (
-            {"training__over_steps": None, "training__grpo_steps": 3},
-            ["over_steps is null", "leaves none of the 3"],
+            {"arms": [FD | {"settings": {"distillation.ema_alpha": 5}}]},
+            ["arms.fd", "distillation.ema_alpha", "less than or equal to 1"],
         ),
-        (
-            {
-                "ablations": {
-                    "a": {
-                        "arm": "fd",
-                        "main": "0.9",
-                        "variants": {"x": {"distillation.alpha": 0.5}},
-                    }
-                }
-            },
-            ["no setting 'distillation.alpha'"],
-        ),
-        (
-            {
-                "ablations": {
-                    "a": {
-                        "arm": "fd",
-                        "main": "0.9",
-                        "variants": {"x": {"distillation.ema_alpha": 5}},
-                    }
-                }
-            },
-            ["distillation.ema_alpha", "less than or equal to 1"],
-        ),
-        (
-            {"ablations": {"a": {"arm": "fd", "main": "0.9", "variants": {"0 9": {}, "0/9": {}}}}},
-            ["ablations.a", "the same"],
-        ),
-        (
-            {
-                "ablations": {
-                    "a": {"arm": "grpo", "main": "0.9", "variants": {"x": {}}, "after": "b"}
-                }
-            },
-            ["ablations.a", "after", "'b'"],
-        ),
+        ({"arms": [FD, FD]}, ["arms.fd", "two arms"]),
+        ({"arms": [FD, OVER | {"start": {"arm": "b", "step": 1}}]}, ["arms.over", "'b'"]),
+        ({"arms": [OVER | {"start": {"arm": "fd", "step": 1}}, FD]}, ["arms.over", "above it"]),
+        ({"arms": [FD, OVER | {"start": {"arm": "fd", "step": 5}}]}, ["arms.over", "step 5"]),
+        ({"arms": [FD | {"method": "rft"}], "rft": None}, ["arms.fd", "section rft"]),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(tmp_path, change, words):
@@ -188,24 +148,19 @@ def test_a_variant_is_the_profile_with_other_values_and_changes_nothing_of_it():
     assert profile.distillation.ema_alpha != 1.0
 
 
-def test_seeds_and_ablations_add_to_an_experiment_without_making_another_of_it(tmp_path):
-    more = {
-        "seeds": [0, 1],
-        "ablations": {
-            "a": {"arm": "fd", "main": "0.9", "variants": {"1": {"distillation.ema_alpha": 1.0}}}
-        },
-    }
+def test_seeds_and_arms_add_to_an_experiment_without_making_another_of_it(tmp_path):
+    more = {"seeds": [0, 1], "arms": [FD]}
     assert load_profile(changed(tmp_path, **more)).hash == load_profile("smoke").hash
-    assert load_profile(changed(tmp_path, training__fd_steps=7)).hash != load_profile("smoke").hash
+    assert load_profile(changed(tmp_path, grpo__samples=7)).hash != load_profile("smoke").hash
 
 
 def test_a_profile_that_extends_another_holds_what_differs(tmp_path):
     file = tmp_path / "mine.yaml"
-    file.write_text("extends: smoke\nname: mine\ntraining: {fd_steps: 7}\n")
+    file.write_text("extends: smoke\nname: mine\ntraining: {warmup_steps: 7}\n")
     mine, smoke = load_profile(file), load_profile("smoke")
     assert (
-        mine.training.fd_steps == 7
-        and mine.training.grpo_steps == smoke.training.grpo_steps
+        mine.training.warmup_steps == 7
+        and mine.training.max_grad_norm == smoke.training.max_grad_norm
         and mine.warmup == smoke.warmup
     )
     file.write_text(f"extends: {file}\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from fdcore import REPOSITORY
-from fdcore.experiment.arms import arm_of, main_arms, variants
+from fdcore.experiment.arms import arm_of
 from fdcore.experiment.shapes import Shape, shape_of
 from fdcore.feedback.claude import BATCH_DISCOUNT
 from fdcore.figures.papercurves import paper_curves
@@ -273,8 +273,8 @@ def disk_bytes(profile: Profile, shape: Shape) -> float:
         (3 if profile.model.lora else 4) * trained,
     )  # weights, two moments, and the EMA or the reference
     arms, on_the_way = (
-        len(main_arms(profile)),
-        len({*profile.training.fd_checkpoints, profile.training.fd_steps}),
+        len(profile.main_arms),
+        len(profile.kept_steps("fd")),
     )
     return (
         KEPT_CHECKPOINTS * (fd + (arms - 1) * grpo)
@@ -535,11 +535,7 @@ def _stage(
     """`STAGES`' row of a notebook without its number, with what the profile adds."""
     if name in ABLATIONS:
         arms = tuple(
-            arm
-            for ablation in ABLATIONS[name]
-            if ablation in profile.ablations
-            for arm in variants(profile, ablation).values()
-            if "/" in arm
+            arm.name for arm in profile.arms if arm.name.partition("/")[0] in ABLATIONS[name]
         )
         return (
             "the base model",
@@ -548,11 +544,11 @@ def _stage(
             tuple((arm, "test") for arm in arms),
         )
     reads, writes, arms, evaluations = STAGES.get(name, ("a finished run", (), (), ()))
-    if profile.rft and name == "figure_2_training_curves":
+    if "rft" in profile.main_arms and name == "figure_2_training_curves":
         arms = (*arms, "rft")
     if name == "figure_3_lemmas_and_pass_at_k":
         evaluations = tuple(
-            (arm, split) for split in ("test", "holdout") for arm in main_arms(profile)
+            (arm, split) for split in ("test", "holdout") for arm in profile.main_arms
         )
     return reads, writes, arms, evaluations
 
@@ -702,8 +698,7 @@ def _training(clock: Clock, folder: Path, arm: str) -> Work:
 
 
 def _evaluation(clock: Clock, folder: Path, arm: str, split: str) -> Work:
-    evaluation = clock.profile.evaluation
-    samples = evaluation.samples_of(arm, split)
+    samples = clock.profile.samples_of(arm, split)
     problems = _sizes(clock.profile)[split]
     attempts, at_once = problems * samples, max(1, clock.profile.sampler.max_batch // samples)
     seconds = -(-problems // at_once) * clock.sample(
@@ -777,7 +772,7 @@ def _measured(
 ) -> dict[str, float]:
     """What a run has recorded, over all its main arms' steps, of an attempt's tokens and, on CPUs, of speed, in the assumptions' units."""
     metrics, timing = (
-        [row for arm in main_arms(profile) for row in read_jsonl(folder / "arms" / arm / name)]
+        [row for arm in profile.main_arms for row in read_jsonl(folder / "arms" / arm / name)]
         for name in ("metrics.jsonl", "timing.jsonl")
     )
     if not metrics:

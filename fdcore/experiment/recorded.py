@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fdcore import REPOSITORY
-from fdcore.experiment.arms import Arm, arm_of, main_arms
+from fdcore.experiment.arms import Arm, arm_of
 from fdcore.profile import ADDED, TAKEN, Profile, load_profile
 from fdcore.records import (
     Feedback,
@@ -36,7 +36,8 @@ class RecordedRun:
         self.seed = seed
         self.folder = Path(out) if out else REPOSITORY / "runs" / f"{self.profile.name}-seed{seed}"
         self.figures = self.folder / "figures"
-        self._claim_folder()
+        if not self.shipped:  # records are read as they are
+            self._claim_folder()
         self._problems  # read at once: a missing or faulty problem file should not be found out hours later
 
     @property
@@ -128,7 +129,7 @@ class RecordedRun:
 
     @property
     def arms(self) -> list[str]:
-        return main_arms(self.profile)
+        return self.profile.main_arms
 
     def start_step(self, arm: str) -> int:
         """The Feedback Distillation step that an arm starts from; 0 for one that starts from the base."""
@@ -149,7 +150,7 @@ class RecordedRun:
 
     def _claim_arm(self, folder: Path, arm: str, plan: Arm) -> None:
         """A variant's folder belongs to its settings, which the hash of the run's profile leaves out."""
-        if arm in self.arms:
+        if arm in self.arms or self.shipped:
             return
         decisive = {
             name: value

@@ -31,7 +31,21 @@ from fdcore.worlds.problems import HEADER, ROOT, read_problems
 
 FEEDBACK = """1. Begin with `lean_write_file` and one short file that holds only the tactics, and keep the statement just as it is given.
 2. Compile the file with `lean_check_file` before the end, and read the first error of the compiler closely before the next try."""
+ARMS = [
+    {"name": "fd", "method": "fd", "steps": 3},
+    {"name": "grpo", "method": "grpo", "steps": 2},
+    *(
+        {
+            "name": f"grpo_from_fd_{step}",
+            "method": "grpo",
+            "steps": 1,
+            "start": {"arm": "fd", "step": step},
+        }
+        for step in (1, 2, 3)
+    ),
+]
 SIZES: dict[str, Any] = {
+    "arms": ARMS,
     "problems.train": 24,
     "problems.test": 8,
     "problems.holdout": 4,
@@ -41,10 +55,6 @@ SIZES: dict[str, Any] = {
     "sampler.max_batch": 64,
     "distillation.prompts": 8,
     "grpo.prompts": 2,
-    "training.fd_steps": 3,
-    "training.grpo_steps": 2,
-    "training.over_steps": 1,
-    "training.fd_checkpoints": (1, 2, 3),
     "training.checkpoint_every": 1,
     "evaluation.every": 2,
     "evaluation.during_problems": 4,

@@ -446,10 +446,7 @@ class Experiment(RecordedRun):
             folder=folder,
         )
         keep = (
-            {
-                step: self._fd_checkpoint(step, arm)
-                for step in {*profile.training.fd_checkpoints, plan.steps}
-            }
+            {step: self._fd_checkpoint(step, arm) for step in self.profile.kept_steps(arm)}
             if plan.method == "fd"
             else {}
         )
@@ -601,7 +598,7 @@ class Experiment(RecordedRun):
         ]  # both, once the processes are up
         if self._launched("share-evaluate", arm, *splits):
             return list(read_jsonl(path))
-        settings, model = self.profile.evaluation, self._load_to_sample(folder)
+        settings, model = self.profile, self._load_to_sample(folder)
         profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile
         count = settings.samples_of(arm, split)
         at_once = max(1, self.profile.sampler.max_batch // count)
@@ -689,7 +686,8 @@ class Experiment(RecordedRun):
         """(arm, step from the base, folder) of every model that the run has saved."""
         starts = {arm: self.start_step(arm) for arm in self.arms}
         found = {
-            ("FD", step): self._fd_checkpoint(step) for step in self.profile.training.fd_checkpoints
+            ("FD", step): self._fd_checkpoint(step)
+            for step in sorted(self.profile.kept_steps("fd"))
         }
         found |= {
             (label(arm, starts), starts[arm] + self.metrics(arm)[-1]["step"]): self.model_folder(

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from fdcore.experiment.arms import variants
 from fdcore.experiment.recorded import SHIPPED, RecordedRun
 from fdcore.profile import default_folder, load_profile, run_folders
 from fdcore.records import Feedback, Problem
@@ -62,20 +61,26 @@ class Study:
         """Evaluate an arm in every run: one row a seed and problem."""
         return [{"seed": run.seed, **row} for run in self.runs for row in run.evaluate(arm, split)]
 
-    def ablation(self, *names: str) -> Ablation:
-        """The variants of those of these ablations that the profile has, side by side with the arms as the profile has them."""
-        arms = {
-            label: arm
-            for name in names
-            if name in self.profile.ablations
-            for label, arm in variants(self.profile, name).items()
-        }
+    def compare(self, arms: dict[str, str]) -> Comparison:
+        """Those of these arms that the profile has, side by side, in one run.
+
+        Args:
+            arms: label -> name of an arm. Arms that the profile lacks are left out.
+
+        Returns:
+            All arms of the study's first run; of published records those of the run that has most
+            of them. No arms at all where the profile has none of the variants among them.
+        """
+        known = {arm.name for arm in self.profile.arms}
+        wanted = {label: arm for label, arm in arms.items() if arm in known}
         trained = [
-            {label: arm for label, arm in arms.items() if run.metrics(arm)} if run.shipped else arms
+            {label: arm for label, arm in wanted.items() if run.metrics(arm)}
+            if run.shipped
+            else wanted
             for run in self.runs
         ]
-        run, there = max(zip(self.runs, trained), key=lambda each: len(each[1]))
-        return Ablation(run, there if set(there.values()) - set(self.arms) else {})
+        run, there = max(zip(self.runs, trained), key=lambda pair: len(pair[1]))
+        return Comparison(run, there if set(there.values()) - set(self.arms) else {})
 
 
 def _opened(profile: str | Path, seed: int, folder: Path) -> RecordedRun:
@@ -87,8 +92,8 @@ def _opened(profile: str | Path, seed: int, folder: Path) -> RecordedRun:
     return Experiment(profile, seed, folder)
 
 
-class Ablation(NamedTuple):
-    """Variants of an arm, all of one run: the study's first, or of shipped records the first that has most of them."""
+class Comparison(NamedTuple):
+    """Arms of one run, side by side."""
 
     run: RecordedRun
     arms: dict[str, str]  # label -> arm

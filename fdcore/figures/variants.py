@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from fdcore.experiment.arms import variants
 from fdcore.experiment.evaluation import bootstrap_pass_at_k, pass_at_k_curve
 from fdcore.figures.papercurves import paper_curves
 from fdcore.figures.style import (
@@ -134,23 +133,18 @@ def variant_rows(metrics: dict[str, list[dict]], keys: Sequence[str]) -> list[di
     ]
 
 
-def settings_table(profile: Profile, *ablations: str) -> str:
-    """What each variant of these ablations changes, as a Markdown table; one sentence where the profile has none of them."""
-    found = [name for name in ablations if name in profile.ablations]
+def settings_table(profile: Profile, arms: dict[str, str]) -> str:
+    """What each arm changes in the profile, as a Markdown table.
+
+    Args:
+        arms: label -> name of an arm. Without arms the table is one sentence.
+    """
+    changes = {label: profile.arm(arm).settings for label, arm in arms.items()}
     rows = [
-        (label, changed)
-        for name in found
-        for label, changed in zip(
-            variants(profile, name), ({}, *profile.ablations[name].variants.values())
-        )
+        (label, ", ".join(f"`{key}` {value}" for key, value in settings.items()))
+        for label, settings in changes.items()
     ]
-    told = [
-        (
-            label,
-            ", ".join(f"`{key}` {value}" for key, value in changed.items()) or "as in the profile",
-        )
-        for label, changed in rows
-    ]
+    told = [(label, changed or "as in the profile") for label, changed in rows]
     return markdown_table(["variant", "settings"], told) if rows else NO_ABLATION
 
 

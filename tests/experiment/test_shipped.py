@@ -15,6 +15,9 @@ from fdcore.experiment.study import Study
 from fdcore.profile import PROFILES
 
 
+SPEEDS = {"alpha 0.90": "fd", "alpha 1.00": "teacher_speed/alpha_1.00"}
+
+
 @pytest.fixture
 def study(tmp_path):
     """A study of two seeds whose runs have a little of everything."""
@@ -75,9 +78,8 @@ def test_a_study_unpacked_from_records_answers_and_never_trains(study, tmp_path)
     assert again.evaluate("fd", "test") == [{"seed": s, "step": i} for s in (0, 1) for i in (0, 1)]
     assert again.train("grpo") == [] and again.first.shipped and not study.first.shipped
     assert (
-        again.ablation("teacher_speed").arms
-        == {"alpha 0.90": "fd", "alpha 1.00": "teacher_speed/alpha_1.00"}
-        and again.ablation("constant").arms == {}
+        again.compare(SPEEDS).arms == SPEEDS
+        and again.compare({"critique": "fd", "Think": "constant/Think"}).arms == {}
     )
     with pytest.raises(ValueError, match="no arm 'ppo'"):
         again.train("ppo")
@@ -110,9 +112,9 @@ def test_an_ablation_is_read_from_the_shipped_run_that_has_it(study, tmp_path):
     again = Study(tmp_path / "two.yaml", out=tmp_path / "again")
     assert {
         label: {row["seed"] for row in rows}
-        for label, rows in again.ablation("teacher_speed").train().items()
+        for label, rows in again.compare(SPEEDS).train().items()
     } == {"alpha 0.90": {1}, "alpha 1.00": {1}}
-    assert again.ablation("constant").run is again.first
+    assert again.compare({"critique": "fd", "a": "constant/Think"}).run is again.first
 
 
 def test_drawing_anew_keeps_the_runs_provenance(study, tmp_path):

@@ -246,7 +246,7 @@ def run(tmp_path_factory, chat, model) -> Experiment:
     save_model(
         model,
         chat.tokenizer,
-        folder / f"model-step-{load_profile('smoke').training.fd_checkpoints[0]:06d}",
+        folder / f"model-step-{min(load_profile('smoke').kept_steps('fd')):06d}",
     )
     (folder / "trajectories.jsonl").write_text("".join(rows), encoding="utf-8")
     (folder / "feedback.jsonl").write_text("".join(advice), encoding="utf-8")

@@ -28,12 +28,12 @@ def micro(tmp_path_factory):
     settings["grpo"] |= {"prompts": 3, "samples": 2}
     settings["episode"]["max_response_tokens"] = 120
     settings["evaluation"] |= {"every": 2, "during_problems": 2}
-    settings["training"] |= {
-        "fd_steps": 4,
-        "grpo_steps": 4,
-        "checkpoint_every": 2,
-        "fd_checkpoints": [1, 2, 4],
-    }
+    settings["training"]["checkpoint_every"] = 2
+    settings["arms"] = [{"name": name, "method": name, "steps": 4} for name in ("fd", "grpo")]
+    settings["arms"] += [
+        {"name": f"over_{step}", "method": "grpo", "steps": 1, "start": {"arm": "fd", "step": step}}
+        for step in (1, 2)
+    ]
     path = tmp_path_factory.mktemp("profile") / "micro.yaml"
     path.write_text(yaml.safe_dump(settings))
     return path
