@@ -219,10 +219,11 @@ def judge(
 @app.command()
 def build() -> None:
     """Compile what changed of the core library."""
-    from fdcore.lean.toolchain import LeanUnavailable, LibraryError, build_library
+    from fdcore.lean.library import LibraryError, core_library
+    from fdcore.lean.toolchain import LeanUnavailable
 
     try:
-        print(build_library())
+        print(core_library().path[0])
     except (LeanUnavailable, LibraryError) as error:
         _stop(str(error), 1)
 

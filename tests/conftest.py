@@ -21,12 +21,12 @@ if os.environ.get("PYTEST_XDIST_WORKER"):
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled core library: the folder for LEAN_PATH. Workers build it one after the other, so the first does the work."""
-    from fdcore.lean.toolchain import build_library
+def library(tmp_path_factory: pytest.TempPathFactory):
+    """The core library. Workers build it one after the other, so the first does the work."""
+    from fdcore.lean.library import core_library
 
     with FileLock(tmp_path_factory.getbasetemp().parent / "library.lock"):
-        return build_library()
+        return core_library()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ from typing import Literal
 from fdcore import REPOSITORY
 from fdcore.experiment import plan, plantables
 from fdcore.experiment.shapes import shape_of
-from fdcore.lean import lake
+from fdcore.lean.library import PROJECT, mathlib_library, pinned_release
 from fdcore.profile import DataFile, Profile
 from fdcore.records import Problem, Record
 
@@ -114,7 +114,10 @@ def _checks(profile: Profile, folder: Path) -> list[tuple[str, Callable[[], str]
     if profile.lean.library == "mathlib":
         found += [
             ("elan and Lake", elan),
-            ("Mathlib", lambda: f"{lake.check_mathlib().release}, compiled"),
+            (
+                "Mathlib",
+                lambda: f"{pinned_release().tag}, {len(mathlib_library().path)} folders compiled",
+            ),
         ]
     found.append(("Lean judges a theorem", lambda: judge(profile)))
     found += [
@@ -335,19 +338,19 @@ def sandbox(profile: Profile) -> str:
 
 
 def elan() -> str:
-    wanted = lake.pins()
+    wanted = pinned_release()
     if not shutil.which("lake"):
         raise Missing(
             "no lake on PATH",
             "install elan (https://lean-lang.org/install), then `lake exe cache get` in lean_project",
         )
     done = subprocess.run(
-        ["lake", "env", "lean", "--version"], cwd=lake.PROJECT, capture_output=True, text=True
+        ["lake", "env", "lean", "--version"], cwd=PROJECT, capture_output=True, text=True
     )
     version = re.search(r"version (\d+\.\d+\.\d+)", done.stdout)
-    if not version or f"v{version[1]}" != wanted.lean:
+    if not version or f"v{version[1]}" != wanted.tag:
         raise Missing(
-            f"lean_project asks for Lean {wanted.lean}, `lake env lean` gives {version[1] if version else 'nothing'}",
+            f"lean_project asks for Lean {wanted.tag}, `lake env lean` gives {version[1] if version else 'nothing'}",
             "run lake through elan: no other Lean before ~/.elan/bin on PATH",
         )
     return f"Lean {version[1]}"

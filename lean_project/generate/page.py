@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fdcore import REPOSITORY
-from fdcore.lean.toolchain import declared, modules
+from fdcore.lean.library import declared_theorems, find_modules
 from fdcore.records import Problem, write_text
 from fdcore.worlds.problems import (
     AUTOMATIC,
@@ -26,7 +26,7 @@ from fdcore.worlds.problems import (
 )
 from lean_project.generate.generate import Judge
 
-TESTS = REPOSITORY / "tests" / "test_library.py"
+TESTS = REPOSITORY / "tests" / "lean" / "test_library.py"
 SPLITS = ("train", "test", "holdout")
 GENERATED = ("Fd.Syntax", "Fd.Unexpand")  # by generate_syntax.py
 KINDS = {"definitions": "def|abbrev|instance", "types and classes": "inductive|structure|class"}
@@ -60,7 +60,7 @@ def share(part: int, whole: int) -> str:
 
 def declarations() -> str:
     rows = []
-    for name, path in modules().items():
+    for name, path in find_modules().items():
         source = path.read_text(encoding="utf-8")
         if name not in GENERATED and name != "Fd":
             before = r"^(?:@\[[^\]]*\] *)*(?:(?:protected|private|noncomputable) )*"
@@ -68,7 +68,7 @@ def declarations() -> str:
                 len(re.findall(rf"{before}(?:{words})\b", source, re.MULTILINE))
                 for words in KINDS.values()
             ]
-            rows.append((f"`{name}`", len(declared(source)), *counts))
+            rows.append((f"`{name}`", len(declared_theorems(path)), *counts))
     total = ("in all", *(sum(row[i] for row in rows) for i in (1, 2, 3)))
     return "## Declarations by module\n\n" + table(
         ("module", "theorems with a docstring", *KINDS), [*rows, total]

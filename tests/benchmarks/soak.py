@@ -14,11 +14,13 @@ import time
 
 import psutil
 
+from fdcore.lean.library import core_library
 from fdcore.lean.verifier import Verifier
 from fdcore.records import Problem
 from tests.attacks import COMM, FALSE, FAMILIES, HEADER, HONEST
 
 SETTINGS = dict(
+    library=core_library(),
     header=HEADER,
     axioms=("propext", "Quot.sound", "Classical.choice"),
     timeout_seconds=3,

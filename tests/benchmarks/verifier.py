@@ -11,11 +11,9 @@ statement is elaborated once.
 """
 
 import argparse
-import json
 import os
 import random
 import statistics
-import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from fdcore.lean.toolchain import build_library, find_toolchain
+from fdcore.lean.library import core_library
 from fdcore.lean.verifier import Verifier
 from fdcore.profile import load_profile
 from fdcore.worlds.problems import ROOT, read_problems
@@ -35,7 +33,7 @@ parser.add_argument("--workers", type=int, default=3)
 parser.add_argument("--rounds", type=int, default=4)
 arguments = parser.parse_args()
 
-lean, toolchain, library = load_profile("tiny").lean, find_toolchain(), build_library()
+lean, library = load_profile("tiny").lean, core_library()
 random_ = random.Random(0)
 solved = [
     p
@@ -72,11 +70,9 @@ def fresh(pair) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "Main.lean"
         path.write_text(f"{lean.header}{source}\n#print axioms {problem.name}\n")
-        command = [*toolchain.argv, "--json", f"-DmaxHeartbeats={lean.heartbeats}", str(path)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=toolchain.env | {"LEAN_PATH": str(library)}
+        rows, done = library.toolchain.run(
+            path, f"-DmaxHeartbeats={lean.heartbeats}", path=library.path
         )
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
     return done.returncode == 0 and not any(
         row["severity"] == "error" or "sorry" in row["data"] for row in rows
     )
@@ -108,6 +104,7 @@ def callers(check, part) -> tuple[list[bool], list[float]]:
 
 
 verifier = Verifier(
+    library,
     header=lean.header,
     axioms=lean.axioms,
     timeout_seconds=lean.timeout_seconds,

@@ -1,22 +1,14 @@
 """The core library feels like ordinary Lean 4: every tactic proves something, fails in plain words, and nothing rests on a hidden axiom."""
 
 import itertools
-import json
 import re
 import subprocess
 import sys
 
 import pytest
 
-from fdcore.lean.toolchain import (
-    LIBRARY_ROOT,
-    PROJECT,
-    build_library,
-    declared,
-    find_toolchain,
-    library_theorems,
-    modules,
-)
+from fdcore.lean.library import PROJECT, core_library, declared_theorems, find_modules
+from lean_project.generate.facts import print_theorems
 
 HEADER = "prelude\nimport Fd\n\n"
 SETTING = "section\nvariable (p q r : Prop) (a b c n : Nat) (x y z : Int) {G : Type} [Group G] (g h' k' : G)\n"
@@ -26,18 +18,9 @@ def lean(body, folder):
     """Lean's messages on a file with the library's header: [(severity, line in the body, text)]."""
     path = folder / "Test.lean"
     path.write_text(HEADER + body, encoding="utf-8")
-    toolchain = find_toolchain()
-    done = subprocess.run(
-        [*toolchain.argv, "--json", str(path)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**toolchain.env, "LEAN_PATH": str(build_library(log=lambda _: None))},
-    )
-    return [
-        (m["severity"], m["pos"]["line"] - HEADER.count("\n"), m["data"])
-        for m in map(json.loads, done.stdout.splitlines())
-    ]
+    library = core_library()
+    messages, _ = library.toolchain.run(path, path=library.path)
+    return [(m["severity"], m["pos"]["line"] - HEADER.count("\n"), m["data"]) for m in messages]
 
 
 # One proof for each tactic or form of it. The tactic's name is the key.
@@ -339,7 +322,7 @@ def test_what_a_model_must_not_do_is_seen_by_lean(tmp_path):
 
 
 def test_every_theorem_rests_on_the_three_axioms_at_most(tmp_path):
-    names = list(library_theorems())
+    names = sorted(core_library().theorem_names)
     said = [
         text for _, _, text in lean("".join(f"#print axioms {name}\n" for name in names), tmp_path)
     ]
@@ -353,7 +336,7 @@ def test_every_theorem_rests_on_the_three_axioms_at_most(tmp_path):
 
 
 def test_the_sources_contain_no_sorry_and_no_axiom_outside_the_core():
-    for name, path in modules().items():
+    for name, path in find_modules().items():
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\bsorry\b", text), name
         if name not in ("Fd.Basis", "Fd.Syntax", "Fd.Core", "Fd.Unexpand"):
@@ -361,15 +344,17 @@ def test_the_sources_contain_no_sorry_and_no_axiom_outside_the_core():
 
 
 def test_theorems_come_with_one_line_of_explanation():
-    for name, path in modules().items():
+    for name, path in find_modules().items():
         if name in ("Fd.Basis", "Fd.Internal", "Fd.AC", "Fd.Omega"):
             continue  # what Lean's own tactics ask for
         text = path.read_text(encoding="utf-8")
         all_of_them = re.findall(
-            r"^(?:@\[[^\]]*\] )?(?:protected )?theorem (\S+)", text, re.MULTILINE
+            r"^(?:@\[[^\]]*\] )?(?:protected )?theorem «?([^\s»]+)", text, re.MULTILINE
         )
         without = set(all_of_them) - {
-            each.removeprefix(space) for each in declared(text) for space in _prefixes(each)
+            each.removeprefix(space)
+            for each in declared_theorems(path)
+            for space in _prefixes(each)
         }
         assert [each for each in without if not re.search(r"\.go|subNatNat", each)] == [], (
             name
@@ -395,7 +380,7 @@ def _prefixes(name):
     ],
 )
 def test_theorems_are_listed_as_lean_prints_them(name, type_):
-    assert library_theorems()[name].replace("u_1", "u") == type_
+    assert print_theorems()[name].replace("u_1", "u") == type_
 
 
 # -- soundness: what the kernel computes by name -------------------------------------------------------------------------
@@ -422,7 +407,7 @@ NUMBERS = [0, 1, 2, 3, 7, 8, 13]
 def twins():
     """Renamed copies of the Nat operations, made from the library's sources, so that the kernel has to compute them as they are written."""
     source = "".join(
-        (LIBRARY_ROOT / name).read_text(encoding="utf-8") for name in ("Basis.lean", "Data.lean")
+        (PROJECT / "Fd" / name).read_text(encoding="utf-8") for name in ("Basis.lean", "Data.lean")
     )
     found = {}
     for match in re.finditer(
@@ -532,7 +517,7 @@ def test_different_strings_cannot_be_proved_equal(tmp_path):
 
 
 def test_the_registry_is_what_the_generator_writes(tmp_path):
-    if find_toolchain().kind != "pypi":
+    if core_library().toolchain.shared is None:
         pytest.skip("the generator reads the shared library of the PyPI wheel")
     script = tmp_path / "generate_syntax.py"
     script.write_text(
@@ -542,5 +527,5 @@ def test_the_registry_is_what_the_generator_writes(tmp_path):
     subprocess.run([sys.executable, str(script)], check=True, capture_output=True)
     for name in ("Syntax.lean", "Unexpand.lean"):
         assert (tmp_path / "Fd" / name).read_text(encoding="utf-8") == (
-            LIBRARY_ROOT / name
+            PROJECT / "Fd" / name
         ).read_text(encoding="utf-8")

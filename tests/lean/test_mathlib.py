@@ -1,18 +1,14 @@
-"""Mathlib mode: what is looked for in a Lake project, and the same verdicts with a project as without. The PyPI Lean stands in for elan's."""
+"""The same verdicts over Mathlib as over the core library. The PyPI Lean stands in for elan's."""
 
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from fdcore.lean.mathlib import find_mathlib
+from fdcore.lean.library import Library, mathlib_library
 from fdcore.lean.screen import screen
-from fdcore.lean.toolchain import LeanUnavailable, find_toolchain
 from fdcore.lean.verifier import (
     Verifier,
     _Bench,
@@ -25,6 +21,7 @@ from fdcore.lean.verifier import (
 )
 from fdcore.records import Problem
 from tests.attacks import COMM, FAMILIES, HONEST
+from tests.lean.test_open_library import make_mathlib_project
 
 HEADER = "prelude\nimport Mathlib\n\nset_option maxHeartbeats 20000\n\nopen Nat\n\n"
 SETTINGS = dict(
@@ -45,45 +42,18 @@ WORKBOOK = [
 ]
 
 
-@pytest.fixture(params=["lib/lean", "lib"])
-def project(request, library, tmp_path, monkeypatch) -> Path:
-    """A Lake project as `lake exe cache get` leaves it, new and old layout, whose Mathlib is the core library; and a `lean` on PATH."""
-    folder, toolchain = tmp_path / "project", find_toolchain()
-    mathlib = folder / ".lake/packages/mathlib"
-    compiled = mathlib / ".lake/build" / request.param
-    compiled.mkdir(parents=True)
-    (folder / "lakefile.toml").write_text('name = "x"\n')
-    (folder / "lake-manifest.json").write_text("{}")
-    for each in (folder, mathlib):
-        (each / "lean-toolchain").write_text(f"leanprover/lean4:v{toolchain.version}\n")
-    (mathlib / "Mathlib.lean").write_text("prelude\nimport Fd\n")
-    batteries = (
-        folder / ".lake/packages/batteries/.lake/build" / request.param
-    )  # another package, found beside Mathlib
-    batteries.parent.mkdir(parents=True)
-    batteries.symlink_to(library)
-    environment = toolchain.env | {"LEAN_PATH": str(library)}
-    subprocess.run(
-        [*toolchain.argv, "-o", str(compiled / "Mathlib.olean"), str(mathlib / "Mathlib.lean")],
-        env=environment,
-        cwd="/",
-        check=True,
-    )
-    (tmp_path / "bin").mkdir()
-    lean = tmp_path / "bin/lean"
-    lean.write_text("#!/bin/sh\nexec " + shlex.join(toolchain.argv) + ' "$@"\n')
-    lean.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{lean.parent}{os.pathsep}{os.environ['PATH']}")
-    return folder
+@pytest.fixture
+def mathlib(library, tmp_path, monkeypatch) -> Library:
+    return mathlib_library(make_mathlib_project(tmp_path, library, monkeypatch))
 
 
 def problem(header: str = HEADER, statement: str = OPEN) -> Problem:
     return Problem(id="p", header=header, statement=statement, split="train")
 
 
-def test_verdicts_in_a_lake_project(project):
+def test_verdicts_in_a_lake_project(mathlib):
     mine = COMM.replace("Nat", "ℕℕ")
-    with Verifier(**SETTINGS, project=project) as verifier:
+    with Verifier(mathlib, **SETTINGS) as verifier:
         bench = verifier._all[0]
         assert (bench.elaborator, bench.judged) == (None, None) and bench.server is not None
         attacks = [
@@ -125,9 +95,9 @@ def test_verdicts_in_a_lake_project(project):
         )  # the header is held
 
 
-def test_a_problem_is_judged_under_its_own_header(project):
+def test_a_problem_is_judged_under_its_own_header(mathlib):
     """`open Nat` makes `succ_le_of_lt` known; without it the same proof fails."""
-    with Verifier(**SETTINGS, project=project) as verifier:
+    with Verifier(mathlib, **SETTINGS) as verifier:
         source = OPEN + "\n  exact succ_le_of_lt h\n"
         closed, opened = (
             problem("prelude\nimport Mathlib\nset_option maxHeartbeats 0\nopen Function\n"),
@@ -157,63 +127,6 @@ def test_a_header_keeps_the_verifiers_imports_and_limits():
         "import Mathlib\nimport Aesop\n",
         "\nset_option maxHeartbeats 400000\n\nopen Nat\n\n",
     )
-
-
-@pytest.mark.parametrize(
-    "spoil, says",
-    [
-        (
-            lambda folder: (folder / "lakefile.toml").unlink(),
-            "is no Lake project: it needs a lakefile.toml .*lean-toolchain",
-        ),
-        (lambda folder: (folder / "lean-toolchain").unlink(), "is no Lake project"),
-        (
-            lambda folder: next(
-                folder.glob(".lake/packages/mathlib/.lake/build/**/Mathlib.olean")
-            ).unlink(),
-            "Mathlib is not built in .*lake exe cache get",
-        ),
-        (
-            lambda folder: (folder / ".lake/packages/mathlib/lean-toolchain").write_text(
-                "leanprover/lean4:v4.9.0-rc1\n"
-            ),
-            "asks for Lean v4.35.* and Mathlib .* for v4.9.0-rc1; set the same",
-        ),
-        (
-            lambda folder: [
-                f.write_text("leanprover/lean4:v4.15.0\n")
-                for f in (
-                    folder / "lean-toolchain",
-                    folder / ".lake/packages/mathlib/lean-toolchain",
-                )
-            ],
-            "asks for Lean v4.15.0, but .* is 4.35",
-        ),
-    ],
-)
-def test_what_is_missing_is_one_line(project, spoil, says):
-    find_mathlib(project)
-    spoil(project)
-    with pytest.raises(LeanUnavailable, match=says) as raised:
-        find_mathlib(project)
-    assert "\n" not in str(raised.value)
-
-
-def test_without_elan_the_message_says_so(project, monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(LeanUnavailable, match="no lean on PATH; install Lean with elan"):
-        find_mathlib(project)
-
-
-def test_the_cache_forgets_when_the_project_moves_to_other_revisions(project):
-    before = find_mathlib(project)
-    assert (
-        before == find_mathlib(project)
-        and before.path[0].parts[-5:][0] != "batteries"
-        and len(before.path) == 2
-    )
-    (project / "lake-manifest.json").write_text('{"rev": "other"}')
-    assert find_mathlib(project).identity != before.identity
 
 
 @pytest.mark.parametrize("row", WORKBOOK, ids=[row["name"] for row in WORKBOOK])

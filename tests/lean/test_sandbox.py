@@ -166,19 +166,16 @@ def test_a_keeper_that_was_killed_is_started_again_and_closing_leaves_no_process
 
 
 def test_lean_runs_in_it_with_and_without_the_library_loaded(library, tmp_path):
-    from fdcore.lean.toolchain import find_toolchain
-    from fdcore.lean.verifier import _shared_library
-
-    toolchain, said = find_toolchain(), set()
+    toolchain, said = library.toolchain, set()
     (tmp_path / "A.lean").write_text(
         "prelude\nimport Fd\n\ntheorem t : 1 + 1 = 2 := rfl\n#print axioms t\n"
     )
-    for loaded in {None, _shared_library(toolchain)}:
+    for loaded in {None, toolchain.shared}:
         one = Sandbox(list(toolchain.argv), library=loaded, folder=tmp_path)
         done = one.run(
             ["--json", "A.lean"],
             folder=tmp_path,
-            **LIMITS | {"env": toolchain.env | {"LEAN_PATH": str(library)}},
+            **LIMITS | {"env": toolchain.env | {"LEAN_PATH": str(library.path[0])}},
         )
         one.close()
         assert (done.code, done.reason) == (0, "exit"), done.stderr

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fdcore.lean.host import Elaborator
+from fdcore.lean.library import core_library
 from fdcore.lean.olean import UNREADABLE, Olean, OleanError, Terms
 from fdcore.lean.process import WarmLean
 from fdcore.lean.screen import declares, screen, tokens
-from fdcore.lean.toolchain import find_toolchain
 from fdcore.lean.verifier import (
     StatementError,
     Verifier,
@@ -40,6 +40,7 @@ from tests.benchmarks.soak import soak
 
 HEADER = "prelude\nimport Fd\n\n"
 SETTINGS = dict(
+    library=core_library(),
     header=HEADER,
     axioms=("propext", "Quot.sound", "Classical.choice"),
     timeout_seconds=20,
@@ -510,10 +511,10 @@ def test_a_file_read_as_an_edit_of_its_statement_gets_the_words_that_it_gets_by_
 def test_the_official_server_says_the_same_as_the_frontend_called_directly(
     verifier, library, tmp_path
 ):
-    toolchain, bench = find_toolchain(), verifier._all[0]
+    toolchain, bench = library.toolchain, verifier._all[0]
     server = WarmLean(
         list(toolchain.argv),
-        dict(toolchain.env) | {"LEAN_PATH": str(library)},
+        dict(toolchain.env) | {"LEAN_PATH": str(library.path[0])},
         split_imports(HEADER)[0],
         tmp_path / "server",
         heartbeats=20000,
@@ -723,7 +724,11 @@ def test_the_check_command_takes_a_whole_file_or_a_tactic_block(tmp_path, proof,
     verdict, found = check_command(
         statement,
         written,
-        **{k: v for k, v in SETTINGS.items() if k not in ("header", "cache_dir", "workers")},
+        **{
+            k: v
+            for k, v in SETTINGS.items()
+            if k not in ("library", "header", "cache_dir", "workers")
+        },
     )
     assert (found, verdict.verified) == (code, code == 0), verdict
 

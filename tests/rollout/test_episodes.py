@@ -5,7 +5,6 @@ The policy here is a script (fixed turns in place of a model); tools, tokenizer 
 
 import pytest
 
-from fdcore.lean.toolchain import LIBRARY_ROOT
 from fdcore.lean.verifier import Verifier
 from fdcore.profile import load_profile
 from fdcore.records import Problem
@@ -63,6 +62,7 @@ def chat():
 @pytest.fixture(scope="module")
 def verifier(library, tmp_path_factory):
     with Verifier(
+        library,
         header=HEADER,
         axioms=["propext"],
         timeout_seconds=20,
@@ -75,13 +75,13 @@ def verifier(library, tmp_path_factory):
 
 
 @pytest.fixture
-def play(chat, verifier):
+def play(chat, verifier, library):
     def run(*turns, **limits):
         script = Script(chat, turns)
         limits = load_profile("smoke").episode.model_copy(
             update={"max_response_tokens": 2000, "max_prompt_tokens": 4000, **limits}
         )
-        tools = lambda problem: Tools(problem, verifier, library=LIBRARY_ROOT, output_chars=200)
+        tools = lambda problem: Tools(problem, verifier, library=library, output_chars=200)
         (trajectory,) = rollout(
             [PROBLEM],
             [7],

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdcore.lean.toolchain import LIBRARY_ROOT
+from fdcore.lean.library import core_library
 from fdcore.lean.verifier import Verifier
 from fdcore.records import LeanMessage, Problem, ToolCall, Verdict
 from fdcore.rollout.tools import PendingCheck, ToolError, Tools, parse_call, report
 
 HEADER = "prelude\nimport Fd\n\n"
+LIBRARY = core_library()
 PROBLEM = Problem(
     id="p", header=HEADER, statement="theorem t (a b : Nat) : a + b = b + a := by", split="train"
 )
@@ -22,6 +23,7 @@ PROBLEM = Problem(
 @pytest.fixture(scope="module")
 def verifier():
     with Verifier(
+        core_library(),
         header=HEADER,
         axioms=("propext",),
         timeout_seconds=20,
@@ -35,7 +37,7 @@ def verifier():
 
 @pytest.fixture
 def tools(verifier):
-    return Tools(PROBLEM, verifier, library=LIBRARY_ROOT, output_chars=400)
+    return Tools(PROBLEM, verifier, library=LIBRARY, output_chars=400)
 
 
 def raw(name: str, **arguments) -> str:
@@ -103,7 +105,7 @@ def test_each_file_is_kept_and_the_last_one_written_is_judged(tools):
         set(tools.files) == {"A.lean", "b/B.lean"}
         and tools.last_source == PROBLEM.statement + "\n  -- A.lean"
     )
-    assert Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=100).last_source is None
+    assert Tools(PROBLEM, library=LIBRARY, output_chars=100).last_source is None
 
 
 def test_a_check_is_handed_back_and_finished_with_its_verdict(tools):
@@ -122,7 +124,7 @@ def test_a_check_is_handed_back_and_finished_with_its_verdict(tools):
 
 
 def test_an_answer_is_cut_at_the_limit():
-    short = Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=40)
+    short = Tools(PROBLEM, library=LIBRARY, output_chars=40)
     messages = tuple(
         LeanMessage(severity="error", line=i, column=0, text="long " * 50) for i in range(9)
     )
@@ -179,7 +181,7 @@ def test_a_search_gives_statements_under_their_full_names(tools):
 
 def test_a_search_gives_at_most_five_lines_and_statements_come_first(tools):
     lines = (
-        Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=4000)
+        Tools(PROBLEM, library=LIBRARY, output_chars=4000)
         .call(raw("rg_in_mathlib", pattern="reverse"))
         .output.splitlines()
     )
@@ -195,7 +197,7 @@ def test_a_search_for_a_full_name_shows_it_first(tools, pattern):
 
 
 def test_a_search_for_the_end_of_a_name_shows_what_is_named_so_before_longer_names():
-    wide = Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=4000)
+    wide = Tools(PROBLEM, library=LIBRARY, output_chars=4000)
     names = [
         line.split()[2]
         for line in wide.call(raw("rg_in_mathlib", pattern="mul_pos")).output.splitlines()
@@ -206,7 +208,7 @@ def test_a_search_for_the_end_of_a_name_shows_what_is_named_so_before_longer_nam
 
 
 def test_a_search_that_is_no_name_shows_short_statements_first():
-    wide = Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=4000)
+    wide = Tools(PROBLEM, library=LIBRARY, output_chars=4000)
     lines = wide.call(raw("rg_in_mathlib", pattern="gcd.*∣")).output.splitlines()
     assert [len(line) for line in lines] == sorted(
         len(line) for line in lines
@@ -220,11 +222,11 @@ def test_a_search_can_be_kept_to_some_files(tools):
 
 
 def test_a_search_never_shows_the_generated_syntax_or_a_path_outside(tools):
-    wide = Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=4000)
+    wide = Tools(PROBLEM, library=LIBRARY, output_chars=4000)
     for pattern in (".", "parser", "lean_nat"):
         for arguments in ({}, {"glob": "*.lean"}, {"glob": "Syntax.lean"}):
             output = wide.call(raw("rg_in_mathlib", pattern=pattern, **arguments)).output
-            assert "Syntax.lean:" not in output and str(LIBRARY_ROOT.parent) not in output
+            assert "Syntax.lean:" not in output and str(LIBRARY.sources.parent) not in output
 
 
 @pytest.mark.parametrize("pattern", ["--files", "-e", "--pre=sh", "-"])
@@ -280,7 +282,7 @@ def test_a_line_break_inside_a_string_is_understood():
     )
 )
 def test_any_text_as_a_call_has_an_answer(text):
-    done = Tools(PROBLEM, library=LIBRARY_ROOT, output_chars=100).begin(text)
+    done = Tools(PROBLEM, library=LIBRARY, output_chars=100).begin(text)
     assert isinstance(done, ToolCall) and len(done.output) <= 100
     done.model_dump_json().encode()
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from fdcore import REPOSITORY
-from fdcore.lean.toolchain import library_theorems, module_of
+from fdcore.lean.library import core_library
 from fdcore.records import Problem
 from fdcore.worlds.problems import (
     AUTOMATIC,
@@ -21,7 +21,7 @@ from fdcore.worlds.problems import (
 )
 from lean_project.generate import generate as generator
 from lean_project.generate import page as library_page
-from lean_project.generate.facts import normal_form
+from lean_project.generate.facts import find_theorem_modules, normal_form
 from lean_project.generate.families import FAMILIES
 from lean_project.generate.generate import drafts, effort, even, grade, length, library_facts
 
@@ -84,16 +84,19 @@ def test_many_problems_need_an_unknown_lemma(sets, split):
 
 def test_lemmas_are_library_theorems_from_many_modules_and_each_has_its_problems(sets):
     known, unknown = partition()
-    assert not known & unknown and len({module_of()[name] for name in known | unknown}) >= 15
+    assert (
+        not known & unknown
+        and len({find_theorem_modules()[name] for name in known | unknown}) >= 15
+    )
     assert {
         lemma
         for name in ("train", "test", "warmup")
         for problem in sets[name]
         for lemma in problem.lemmas
     } <= known | unknown
-    assert {lemma for problem in sets["holdout"] for lemma in problem.lemmas} <= set(
-        library_theorems()
-    )
+    assert {
+        lemma for problem in sets["holdout"] for lemma in problem.lemmas
+    } <= core_library().theorem_names
     used = Counter(lemma for problem in sets["train"] for lemma in problem.lemmas)
     assert sum(used.values()) / len(used) >= 50
 
@@ -268,7 +271,7 @@ def test_a_seed_makes_the_same_drafts():
 
 
 def test_what_lean_answered_is_not_asked_again(library, tmp_path, monkeypatch):
-    monkeypatch.setattr(generator, "BUILD", tmp_path)
+    monkeypatch.setenv("FD_CACHE", str(tmp_path))
     pairs = [
         ("theorem t (a b : Nat) : a + b = b + a := by", " omega"),
         ("theorem t (a b : Nat) : a * b = b * a := by", " omega"),

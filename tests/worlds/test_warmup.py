@@ -7,7 +7,7 @@ import torch
 
 from fdcore.experiment.run import Experiment
 from fdcore.feedback.form import form_errors
-from fdcore.lean.toolchain import library_theorems
+from fdcore.lean.library import core_library
 from fdcore.profile import load_profile
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
@@ -69,7 +69,7 @@ def test_what_is_written_after_feedback_is_what_the_feedback_names(world):
             "lean_write_file",
             "rg_in_mathlib",
         }
-        named = {name for name in named if name in library_theorems()}
+        named = {name for name in named if name in core_library().theorem_names}
         assert all(uses(trace.turns[0].text, name) for name in named), (
             trace.feedback,
             trace.turns[0].text,
