@@ -14,8 +14,6 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from fdcore.lean.source import SourceError, theorem_name
-
 
 class Record(BaseModel):
     """Base of all records: immutable, and an unknown field is an error."""
@@ -45,14 +43,6 @@ class Problem(Record):
         if not re.search(r":=\s*by$", value):
             raise ValueError("a statement must end in ':= by'")
         return value
-
-    @property
-    def name(self) -> str:
-        """The declared theorem's name, as written."""
-        try:
-            return theorem_name(self.statement)
-        except SourceError as error:
-            raise ValueError(f"problem {self.id}: {error}") from None
 
 
 class LeanMessage(Record):

@@ -375,7 +375,7 @@ def judge(profile: Profile) -> str:
             f"a right proof is {good.status}, a wrong one {bad.status}: {good.detail or [m.text for m in good.messages[:1]]}",
             "run ./run_all.sh --test; the verifier is not to be trusted here",
         )
-    return f"{problem.name}: verified in {good.seconds:.1f} s; a wrong proof is not"
+    return f"{problem.id}: verified in {good.seconds:.1f} s; a wrong proof is not"
 
 
 # -- model, problems, feedback ---------------------------------------------------------------------------------------

@@ -284,7 +284,10 @@ def mathlib_library(project: Path = PROJECT) -> Library:
     Raises:
         LeanUnavailable: the pinned Mathlib or its Lean is not here; the message says what to do.
     """
-    release, package = pinned_release(project), project / ".lake" / "packages" / "mathlib"
+    release, lean = pinned_release(project), shutil.which("lean")
+    if lean is None:
+        raise LeanUnavailable(f"Mathlib needs Lean from elan, and no lean is on PATH; {ELAN}")
+    package = project / ".lake" / "packages" / "mathlib"
     if not package.is_dir():
         raise LeanUnavailable(f"Mathlib {release.tag} is not in {package}; {GET} {project}")
     commit = _checked_out(package)
@@ -298,9 +301,6 @@ def mathlib_library(project: Path = PROJECT) -> Library:
     module = _compiled(package) / "Mathlib.olean"
     if not module.is_file():
         raise LeanUnavailable(f"Mathlib in {package} is not compiled; {GET} {project}")
-    lean = shutil.which("lean")
-    if lean is None:
-        raise LeanUnavailable(f"Mathlib needs Lean from elan, and no lean is on PATH; {ELAN}")
     toolchain = elan_toolchain(lean, project)
     if toolchain.version != release.tag.lstrip("v").partition("-")[0]:
         raise LeanUnavailable(

@@ -41,6 +41,7 @@ from fdcore.lean.library import Library, core_library
 from fdcore.lean.process import RawMessage, WarmLean, WarmLeanFailed, WarmLeanLate
 from fdcore.lean.sandbox import Finished, Sandbox, SandboxError
 from fdcore.lean.screen import declares, screen
+from fdcore.lean.source import theorem_name
 from fdcore.records import LeanMessage, Problem, Verdict
 
 BENCHES_A_JUDGE = 4  # a proof keeps the judge for a fifth of the time that it keeps the elaborator
@@ -175,7 +176,7 @@ class Verifier:
     def _judge(self, key: str, problem: Problem, source: str) -> Verdict:
         imports, context = split_imports(header_for(problem, self.header))
         body, dropped = split_header(source, imports + context)
-        refusal = screen(body, problem.name)
+        refusal = screen(body, theorem_name(problem.statement))
         if refusal is not None:
             where = LeanMessage(
                 severity="error",
@@ -405,7 +406,7 @@ class _Bench:
         verdict, lasting = self._read(ended, file)
         if verdict is not None:
             return verdict, lasting
-        if not declares(file.body, file.problem.name):
+        if not declares(file.body, theorem_name(file.problem.statement)):
             return self._not_stated(file.problem, ended.seconds), True
         self.owner.statement(file, self)  # a defective problem is found out first
         if self.judged is not None:
@@ -445,7 +446,7 @@ class _Bench:
                 return rejection, True
             if olean is None:
                 return None
-            if not declares(file.body, file.problem.name):
+            if not declares(file.body, theorem_name(file.problem.statement)):
                 return self._not_stated(file.problem, 0.0), True
             found = self._judgement(file, olean)
         except WarmLeanLate as error:  # a fresh process has no more time
@@ -471,7 +472,7 @@ class _Bench:
         return self.judged.judge(
             file.context + _stated(file.problem),
             pristine_name(file.problem),
-            file.problem.name,
+            theorem_name(file.problem.statement),
             olean,
         )
 
@@ -479,13 +480,13 @@ class _Bench:
         return Verdict(
             status="failed",
             seconds=seconds,
-            detail=f"the file does not state the theorem {problem.name}",
+            detail=f"the file does not state the theorem {theorem_name(problem.statement)}",
         )
 
     def _accept(self, file: _File, compiled: Finished) -> tuple[Verdict, bool]:
         """The step that can say yes: statement and candidate, both compiled, meet in a clean process."""
         problem, statement = file.problem, self.owner.statement(file, self)
-        folder = self._fresh("accept")
+        folder, name = self._fresh("accept"), theorem_name(problem.statement)
         (self.folder / "candidate" / f"{CANDIDATE}.olean").rename(folder / f"{CANDIDATE}.olean")
         imports = [
             line for line in file.imports.splitlines() if line.startswith(("prelude", "import "))
@@ -494,7 +495,7 @@ class _Bench:
             *imports,
             f"import {PRISTINE}",
             f"import {CANDIDATE}",
-            f"theorem fdAccept : type_of% @{pristine_name(problem)} := @_root_.{problem.name}",
+            f"theorem fdAccept : type_of% @{pristine_name(problem)} := @_root_.{name}",
             "#print axioms fdAccept",
         ]
         ended = self._lean(
@@ -531,7 +532,7 @@ class _Bench:
             status="failed",
             messages=said,
             seconds=seconds,
-            detail=f"the theorem {problem.name} is not the statement that was given",
+            detail=f"the theorem {theorem_name(problem.statement)} is not the statement that was given",
         ), True
 
     def compile_statement(self, file: _File) -> Path:
@@ -735,14 +736,15 @@ def normalize(text: str) -> str:
 
 def pristine_name(problem: Problem) -> str:
     """The name under which the statement itself is compiled: beside the problem's own, so that names in it resolve alike."""
-    return problem.name.rpartition(".")[0] + ("." if "." in problem.name else "") + "fdPristine"
+    namespace, dot, _ = theorem_name(problem.statement).rpartition(".")
+    return namespace + dot + "fdPristine"
 
 
 def _stated(problem: Problem) -> str:
     """The statement alone, under the name of `pristine_name`, with a sorry for its proof."""
     return (
         re.sub(
-            r"\b(?:theorem|lemma)\s+" + re.escape(problem.name),
+            r"\b(?:theorem|lemma)\s+" + re.escape(theorem_name(problem.statement)),
             lambda _: f"theorem {pristine_name(problem)}",
             problem.statement,
             count=1,

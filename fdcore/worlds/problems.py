@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fdcore import REPOSITORY
 from fdcore.lean.library import core_library
+from fdcore.lean.source import SourceError, theorem_name
 from fdcore.profile import Profile
 from fdcore.records import Problem, read_records
 
@@ -82,7 +83,10 @@ def read_problems(path: Path) -> list[Problem]:
     if twice:
         raise ProblemError(f"{path}: problem id {twice[0]!r} appears more than once")
     for problem in problems:
-        problem.name  # raises where the statement declares no theorem
+        try:
+            theorem_name(problem.statement)
+        except SourceError as error:
+            raise ProblemError(f"{path}: problem {problem.id}: {error}") from None
     return problems
 
 

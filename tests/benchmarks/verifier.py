@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 
 from fdcore.lean.library import core_library
+from fdcore.lean.source import theorem_name
 from fdcore.lean.verifier import Verifier
 from fdcore.profile import load_profile
 from fdcore.worlds.problems import ROOT, read_problems
@@ -69,7 +70,7 @@ def fresh(pair) -> bool:
     problem, source = pair
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "Main.lean"
-        path.write_text(f"{lean.header}{source}\n#print axioms {problem.name}\n")
+        path.write_text(f"{lean.header}{source}\n#print axioms {theorem_name(problem.statement)}\n")
         rows, done = library.toolchain.run(
             path, f"-DmaxHeartbeats={lean.heartbeats}", path=library.path
         )

@@ -137,7 +137,7 @@ def test_recorded_answers_of_a_lean_with_mathlib_are_read_as_the_verifiers_own(r
     imports, context = split_imports(header_for(stated, header))
     source = header + stated.statement + row["proof"]
     body, dropped = split_header(source, header)
-    assert (screen(body, stated.name), imports + context) == (None, header)
+    assert (screen(body, row["name"]), imports + context) == (None, header)
     answer = row["repl_response"]["results"][0]
     raw = _rows((answer["response"] or {}).get("messages", []), above=imports.count("\n") - 1)
     messages = _Bench._messages(raw, _File(stated, imports, context, body, dropped))

@@ -10,6 +10,7 @@ import datasets
 import pytest
 import yaml
 
+from fdcore.lean.source import theorem_name
 from fdcore.lean.toolchain import LeanUnavailable
 from fdcore.profile import PROFILES, DataFile, load_profile
 from fdcore.records import Problem
@@ -72,7 +73,7 @@ def test_every_minif2f_row_is_a_problem_and_nothing_of_it_is_lost():
         loaded.rejected == () and len(loaded.problems) == 488 and "488 problems" in loaded.summary
     )
     for row, problem in zip(MINIF2F, loaded.problems):
-        assert (problem.id, problem.name, problem.split, problem.proof) == (
+        assert (problem.id, theorem_name(problem.statement), problem.split, problem.proof) == (
             row["name"],
             row["name"],
             "holdout",
@@ -97,7 +98,7 @@ def test_every_solved_lean_workbook_row_is_a_problem_with_its_proof():
             problem.header + problem.statement + problem.proof
             == row["header"] + row["formal_statement"] + row["proof"]
         )
-        assert (problem.name, problem.informal) == (row["name"], row["informal"])
+        assert (theorem_name(problem.statement), problem.informal) == (row["name"], row["informal"])
 
 
 def steps(name: str, statement: str, tactics: list[str], status: str = "proved") -> list[dict]:
@@ -652,7 +653,7 @@ def test_a_run_records_the_draw_and_says_what_is_missing_where_mathlib_would_be_
     run = Experiment(profile_file, seed=3, out=tmp_path / "run")
     assert len(run.problems()["train"]) == 30 and (tmp_path / "run/problems/split.json").exists()
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(LeanUnavailable, match="over Mathlib need Lean from elan"):
+    with pytest.raises(LeanUnavailable, match="elan"):
         run.verifier()
 
 
