@@ -228,22 +228,6 @@ def build() -> None:
         _stop(str(error), 1)
 
 
-@app.command()
-def problems(seed: Annotated[int, typer.Option(min=0)] = 0) -> None:
-    """Make the generated problem sets of the tiny world anew from the library (lean_project/problems)."""
-    from lean_project.generate.generate import generate
-
-    print(generate(seed))
-
-
-@app.command()
-def library() -> None:
-    """Count the tiny world's library and problems anew into figures/library.md; Lean tries every automatic tactic on every problem (minutes)."""
-    from lean_project.generate.page import write_library_page
-
-    print(write_library_page())
-
-
 @app.command(hidden=True)
 def share_train(
     arm: str, steps: int, profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None

@@ -386,14 +386,14 @@ def problems(profile: Profile) -> str:
         from fdcore.worlds.problems import load_problems
 
         return ", ".join(f"{len(found)} {split}" for split, found in load_problems(profile).items())
-    from fdcore.worlds.split import located
+    from fdcore.worlds.lean_workbook import locate_files
 
     said = []
     for files, variable in (
         (profile.problems.lean_workbook, "FD_LEAN_WORKBOOK"),
         ((profile.problems.minif2f,), "FD_MINIF2F"),
     ):
-        said += [f"{data.name}: {_reach(data, variable)}" for data in located(files, variable)]
+        said += [f"{data.name}: {_reach(data, variable)}" for data in locate_files(files, variable)]
     return "; ".join(dict.fromkeys(said))
 
 

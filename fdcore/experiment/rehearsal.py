@@ -27,7 +27,7 @@ from fdcore.experiment import plantables
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Problem, write_text
 from fdcore.training.faults import environment
-from fdcore.worlds.problems import HEADER, ROOT, read_problems
+from fdcore.worlds.problems import ROOT, read_problems
 
 FEEDBACK = """1. Begin with `lean_write_file` and one short file that holds only the tactics, and keep the statement just as it is given.
 2. Compile the file with `lean_check_file` before the end, and read the first error of the compiler closely before the next try."""
@@ -96,7 +96,7 @@ def edges(profile: Profile) -> dict[str, tuple[Any, str]]:
             else "the torch sampler in place of vLLM, which is not installed",
         ),
         "lean.library": ("core", "the core library and its Lean in place of Mathlib"),
-        "lean.header": (HEADER, "the same"),
+        "lean.header": ("prelude\nimport Fd\n\n", "the same"),
         "lean.workers": (2, "two cores"),
         "threads": (2, "the same"),
         "publish_figures": (False, "nothing is copied to figures/"),
@@ -311,7 +311,7 @@ def write_rows(folder: Path) -> None:
             "name": _name(p),
             "split": "test",
             "informal": p.informal,
-            "header": HEADER,
+            "header": "prelude\nimport Fd\n\n",
             "formal_statement": _renamed(p),
         }
         for p in holdout

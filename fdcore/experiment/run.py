@@ -27,7 +27,7 @@ from fdcore.experiment.recorded import ORIGINS, RecordedRun
 from fdcore.feedback.sources import Answer, Generate, make_producer
 from fdcore.figures.style import label
 from fdcore.figures.token_view import TokenView, token_view
-from fdcore.lean.library import Library, open_library
+from fdcore.lean.library import INTERNAL, Library, open_library
 from fdcore.lean.sandbox import active_protections, require_protection
 from fdcore.lean.verifier import Verifier
 from fdcore.model import (
@@ -210,9 +210,6 @@ class Experiment(RecordedRun):
             self._feedback_names,
         )
         traces = writer.write(pool)
-        problem_sets.verify_references(
-            {trace.problem.id: trace.problem for trace in traces}.values()
-        )
         tokenizer = train_tokenizer(self._tokenizer_texts(traces), shape.vocab_size)
         chat = self._chat(tokenizer)
         short = Chat(tokenizer, [], thinking=chat.thinking, system=False)
@@ -245,9 +242,7 @@ class Experiment(RecordedRun):
     @property
     def _feedback_names(self) -> list[str]:
         """The lemmas that warm-up feedback may name at random."""
-        return sorted(
-            name for name in self.library.theorem_names if not problem_sets.INTERNAL.search(name)
-        )
+        return sorted(name for name in self.library.theorem_names if not INTERNAL.search(name))
 
     def _tokenizer_texts(self, traces) -> list[str]:
         """What the tokenizer learns from: the tools' schemas, and statements, feedback, calls and answers of the traces."""

@@ -34,6 +34,8 @@ from fdcore.lean.toolchain import (
 )
 
 PROJECT = REPOSITORY / "lean_project"
+# Names of the core library's theorems that serve Lean's own machinery.
+INTERNAL = re.compile(r"let_|ite_|heq|noConfusion|beq|ble|RecOn|choose|skolem")
 GET = "run `lake exe cache get` in"
 MATHLIB_NAMES = """import Mathlib
 open Lean in

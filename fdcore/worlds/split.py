@@ -1,26 +1,30 @@
-"""The draw of train and test from Lean Workbook's proved theorems, apart from MiniF2F, and the record of it, `split.json`.
+"""The draw of train and test from Lean Workbook's proved theorems, apart from MiniF2F.
 
-The draw depends on the seed and on each theorem's id, not on the order of rows: a theorem's rank is a hash of both. Before it, these are
-taken out, each with its reason: listed defects, what a source rejected, what sources state in different ways, what states the same as a MiniF2F
-problem or shares most of its n-grams with one, and all but one of those that state the same.
+`split.json` records it. A theorem's rank is a hash of the seed and its id: the order of rows does not
+matter. Statements count as the same up to names and whitespace, not up to the order of hypotheses.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fdcore.profile import DataFile, Profile
+import regex
+
+from fdcore.lean.library import PROJECT
+from fdcore.lean.source import DECLARATION, code
+from fdcore.profile import Profile
 from fdcore.records import Problem, Record, write_text
 from fdcore.seeds import seed_of
-from fdcore.worlds.mathlib_problems import Loaded, Rejected, load_data
-from fdcore.worlds.overlap import Overlap, normal_form
-from fdcore.worlds.problems import ROOT, ProblemError
+from fdcore.worlds.lean_workbook import Loaded, ProblemError, Rejected, load_data, locate_files
 
-DEFECTS = ROOT / "defects.json"
+DEFECTS = PROJECT / "problems" / "defects.json"
+GRAM = 8  # tokens
+SHARED = 0.8  # of a held-out statement's n-grams; no two of MiniF2F share more than 0.75
+TOKEN = regex.compile(r"[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*|\d+|\S")
+WORD = regex.compile(r"[^\W\d]")
 
 
 class Split(Record):
@@ -34,94 +38,57 @@ class Split(Record):
     holdout: tuple[str, ...]
     excluded: tuple[Rejected, ...]
     rejected: tuple[Rejected, ...]
-    holdout_defects: tuple[
-        Rejected, ...
-    ]  # kept, so that numbers are over the same problems as the paper's
+    holdout_defects: tuple[Rejected, ...]  # kept: the numbers are over the paper's problems
 
 
-def load_mathlib(
-    profile: Profile, folder: Path | None = None, log=print
-) -> dict[str, list[Problem]]:
-    """The profile's Mathlib problems by split. FD_LEAN_WORKBOOK and FD_MINIF2F name a file or folder to read in the hub's place.
+def load_mathlib(profile: Profile, folder: Path | None = None) -> dict[str, list[Problem]]:
+    """The profile's Mathlib problems by split.
 
-    With a `folder` the draw is recorded there as split.json; one that is there must say the same. Raises ProblemError with one line: no
-    data, rows that cannot be used, fewer theorems than the profile asks for.
+    With a `folder` the draw is recorded there; a record that is there must say the same.
+
+    Raises:
+        ProblemError: no data, unusable rows, another draw, or fewer theorems than asked for.
     """
     settings, header = profile.problems, profile.lean.header
-    (minif2f,) = located((settings.minif2f,), "FD_MINIF2F")
+    (minif2f,) = locate_files((settings.minif2f,), "FD_MINIF2F")
     held = load_data(minif2f, header=header, split="holdout", rows_of="test")
-    published = load_data(minif2f, header=header, split="holdout")
-    pool = [
-        load_data(data, header=header, split="train", proved=True)
-        for data in located(settings.lean_workbook, "FD_LEAN_WORKBOOK")
-    ]
+    all_held = load_data(minif2f, header=header, split="holdout")
+    files = locate_files(settings.lean_workbook, "FD_LEAN_WORKBOOK")
+    pool = [load_data(data, header=header, split="train", proved=True) for data in files]
     if len(held.problems) < settings.holdout:
         raise ProblemError(
-            f"{settings.holdout} hold-out problems are asked for and {len(held.problems)} can be used: {held.summary}"
+            f"{settings.holdout} hold-out problems are asked for, "
+            f"{len(held.problems)} can be used: {held.summary}"
         )
-    defects = read_defects()
-    train, test, excluded = draw(
-        pool,
-        published.problems,
-        defects,
-        train=settings.train,
-        test=settings.test,
-        seed=settings.seed,
-    )
-    holdout = list(held.problems[: settings.holdout])
+    defects, sizes = read_defects(), {"train": settings.train, "test": settings.test}
+    train, test, excluded = draw(pool, all_held.problems, defects, **sizes, seed=settings.seed)
+    problems = {"train": train, "test": test, "holdout": list(held.problems[: settings.holdout])}
+    ids = {split: tuple(problem.id for problem in problems[split]) for split in problems}
+    counts = {split: len(ids[split]) for split in ids} | {"excluded": len(excluded)}
     split = Split(
         seed=settings.seed,
         sources=tuple(loaded.summary for loaded in (*pool, held)),
-        train=ids(train),
-        test=ids(test),
-        holdout=ids(holdout),
+        counts={**counts, **Counter(row.reason.split(" (")[0] for row in excluded)},
         excluded=excluded,
-        counts={
-            "train": len(train),
-            "test": len(test),
-            "holdout": len(holdout),
-            "excluded": len(excluded),
-            **Counter(row.reason.split(" (")[0] for row in excluded),
-        },
         rejected=tuple(row for loaded in (*pool, held) for row in loaded.rejected),
-        holdout_defects=tuple(d for d in defects if d.id in ids(holdout)),
+        holdout_defects=tuple(row for row in defects if row.id in ids["holdout"]),
+        **ids,
     )
-    for line in (
-        *split.sources,
-        f"draw with seed {split.seed}: {split.counts}; known defects among the hold-out: {len(split.holdout_defects)}",
-    ):
-        log(line)
+    print(*split.sources, f"draw with seed {split.seed}: {split.counts}", sep="\n")
+    print(f"known defects among the hold-out: {len(split.holdout_defects)}")
     if folder is not None:
-        record(split, folder / "split.json")
-    return {"train": train, "test": test, "holdout": holdout}
-
-
-def located(files: Sequence[DataFile], variable: str) -> Sequence[DataFile]:
-    """The data files, or what the environment variable names: a folder that holds files of these names, or any one file, folder or hub id."""
-    given = os.environ.get(variable)
-    if not given:
-        return files
-    if all(data.file and (Path(given) / data.file).is_file() for data in files):
-        return [
-            DataFile(
-                name=str(Path(given, data.file).resolve()), file=None, revision=None, split="train"
-            )
-            for data in files
-        ]
-    name = str(Path(given).resolve()) if Path(given).exists() else given
-    return [DataFile(name=name, file=None, revision=None, split="train")]
+        _record(split, folder / "split.json")
+    return problems
 
 
 def read_defects(path: Path = DEFECTS) -> tuple[Rejected, ...]:
     """The known defects: a list of {id, reason}. Raises ProblemError."""
     try:
-        return tuple(
-            Rejected.model_validate(entry) for entry in json.loads(path.read_text(encoding="utf-8"))
-        )
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(Rejected.model_validate(row) for row in rows)
     except (OSError, ValueError, TypeError) as error:
-        raise ProblemError(
-            f"{path}: it must be a list of objects with id and reason ({str(error).splitlines()[0]})"
-        ) from None
+        reason = str(error).splitlines()[0]
+        raise ProblemError(f"{path}: not a list of objects with id and reason: {reason}") from None
 
 
 def draw(
@@ -133,61 +100,104 @@ def draw(
     test: int,
     seed: int,
 ) -> tuple[list[Problem], list[Problem], tuple[Rejected, ...]]:
-    """(train, test, excluded with reasons); the two share no statement with each other or with `held_out`, up to names and whitespace.
+    """(train, test, excluded with reasons).
 
+    Excluded are listed defects, what a source rejects, what sources state in different ways, what
+    overlaps with `held_out`, and all but one of those that state the same.
     Raises ProblemError where too few theorems are left.
     """
-    candidates, reasons = merged(pool)
-    reasons |= {
-        row.id: row.reason for loaded in pool for row in loaded.rejected if row.id in candidates
-    } | {d.id: f"listed ({d.reason})" for d in defects if d.id in candidates}
+    candidates, reasons = _merge(pool)
+    refused = [row for loaded in pool for row in loaded.rejected]
+    reasons |= {row.id: row.reason for row in refused if row.id in candidates}
+    reasons |= {row.id: f"listed ({row.reason})" for row in defects if row.id in candidates}
     forms = {name: normal_form(candidates[name].statement) for name in sorted(candidates)}
-    closest = Overlap(held_out)
-    first: dict[tuple, str] = {}
+    closest, first = Overlap(held_out), {}
     for name, form in forms.items():
-        if name not in reasons and (found := closest(form)):
-            reasons[name] = found
+        if name not in reasons and (reason := closest(form)):
+            reasons[name] = reason
         if name not in reasons and first.setdefault(form, name) != name:
             reasons[name] = f"states the same as another ({first[form]})"
-    left = sorted(
-        (name for name in forms if name not in reasons),
-        key=lambda name: (seed_of(seed, "lean workbook", name), name),
-    )
-    if len(left) < train + test:
+    ranks = {name: (seed_of(seed, "lean workbook", name), name) for name in forms}
+    order = sorted((name for name in forms if name not in reasons), key=ranks.get)
+    if len(order) < train + test:
+        sources = "; ".join(loaded.summary for loaded in pool)
         raise ProblemError(
-            f"{train} train and {test} test theorems are asked for and {len(left)} of Lean Workbook can be used: {'; '.join(loaded.summary for loaded in pool)}"
+            f"{train} train and {test} test theorems are asked for, {len(order)} of Lean Workbook "
+            f"can be used: {sources}"
         )
-    tests = [candidates[name].model_copy(update={"split": "test"}) for name in left[:test]]
-    return (
-        [candidates[name] for name in left[test : test + train]],
-        tests,
-        tuple(Rejected(id=name, reason=reasons[name]) for name in sorted(reasons)),
-    )
+    tests = [candidates[name].model_copy(update={"split": "test"}) for name in order[:test]]
+    trains = [candidates[name] for name in order[test : test + train]]
+    return trains, tests, tuple(Rejected(id=name, reason=reasons[name]) for name in sorted(reasons))
 
 
-def merged(pool: Sequence[Loaded]) -> tuple[dict[str, Problem], dict[str, str]]:
-    """Candidates by id, of the first source that has a proof, and why some are out of the question already."""
-    found: dict[str, Problem] = {}
+def _merge(pool: Iterable[Loaded]) -> tuple[dict[str, Problem], dict[str, str]]:
+    """Candidates by id, of the first source that has a proof, and reasons against some."""
+    candidates: dict[str, Problem] = {}
     reasons = {}
     for problem in (problem for loaded in pool for problem in loaded.problems):
-        known = found.get(problem.id)
-        if known and normal_form(known.statement) != normal_form(problem.statement):
+        known = candidates.setdefault(problem.id, problem)
+        if known is problem:
+            continue
+        if normal_form(known.statement) != normal_form(problem.statement):
             reasons[problem.id] = "stated in different ways by its sources"
-        if known is None or (known.proof is None and problem.proof is not None):
-            found[problem.id] = problem
-    return found, reasons
+        if known.proof is None and problem.proof is not None:
+            candidates[problem.id] = problem
+    return candidates, reasons
 
 
-def ids(problems: Iterable[Problem]) -> tuple[str, ...]:
-    return tuple(problem.id for problem in problems)
-
-
-def record(split: Split, path: Path) -> None:
-    """Write split.json once; ProblemError where it records another draw."""
+def _record(split: Split, path: Path) -> None:
     text = split.model_dump_json(indent=1) + "\n"
     if not path.exists():
         write_text(path, text)
     elif path.read_text(encoding="utf-8") != text:
-        raise ProblemError(
-            f"{path} records another draw than profile and data give now; give another --out, or remove that folder"
-        )
+        raise ProblemError(f"{path} records another draw; give another --out, or remove its folder")
+
+
+# -- when two statements say the same --------------------------------------------------------------
+
+
+def normal_form(statement: str) -> tuple[str, ...]:
+    """Tokens behind the declared name, without comments; bound names are numbered as they come.
+
+    >>> one = normal_form("theorem a (x y : ℕ) (h : x < y) : x ≤ y := by")
+    >>> one == normal_form("lemma b (m n:ℕ)(hmn : m < n) : m ≤ n  := by")
+    True
+    """
+    blanked = code(statement)
+    words = TOKEN.findall(blanked, DECLARATION.search(blanked).end())
+    numbers: dict[str, str] = {}
+    for start, opener in enumerate(words):
+        end = start + 1
+        while end < len(words) and WORD.match(words[end]):
+            end += 1
+        typed = opener in "({⦃" and words[end : end + 1] == [":"]
+        if opener in "∀∃∑∏λ" or opener == "fun" or typed:
+            for name in words[start + 1 : end]:
+                numbers.setdefault(name, f"#{len(numbers)}")
+    parts = (word.partition(".") for word in words)
+    return tuple(numbers.get(head, head) + dot + rest for head, dot, rest in parts)
+
+
+class Overlap:
+    """Says of a normal form which held-out problem it repeats, or None."""
+
+    def __init__(self, held_out: Sequence[Problem]):
+        self.forms = {normal_form(problem.statement): problem.id for problem in held_out}
+        self.sizes = {name: len(_grams(form)) for form, name in self.forms.items()}
+        self.holders = defaultdict(list)
+        for form, name in self.forms.items():
+            for gram in _grams(form):
+                self.holders[gram].append(name)
+
+    def __call__(self, form: tuple[str, ...]) -> str | None:
+        if form in self.forms:
+            return f"states the same as a MiniF2F problem ({self.forms[form]})"
+        shared = Counter(name for gram in _grams(form) for name in self.holders.get(gram, ()))
+        close = [name for name, count in shared.items() if count >= SHARED * self.sizes[name]]
+        if not close:
+            return None
+        return f"shares most of its n-grams with a MiniF2F problem ({min(close)})"
+
+
+def _grams(form: tuple[str, ...]) -> set[tuple[str, ...]]:
+    return {form[start : start + GRAM] for start in range(len(form) - GRAM + 1)}

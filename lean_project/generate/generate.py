@@ -17,18 +17,10 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from fdcore.lean.library import build_folder, core_library
-from fdcore.records import Problem, read_jsonl, write_records, write_text
+from fdcore.lean.library import INTERNAL, PROJECT, build_folder, core_library
+from fdcore.records import Problem, read_jsonl, read_records, write_records, write_text
 from fdcore.seeds import seed_of
-from fdcore.worlds.problems import (
-    AUTOMATIC,
-    HEADER,
-    INTERNAL,
-    ROOT,
-    ProblemError,
-    compile_many,
-    read_problems,
-)
+from lean_project.generate.check import AUTOMATIC, HEADER, compile_many
 from lean_project.generate.facts import (
     Fact,
     find_theorem_modules,
@@ -38,6 +30,7 @@ from lean_project.generate.facts import (
 )
 from lean_project.generate.families import FACTS, FAMILIES, Draft, draft
 
+PROBLEMS = PROJECT / "problems"
 LONGEST = 62  # words and signs of a statement
 SHARES = {1: 0.06, 2: 0.39, 3: 0.33, 4: 0.16, 5: 0.06}  # of a split, by tier
 FOUNDATIONS = (
@@ -260,7 +253,10 @@ def generate(
     facts = useful_facts(judge, lemmas, seed)
     names = sorted(fact.name for fact in facts)
     unknown = set(rng.sample(names, round(unknown_share * len(names))))
-    held = {normal_form(problem.statement) for problem in read_problems(ROOT / "holdout.jsonl")}
+    held = {
+        normal_form(problem.statement)
+        for problem in read_records(PROBLEMS / "holdout.jsonl", Problem)
+    }
     twice = [
         *facts,
         *(fact for fact in facts if fact.name in unknown),
@@ -280,7 +276,7 @@ def generate(
     }
     for split in ("test", "train"):
         write_records(
-            ROOT / f"{split}.jsonl",
+            PROBLEMS / f"{split}.jsonl",
             [
                 _problem(f"{split}-{index:04d}", split, each, each.proof)
                 for index, each in enumerate(sets[split])
@@ -290,9 +286,11 @@ def generate(
         _problem(f"warmup-{index:04d}{letter}", "train", each, proof)
         for index, (each, proofs) in enumerate(judge.variants(sets["warmup"])) for letter, proof in zip("abcdefgh", proofs)
     ]  # fmt: skip
-    write_records(ROOT / "warmup.jsonl", shown)
+    write_records(PROBLEMS / "warmup.jsonl", shown)
     partition = {"seed": seed, "known": sorted(set(names) - unknown), "unknown": sorted(unknown)}
-    write_text(ROOT / "partition.json", json.dumps(partition, indent=1, ensure_ascii=False) + "\n")
+    write_text(
+        PROBLEMS / "partition.json", json.dumps(partition, indent=1, ensure_ascii=False) + "\n"
+    )
     return {name: len(found) for name, found in sets.items()} | {
         name: len(partition[name]) for name in ("known", "unknown")
     }
@@ -301,7 +299,7 @@ def generate(
 def draw(pools: dict[tuple[int, bool], list[Checked]], size: int, what: str) -> list[Checked]:
     """Take `size` theorems out of the pools by tier and need of an unknown lemma, in the shares given above.
 
-    ProblemError where a pool runs dry; the warm-up, drawn last, is filled up with shorter proofs.
+    ValueError where a pool runs dry; the warm-up, drawn last, is filled up with shorter proofs.
     """
     taken = []
     counts = {tier: round(share * size) for tier, share in SHARES.items()}
@@ -315,7 +313,7 @@ def draw(pools: dict[tuple[int, bool], list[Checked]], size: int, what: str) -> 
                 taken, wanted = taken + found, wanted - len(found)
             if wanted:
                 which = "with" if needs_unknown else "without"
-                raise ProblemError(
+                raise ValueError(
                     f"{what}: tier {tier} {which} an unknown lemma: {wanted} theorems too few; raise per_family"
                 )
     return taken

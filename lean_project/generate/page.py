@@ -6,6 +6,7 @@ Each part is a function that returns a few lines of Markdown; those that ask Lea
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,18 +14,9 @@ from pathlib import Path
 
 from fdcore import REPOSITORY
 from fdcore.lean.library import declared_theorems, find_modules
-from fdcore.records import Problem, write_text
-from fdcore.worlds.problems import (
-    AUTOMATIC,
-    HEADER,
-    ROOT,
-    TACTICS,
-    alone,
-    compile_many,
-    partition,
-    read_problems,
-)
-from lean_project.generate.generate import Judge
+from fdcore.records import Problem, read_records, write_text
+from lean_project.generate.check import AUTOMATIC, HEADER, TACTICS, alone, compile_many
+from lean_project.generate.generate import PROBLEMS, Judge
 
 TESTS = REPOSITORY / "tests" / "lean" / "test_library.py"
 SPLITS = ("train", "test", "holdout")
@@ -34,7 +26,7 @@ KINDS = {"definitions": "def|abbrev|instance", "types and classes": "inductive|s
 
 def write_library_page(path: Path = REPOSITORY / "figures" / "library.md") -> str:
     """Write the page; its text. Asks Lean about every tactic of the tests and every problem: minutes."""
-    problems = {split: read_problems(ROOT / f"{split}.jsonl") for split in SPLITS}
+    problems = {split: read_records(PROBLEMS / f"{split}.jsonl", Problem) for split in SPLITS}
     parts = (
         "# The tiny world: its library and its problems\n\nWritten by `python -m fdcore library` from the sources; `lean_project/README.md` explains them.",
         declarations(),
@@ -112,6 +104,12 @@ def tactics(working: set[str]) -> str:
         "## Tactics and forms\n\nThe proofs of `tests/test_library.py`: a tick where Lean accepts the one that uses it, and where a failing one is tested for its message.\n\n"
         + table(("tactic or form", "proves", "fails in plain words"), rows)
     )
+
+
+def partition() -> tuple[set[str], set[str]]:
+    """(known, unknown) lemmas."""
+    recorded = json.loads((PROBLEMS / "partition.json").read_text(encoding="utf-8"))
+    return set(recorded["known"]), set(recorded["unknown"])
 
 
 def tiers(problems: dict[str, list[Problem]]) -> str:

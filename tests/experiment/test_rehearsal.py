@@ -39,7 +39,8 @@ from fdcore.feedback.sources import make_producer
 from fdcore.profile import load_profile
 from fdcore.records import Problem, Trajectory, Verdict
 from fdcore.training.checkpoint import load_checkpoint
-from fdcore.worlds.problems import load_problems, verify_references
+from fdcore.worlds.problems import load_problems
+from lean_project.generate.check import verify_references
 
 ROOT = Path(__file__).resolve().parents[2]
 

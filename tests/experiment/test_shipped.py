@@ -14,7 +14,6 @@ from fdcore.experiment.run import Experiment
 from fdcore.experiment.study import Study
 from fdcore.profile import PROFILES
 
-
 SPEEDS = {"alpha 0.90": "fd", "alpha 1.00": "teacher_speed/alpha_1.00"}
 
 
