@@ -1,23 +1,45 @@
 """Episodes: the student writes, a tool runs, its answer is appended as tokens, the student goes on.
 
-All episodes of a batch move in rounds: every live episode samples up to its next complete tool call, then all Lean checks
-of the round run together. Rounds, not a queue, so that the result depends on the seeds alone and never on timing.
+All episodes of a batch move in rounds. Every live episode samples up to its next complete tool
+call, then all Lean checks of the round run together. The result thus depends on the seeds alone
+and never on timing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from fdcore.lean.library import Library
 from fdcore.lean.verifier import Verifier
+from fdcore.profile import MAX_TURNS
 from fdcore.profile import Episode as Limits
+from fdcore.profile import Sampler as Sampling
 from fdcore.records import Problem, ToolCall, Trajectory, Verdict
 from fdcore.rollout.chat import Chat
+from fdcore.rollout.sampler import Sampler, SamplingParams
 from fdcore.rollout.tools import PendingCheck, Tools
-from fdcore.rollout.torch_sampler import Sampler, SamplingParams
-from fdcore.training.clock import Clock
 
 UNWRITTEN = Verdict(status="failed", detail="no Lean file was written")
+EPISTEMIC = re.compile(  # the paper's list, Figure 13
+    r"\b(?:wait|hmm|perhaps|maybe|actually|alternatively|seems|might|likely|check)\b", re.IGNORECASE
+)
+TOOL_OUTPUT = re.compile(r"<tool_response>.*?</tool_response>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What an episode needs beside a policy: chat format, judge, library and limits."""
+
+    chat: Chat
+    verifier: Verifier
+    library: Library
+    limits: Limits  # in tokens, turns and characters
+
+    def open_tools(self, problem: Problem) -> Tools:
+        chars = self.limits.tool_output_chars
+        return Tools(problem, self.library, output_chars=chars, form=self.chat.format)
 
 
 @dataclass
@@ -33,9 +55,7 @@ class _Live:
     logprobs: list[float] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     pending: PendingCheck | None = None
-    proved: tuple[str, Verdict] | None = (
-        None  # the source that a check in the episode found verified
-    )
+    proved: tuple[str, Verdict] | None = None  # the source that a check found verified
     stop: str | None = None
 
     def append(self, ids: Sequence[int], logprobs: Sequence[float] | None = None) -> None:
@@ -50,95 +70,75 @@ def rollout(
     seeds: Sequence[int],
     *,
     sampler: Sampler,
-    chat: Chat,
-    verifier: Verifier,
-    tools: Callable[[Problem], Tools],
-    limits: Limits,
-    temperature: float,
-    top_p: float,
+    environment: Environment,
+    sampling: Sampling,
     step: int = 0,
     prompts: Sequence[Sequence[int]] | None = None,
-    clock: Clock | None = None,
 ) -> list[Trajectory]:
-    """One episode a problem, in the order given. `seeds` decide every random choice.
+    """One episode a problem, in the order given.
 
-    `prompts` replaces the student's prompts (the teacher's, when its own attempts are wanted). Limits are in tokens and turns. On `clock`
-    the judge's time is the phase "verify".
-    A prompt over `limits.max_prompt_tokens` raises ValueError: cutting a statement would change it.
+    Args:
+        seeds: one an episode; they decide every random choice.
+        sampling: the profile's section `sampler`.
+        prompts: token ids in place of the student's prompts.
+
+    Raises:
+        ValueError: a prompt is longer than `limits.max_prompt_tokens`. Nothing is cut: a shorter
+            statement would be another one.
     """
-    live, clock = [], clock or Clock()
+    live, limits = [], environment.limits
     for index, (problem, seed) in enumerate(zip(problems, seeds, strict=True)):
-        prompt = list(prompts[index]) if prompts is not None else chat.prompt(problem)
+        prompt = list(prompts[index]) if prompts is not None else environment.chat.prompt(problem)
         if len(prompt) > limits.max_prompt_tokens:
             raise ValueError(
-                f"problem {problem.id}: its prompt has {len(prompt)} tokens, episode.max_prompt_tokens is {limits.max_prompt_tokens}"
+                f"problem {problem.id}: its prompt has {len(prompt)} tokens, "
+                f"episode.max_prompt_tokens is {limits.max_prompt_tokens}"
             )
-        live.append(_Live(problem, seed, prompt, tools(problem)))
+        live.append(_Live(problem, seed, prompt, environment.open_tools(problem)))
     for turn in range(limits.max_turns):
         going = [episode for episode in live if episode.stop is None]
         if not going:
             break
-        _sample_turn(going, turn, sampler, chat, limits, temperature, top_p)
-        checks = [episode for episode in going if episode.pending is not None]
-        with clock.phase("verify"):
-            verdicts = verifier.check_many([(e.pending.problem, e.pending.source) for e in checks])
-        for episode, verdict in zip(checks, verdicts):
-            episode.calls.append(episode.tools.finish(episode.pending, verdict))
-            if verdict.verified:
-                episode.proved = (episode.pending.source, verdict)
-            episode.pending = None
+        _sample_turn(going, turn, sampler, environment, sampling.temperature)
+        _finish_checks(going, environment.verifier)
         for episode in going:
             if episode.stop is None:
-                _answer(episode, chat, limits, last=turn + 1 == limits.max_turns)
-    with clock.phase("verify"):
-        judged = _judge(live, verifier)
+                _answer(episode, environment, last=turn + 1 == limits.max_turns)
+    judged = _judge(live, environment.verifier)
     return [
-        _trajectory(episode, source, verdict, step, chat)
-        for episode, (source, verdict) in zip(live, judged)
+        _make_trajectory(episode, source, verdict, step, environment.chat)
+        for episode, (source, verdict) in zip(live, judged, strict=True)
     ]
 
 
-def _judge(live: list[_Live], verifier: Verifier) -> list[tuple[str | None, Verdict]]:
-    """(source, verdict) of each episode: a file that a check found verified, else the last file written, else none."""
-    open_ones = [e for e in live if e.proved is None and e.tools.last_source is not None]
-    verdicts = iter(verifier.check_many([(e.problem, e.tools.last_source) for e in open_ones]))
-    judged = []
-    for episode in live:
-        source = episode.tools.last_source
-        judged.append(
-            episode.proved
-            or ((source, next(verdicts)) if source is not None else (None, UNWRITTEN))
-        )
-    return judged
+def epistemic_words(response: str) -> int:
+    """How many words of doubt a response holds outside of tool output, by the paper's list of ten.
+
+    >>> epistemic_words("Wait, maybe lean_check_file; let me check.")
+    3
+    """
+    return len(EPISTEMIC.findall(TOOL_OUTPUT.sub("", response)))
 
 
 def _sample_turn(
-    going: list[_Live],
-    turn: int,
-    sampler: Sampler,
-    chat: Chat,
-    limits: Limits,
-    temperature: float,
-    top_p: float,
+    going: list[_Live], turn: int, sampler: Sampler, environment: Environment, temperature: float
 ) -> None:
-    stops = (chat.end, chat.call_close)
+    chat, limits = environment.chat, environment.limits
     params = [
         SamplingParams(
             temperature=temperature,
-            top_p=top_p,
-            max_new_tokens=limits.max_response_tokens - len(e.response),
-            stop_token_ids=stops,
+            max_new_tokens=limits.max_response_tokens - len(episode.response),
+            stop_token_ids=(*chat.ends, chat.call_close),
         )
-        for e in going
+        for episode in going
     ]
-    seeds = [episode.seed * 64 + turn for episode in going]
-    for episode, done in zip(
-        going, sampler.generate([e.prompt + e.response for e in going], params, seeds)
-    ):
+    seeds = [episode.seed * MAX_TURNS + turn for episode in going]
+    contexts = [episode.prompt + episode.response for episode in going]
+    for episode, done in zip(going, sampler.generate(contexts, params, seeds), strict=True):
         episode.append(list(done.token_ids), list(done.logprobs))
         if done.finish_reason == "length":
             episode.stop = "length"
-        elif done.token_ids[-1] == chat.end:
+        elif done.token_ids[-1] != chat.call_close:
             episode.stop = "end"
         else:
             started = episode.tools.begin(_call_text(chat, done.token_ids))
@@ -149,18 +149,29 @@ def _sample_turn(
 
 
 def _call_text(chat: Chat, ids: Sequence[int]) -> str:
-    """The text between the turn's last `<tool_call>` and its `</tool_call>` (all of the turn where none was opened)."""
+    """The text between the turn's last `<tool_call>`, or its start, and its `</tool_call>`."""
     ids = list(ids[:-1])
-    opened = len(ids) - ids[::-1].index(chat.call_open) if chat.call_open in ids else 0
-    return chat.decode(ids[opened:])
+    start = len(ids) - ids[::-1].index(chat.call_open) if chat.call_open in ids else 0
+    return chat.decode(ids[start:])
 
 
-def _answer(episode: _Live, chat: Chat, limits: Limits, *, last: bool) -> None:
+def _finish_checks(going: list[_Live], verifier: Verifier) -> None:
+    checks = [episode for episode in going if episode.pending is not None]
+    verdicts = verifier.check_many([(e.pending.problem, e.pending.source) for e in checks])
+    for episode, verdict in zip(checks, verdicts, strict=True):
+        episode.calls.append(episode.tools.finish(episode.pending, verdict))
+        if verdict.verified:
+            episode.proved = (episode.pending.source, verdict)
+        episode.pending = None
+
+
+def _answer(episode: _Live, environment: Environment, *, last: bool) -> None:
     """Append the tool's answer, or end the episode where nothing more may follow."""
+    limits = environment.limits
     if limits.stop_when_verified and episode.proved is not None:
         episode.stop = "end"
         return
-    answer = chat.tool_answer(episode.calls[-1].output)
+    answer = environment.chat.tool_answer(episode.calls[-1].output)
     if last:
         episode.stop = "turns"
     elif len(episode.response) + len(answer) >= limits.max_response_tokens:
@@ -169,7 +180,22 @@ def _answer(episode: _Live, chat: Chat, limits: Limits, *, last: bool) -> None:
         episode.append(answer)
 
 
-def _trajectory(
+def _judge(live: list[_Live], verifier: Verifier) -> list[tuple[str | None, Verdict]]:
+    """(source, verdict) of each: a file found verified, else the last one written, else none."""
+    unproved = [e for e in live if e.proved is None and e.tools.last_source is not None]
+    verdicts = iter(verifier.check_many([(e.problem, e.tools.last_source) for e in unproved]))
+    judged = []
+    for episode in live:
+        if episode.proved is not None:
+            judged.append(episode.proved)
+        elif episode.tools.last_source is not None:
+            judged.append((episode.tools.last_source, next(verdicts)))
+        else:
+            judged.append((None, UNWRITTEN))
+    return judged
+
+
+def _make_trajectory(
     episode: _Live, source: str | None, verdict: Verdict, step: int, chat: Chat
 ) -> Trajectory:
     prompt = episode.prompt
