@@ -202,7 +202,9 @@ def search(library: Library, pattern: str, glob: str | None = None) -> list[str]
     wanted = named[1].replace("\\.", ".") if named else ""
     last = wanted.rpartition(".")[2]
     patterns = [pattern]
-    if last != wanted:  # in the sources a full name stands apart: `namespace Nat`, `theorem add_comm`
+    if (
+        last != wanted
+    ):  # in the sources a full name stands apart: `namespace Nat`, `theorem add_comm`
         patterns.append(rf" {re.escape(last)}([\s:({{\[]|$)")
 
     hits = [_Hit(library.sources, *place) for place in _run_ripgrep(library, patterns, glob)]
