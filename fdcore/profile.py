@@ -49,6 +49,8 @@ TAKEN = {  # settings of what a run takes, and not of what comes out (up to roun
     "feedback.poll_seconds",
 }
 
+MAX_TURNS = 64  # a turn's seed is the episode's seed times MAX_TURNS, plus the turn's number
+
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -150,7 +152,7 @@ class Lean(Section):
 class Sampler(Section):
     backend: Literal["torch", "vllm"]
     temperature: float = Field(gt=0)
-    top_p: float = Field(gt=0, le=1)
+    top_p: float = Field(ge=1, le=1)  # nothing is truncated of what is learned from
     max_batch: int = Field(gt=0)
     memory_share: float = Field(
         0.5, gt=0, lt=1
@@ -163,7 +165,7 @@ class Sampler(Section):
 class Episode(Section):
     max_prompt_tokens: int = Field(gt=0)
     max_response_tokens: int = Field(gt=0)
-    max_turns: int = Field(gt=0)
+    max_turns: int = Field(gt=0, le=MAX_TURNS)
     tool_output_chars: int = Field(gt=0)
     stop_when_verified: bool
 

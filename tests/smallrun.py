@@ -11,7 +11,8 @@ from fdcore.model import add_adapters, checkpoint_activations, whole
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, Problem, Trajectory, Verdict
 from fdcore.rollout.chat import Chat
-from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.rollout.sampler import SamplingParams
+from fdcore.rollout.torch_sampler import TorchSampler
 from fdcore.training.ahead import Rollouts
 from fdcore.training.checkpoint import gathered
 from fdcore.training.clock import Clock

@@ -465,18 +465,12 @@ def chat_template(profile: Profile) -> str:
     from fdcore.rollout.chat import Chat
 
     tokenizer = load_tokenizer(profile.model.source)
-    split = [
-        token
-        for token in ("<|im_end|>", "<tool_call>", "</tool_call>")
-        if len(tokenizer.encode(token, add_special_tokens=False)) != 1
-    ]
-    if split:
-        raise Missing(
-            f"{profile.model.source}: {', '.join(split)} is no token of its own",
-            "take a model with Qwen3's tool protocol",
-        )
-    Chat(tokenizer, [], thinking=profile.model.thinking).tool_answer("ok")
-    return "there; tool calls are tokens of their own"
+    try:
+        chat = Chat(tokenizer, [], thinking=profile.model.thinking)
+        chat.tool_answer("ok")
+    except ValueError as error:
+        raise Missing(str(error), "take a model of Qwen3's or Qwen3.5's tool protocol") from None
+    return f"there; tool calls in {chat.format.name}, read back"
 
 
 def claude(profile: Profile) -> str:

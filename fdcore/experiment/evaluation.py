@@ -1,4 +1,4 @@
-"""What is measured on a policy: pass@k, its bootstrap interval, and words of doubt.
+"""What is measured on a policy: pass@k, and its bootstrap interval.
 
 Rows are those of an evaluation file: one dict a problem with `n` samples, `c` of them verified. Left out on purpose: sampling
 (`fdcore.experiment.run`) and judgement (`fdcore.figures.claims`).
@@ -6,7 +6,6 @@ Rows are those of an evaluation file: one dict a problem with `n` samples, `c` o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -86,17 +85,3 @@ def bootstrap_interval(
     ]
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
-
-
-EPISTEMIC = re.compile(
-    r"\b(?:wait|hmm|perhaps|maybe|actually|alternatively|seems|might|likely|check)\b", re.IGNORECASE
-)  # the paper's list, Figure 13
-
-
-def epistemic_words(text: str) -> int:
-    """How many words of doubt and second thought a text holds, by the paper's list of ten (names of tools do not count).
-
-    >>> epistemic_words("Wait, maybe lean_check_file; let me check.")
-    3
-    """
-    return len(EPISTEMIC.findall(text))

@@ -24,7 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 from fdcore.experiment.arms import Arm, arm_of
 from fdcore.experiment.origin import origin
 from fdcore.experiment.recorded import ORIGINS, RecordedRun
-from fdcore.feedback.sources import Answer, Generate, make_producer
+from fdcore.feedback.sources import Answer, Generate, make_producer, strip_thoughts
 from fdcore.figures.style import label
 from fdcore.figures.token_view import TokenView, token_view
 from fdcore.lean.library import INTERNAL, Library, open_library
@@ -41,10 +41,11 @@ from fdcore.model import (
 from fdcore.profile import Profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
 from fdcore.rollout.chat import Chat
-from fdcore.rollout.episode import rollout
+from fdcore.rollout.episode import Environment, rollout
 from fdcore.rollout.remote_verifier import RayVerifier, open_verifier
 from fdcore.rollout.tools import Tools
-from fdcore.rollout.torch_sampler import Sampler, SamplingParams, TorchSampler
+from fdcore.rollout.sampler import Sampler, SamplingParams
+from fdcore.rollout.torch_sampler import TorchSampler
 from fdcore.seeds import seed_of
 from fdcore.training.ahead import Rollouts
 from fdcore.training.clock import Clock
@@ -165,12 +166,7 @@ class Experiment(RecordedRun):
         return self.verifier()
 
     def tools(self, problem: Problem) -> Tools:
-        return Tools(
-            problem,
-            self._verifier,
-            library=self.library,
-            output_chars=self.profile.episode.tool_output_chars,
-        )
+        return Tools(problem, self.library, output_chars=self.profile.episode.tool_output_chars)
 
     @cached_property
     def library(self) -> Library:
@@ -293,7 +289,7 @@ class Experiment(RecordedRun):
         if self.profile.sampler.backend == "torch" and not (hardware and hardware.engines):
             if self.processes.shards(model) or self.profile.training.staleness:
                 model = copy.deepcopy(model)  # a whole one of its own, as an engine has
-            return TorchSampler(model, self.tokenizer, max_batch=self.profile.sampler.max_batch)
+            return TorchSampler(model, max_batch=self.profile.sampler.max_batch)
         self._engine = self._engine or self._open_engine(model)
         return self._engine
 
@@ -328,7 +324,7 @@ class Experiment(RecordedRun):
             )
         from fdcore.rollout.vllm_sampler import VLLMSampler
 
-        return VLLMSampler(model, self.tokenizer, **settings, sleeps=sampler.sleeps)
+        return VLLMSampler(model, self.tokenizer, **settings)
 
     def sampling(
         self, model, profile: Profile | None = None, clock: Clock | None = None
@@ -354,19 +350,13 @@ class Experiment(RecordedRun):
                     processes.part(problems),
                     processes.part(seeds),
                     sampler=sampler,
-                    chat=self.chat,
-                    verifier=self._verifier,
-                    tools=self.tools,
-                    limits=profile.episode,
-                    temperature=settings.temperature,
-                    top_p=settings.top_p,
+                    environment=Environment(
+                        self.chat, self._verifier, self.library, profile.episode
+                    ),
+                    sampling=settings,
                     step=step,
                     prompts=prompts and processes.part(prompts),
-                    clock=None
-                    if profile.training.staleness
-                    else clock,  # it tells the phases of one thread apart
                 )
-                sampler.rest()
                 return processes.gather(found)
 
         return Rollouts(push, roll)
@@ -476,36 +466,24 @@ class Experiment(RecordedRun):
         def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
             model, sampler = base()
             sampler.update_weights(model)  # an engine has sampled from the student since
-            chat, limit = (
-                Chat(self.tokenizer, [], thinking=profile.model.thinking),
-                profile.episode.max_prompt_tokens,
-            )
-            texts = [
-                chat.text(
-                    [{"role": "system", "content": system}, {"role": "user", "content": user}]
-                )
-                for system, user in prompts
-            ]
+            chat = Chat(self.tokenizer, [], thinking=False)
+            limit = profile.episode.max_prompt_tokens
             params = SamplingParams(
                 temperature=profile.sampler.temperature,
-                top_p=profile.sampler.top_p,
                 max_new_tokens=profile.feedback.max_tokens,
-                stop_token_ids=(chat.end,),
+                stop_token_ids=chat.ends,
             )
-            asked = [_shortened(chat.encode(text), limit) for text in texts]
+            asked = [_shortened(chat.question(*prompt), limit) for prompt in prompts]
             found = sampler.generate(
                 asked, params, [seed_of(self.seed, "self", seed) for seed in seeds]
             )
-            said = [
-                self.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True).rpartition(
-                    "</think>"
-                )[2]
-                for answer in found
-            ]
-            return [
-                Answer(text, len(ids), len(answer.token_ids))
-                for text, ids, answer in zip(said, asked, found)
-            ]
+            answers = []
+            for ids, completion in zip(asked, found):
+                turn = chat.decode(ids).rpartition("<|im_start|>")[2]
+                said = self.tokenizer.decode(list(completion.token_ids), skip_special_tokens=True)
+                text = strip_thoughts(turn, said)
+                answers.append(Answer(text, len(ids), len(completion.token_ids)))
+            return answers
 
         return generate
 

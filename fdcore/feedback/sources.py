@@ -173,6 +173,23 @@ class Limited:
         return feedback.model_copy(update={"text": text, "reason": CUT})
 
 
+def strip_thoughts(turn: str, answer: str) -> str:
+    """What an answer says behind its thoughts; nothing where it ends inside them.
+
+    Args:
+        turn: the prompt's last turn, as far as the template begins it.
+
+    >>> strip_thoughts("assistant\\n<think>\\n", "Hmm.\\n</think>\\n1. Use simp.")
+    '\\n1. Use simp.'
+    >>> strip_thoughts("assistant\\n<think>\\n", "Hmm, so")
+    ''
+    """
+    text = turn + answer
+    if text.rfind("<think>") > text.rfind("</think>"):
+        return ""
+    return answer.rpartition("</think>")[2]
+
+
 def request(problem: Problem, trajectory: Trajectory, formulation: int) -> tuple[str, str]:
     """What a model is asked: (system, user), by one of the four formulations of the paper's appendix C.3, in our words."""
     calls = [

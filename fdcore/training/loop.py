@@ -19,10 +19,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from fdcore.experiment.evaluation import epistemic_words
 from fdcore.model import whole
 from fdcore.profile import Training
 from fdcore.records import Problem, Trajectory, read_jsonl, write_text
+from fdcore.rollout.episode import epistemic_words
 from fdcore.rollout.parallel import accumulate
 from fdcore.seeds import seed_of
 from fdcore.training.ahead import Rollouts

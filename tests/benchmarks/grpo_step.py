@@ -27,7 +27,8 @@ from fdcore.profile import load_profile
 from fdcore.records import Trajectory, Verdict
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
-from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.rollout.sampler import SamplingParams
+from fdcore.rollout.torch_sampler import TorchSampler
 from fdcore.training.loop import Run
 from fdcore.training.methods import GroupRelativePolicyOptimization
 from fdcore.worlds.problems import ROOT, read_problems

@@ -14,7 +14,8 @@ import time
 
 import torch
 
-from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.rollout.sampler import SamplingParams
+from fdcore.rollout.torch_sampler import TorchSampler
 from fdcore.worlds.student import build_student
 
 

@@ -16,7 +16,8 @@ from fdcore.profile import load_profile
 from fdcore.records import Feedback, Problem, Trajectory, Verdict, read_records, write_records
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
-from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.rollout.sampler import SamplingParams
+from fdcore.rollout.torch_sampler import TorchSampler
 from fdcore.worlds.student import build_student, train_tokenizer
 from fdcore.worlds.warmup import call_text
 
@@ -59,7 +60,7 @@ def model():
 @pytest.fixture(scope="module")
 def trajectory(chat, model) -> Trajectory:
     """Two sampled turns with a tool's answer between them."""
-    prompt, sampler = chat.prompt(PROBLEM), TorchSampler(model, chat.tokenizer)
+    prompt, sampler = chat.prompt(PROBLEM), TorchSampler(model)
     tokens, mask, logprobs = list(prompt), [0] * len(prompt), [0.0] * len(prompt)
     for turn in range(2):
         (done,) = sampler.generate(

@@ -10,7 +10,8 @@ import torch
 from fdcore.experiment import check as doctor
 from fdcore.profile import load_profile
 from fdcore.rollout.remote import RaySampler
-from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.rollout.sampler import SamplingParams
+from fdcore.rollout.torch_sampler import TorchSampler
 from tests.smallrun import Small, student
 
 PROMPTS = [[1, 2, 3, *range(10, 10 + i)] for i in range(1, 10)]

@@ -9,12 +9,13 @@ from fdcore.lean.verifier import Verifier
 from fdcore.profile import load_profile
 from fdcore.records import Problem
 from fdcore.rollout.chat import Chat
-from fdcore.rollout.episode import rollout
+from fdcore.rollout.episode import Environment, epistemic_words, rollout
+from fdcore.rollout.sampler import Completion
+from fdcore.rollout.tool_format import JSONCalls
 from fdcore.rollout.tools import Tools
-from fdcore.rollout.torch_sampler import Completion
 from fdcore.worlds.student import train_tokenizer
-from fdcore.worlds.warmup import call_text
 
+CALLS = JSONCalls()
 HEADER = "prelude\nimport Fd\n\n"
 PROBLEM = Problem(
     id="p", header=HEADER, statement="theorem thm (a b : Nat) : a + b = b + a := by", split="test"
@@ -23,11 +24,11 @@ RIGHT, WRONG = (
     PROBLEM.statement + "\n  exact Nat.add_comm a b",
     PROBLEM.statement + "\n  exact Nat.mul_comm a b",
 )
-CHECK = call_text("lean_check_file", path="Main.lean")
+CHECK = CALLS.write("lean_check_file", {"path": "Main.lean"})
 
 
 def write(source):
-    return call_text("lean_write_file", path="Main.lean", content=source)
+    return CALLS.write("lean_write_file", {"path": "Main.lean", "content": source})
 
 
 class Script:
@@ -79,19 +80,19 @@ def play(chat, verifier, library):
     def run(*turns, **limits):
         script = Script(chat, turns)
         limits = load_profile("smoke").episode.model_copy(
-            update={"max_response_tokens": 2000, "max_prompt_tokens": 4000, **limits}
+            update={
+                "max_response_tokens": 2000,
+                "max_prompt_tokens": 4000,
+                "tool_output_chars": 200,
+            }
+            | limits
         )
-        tools = lambda problem: Tools(problem, verifier, library=library, output_chars=200)
         (trajectory,) = rollout(
             [PROBLEM],
             [7],
             sampler=script,
-            chat=chat,
-            verifier=verifier,
-            tools=tools,
-            limits=limits,
-            temperature=1.0,
-            top_p=1.0,
+            environment=Environment(chat, verifier, library, limits),
+            sampling=load_profile("smoke").sampler,
             step=3,
         )
         return trajectory, script
@@ -146,6 +147,12 @@ def test_a_file_that_was_never_checked_is_judged_all_the_same(play):
     assert trajectory.verdict.verified and trajectory.stop_reason == "end"
 
 
+def test_both_ends_of_qwen3_end_an_episode(play):
+    for end in ("<|im_end|>", "<|endoftext|>"):
+        trajectory, _ = play(write(RIGHT), "Done." + end, "never said")
+        assert trajectory.verdict.verified and trajectory.stop_reason == "end"
+
+
 def test_no_file_no_reward(play):
     trajectory, _ = play("It is obvious.<|im_end|>")
     assert (
@@ -163,7 +170,10 @@ def test_turns_and_tokens_are_limited(play):
 
 
 def test_a_prompt_over_the_limit_is_refused_by_name(play):
-    with pytest.raises(
-        ValueError, match="problem p: its prompt has .* tokens, episode.max_prompt_tokens is 20"
-    ):
+    with pytest.raises(ValueError, match="problem p: .*episode.max_prompt_tokens is 20"):
         play("x", max_prompt_tokens=20)
+
+
+def test_words_of_doubt_in_tool_output_are_not_the_students():
+    said = "Wait.<tool_response>\nmaybe likely check\n</tool_response>Perhaps `lean_check_file`."
+    assert epistemic_words(said) == 2

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.rollout.sampler import SamplingParams
+from fdcore.rollout.torch_sampler import TorchSampler
 from fdcore.training.logits import action_logits, action_values, token_logprobs
-from fdcore.worlds.student import build_student, train_tokenizer
+from fdcore.worlds.student import build_student
 
 VOCABULARY = 300
 
@@ -66,10 +67,7 @@ def test_greedy_completions_are_those_of_generate(model, shared, max_batch):
 
 def test_logprobs_are_those_of_the_training_forward(model):
     prompts = prompts_of(20)
-    params = [
-        SamplingParams(temperature=0.5 + i % 3 / 2, top_p=1 - i % 2 / 3, max_new_tokens=3 + 2 * i)
-        for i in range(20)
-    ]
+    params = [SamplingParams(temperature=i % 2, max_new_tokens=3 + 2 * i) for i in range(20)]
     done = TorchSampler(model, max_batch=7).generate(prompts, params, range(20))
     sequences = [prompt + list(c.token_ids) for prompt, c in zip(prompts, done)]
     masks = [[0] * len(prompt) + [1] * len(c.token_ids) for prompt, c in zip(prompts, done)]
@@ -117,25 +115,20 @@ def test_seeds_decide(model):
     assert one.token_ids == again.token_ids != two.token_ids
 
 
-@pytest.mark.parametrize("temperature, top_p", [(1.0, 1.0), (0.7, 1.0), (1.0, 0.6), (1.5, 0.9)])
-def test_first_tokens_follow_the_distribution(model, temperature, top_p):
+@pytest.mark.parametrize("temperature", [1.0, 0.7, 1.5])
+def test_first_tokens_follow_the_distribution_and_logprobs_are_its(model, temperature):
     prompt, count = prompts_of(1)[0], 4000
-    params = SamplingParams(temperature=temperature, top_p=top_p, max_new_tokens=1)
+    params = SamplingParams(temperature=temperature, max_new_tokens=1)
     done = TorchSampler(model, max_batch=count).generate([prompt] * count, params, range(count))
     with torch.no_grad():
-        expected = (
-            (model(torch.tensor([prompt])).logits[0, -1] / temperature).softmax(-1).double().numpy()
-        )
-    ordered = np.argsort(-expected)
-    kept = ordered[: int(np.searchsorted(np.cumsum(expected[ordered]), top_p)) + 1]
-    nucleus = np.zeros_like(expected)
-    nucleus[kept] = expected[kept] / expected[kept].sum()
+        logits = model(torch.tensor([prompt])).logits[0, -1] / temperature
+    expected = logits.softmax(-1).double().numpy()
     seen = np.bincount([c.token_ids[0] for c in done], minlength=VOCABULARY) / count
-    assert seen[nucleus == 0].sum() == 0
-    assert (
-        np.abs(seen - nucleus).sum() / 2
-        < 2 * np.sqrt((nucleus * (1 - nucleus)).clip(0) / count).sum()
-    )
+    spread = np.sqrt((expected * (1 - expected)).clip(0) / count).sum()
+    assert np.abs(seen - expected).sum() / 2 < 2 * spread
+    for completion in done[:50]:
+        probability = expected[completion.token_ids[0]]
+        assert np.exp(completion.logprobs[0]) == pytest.approx(probability, rel=1e-4)
 
 
 def test_a_completion_ends_with_its_stop_token(model):
@@ -148,20 +141,6 @@ def test_a_completion_ends_with_its_stop_token(model):
         assert (completion.finish_reason == "stop") == (completion.token_ids[-1] in stops)
         assert len(completion.token_ids) == len(completion.logprobs) <= 20
     assert {c.finish_reason for c in done} == {"stop", "length"}
-
-
-def test_a_completion_ends_with_the_token_that_completes_a_stop_string(model):
-    tokenizer = train_tokenizer(["a"], VOCABULARY)
-    params = SamplingParams(max_new_tokens=60, stop=("e", "⟨"))
-    done = TorchSampler(model, tokenizer).generate(prompts_of(30), params, range(30))
-    for completion in done:
-        text, before = (
-            tokenizer.decode(completion.token_ids),
-            tokenizer.decode(completion.token_ids[:-1]),
-        )
-        assert ("e" in text or "⟨" in text) == (completion.finish_reason == "stop")
-        assert "e" not in before and "⟨" not in before
-    assert "stop" in {c.finish_reason for c in done}
 
 
 def test_a_finished_row_leaves_and_a_waiting_prompt_enters(model):
@@ -192,81 +171,17 @@ def test_the_shared_prefix_is_computed_once(model):
     assert sum(tokens) == 200 + 12
 
 
-@pytest.mark.parametrize("max_batch", [5, 64])
-def test_a_long_prompt_that_rows_share_is_computed_once_and_changes_nothing(model, max_batch):
-    own = [prompts_of(1, shared=300, seed=seed)[0] for seed in (1, 2, 3)]
-    prompts = [[5, *own[i]] for i in (0, 1, 0, 2, 1, 0, 0, 2)] + prompts_of(2, shared=0, seed=4)
-    prefilled = []
-    hook = model.model.embed_tokens.register_forward_hook(
-        lambda module, inputs, output: prefilled.append(
-            inputs[0].numel() if inputs[0].shape[1] > 1 else 0
-        )
-    )
-    params = SamplingParams(max_new_tokens=12)
-    sampler = TorchSampler(model, max_batch=max_batch)
-    done = sampler.generate(prompts, params, range(10))
-    hook.remove()
-    alone = [
-        TorchSampler(model).generate([prompt], params, [seed])[0]
-        for seed, prompt in enumerate(prompts)
-    ]
-    assert [c.token_ids for c in done] == [c.token_ids for c in alone]
-    torch.testing.assert_close(
-        [list(c.logprobs) for c in done], [list(c.logprobs) for c in alone], atol=1e-4, rtol=0
-    )
-    if max_batch > len(prompts):
-        assert sum(prefilled) < 5 * 320  # three long prompts, not eight, and two short ones
-    later = next_turn(prompts, done, range(10))
-    assert [c.token_ids for c in sampler.generate(later, params, range(10))] == [
-        c.token_ids for c in TorchSampler(model).generate(later, params, range(10))
-    ]
-
-
-def next_turn(prompts, done, keep) -> list[list[int]]:
-    return [prompts[i] + list(done[i].token_ids)[:25] + [40 + i % 7] * (1 + i % 3) for i in keep]
-
-
-@pytest.mark.parametrize("keep", [range(20), [3, 17, 4, 4, 11], [19]])
-def test_a_next_turn_computes_only_what_is_new_and_changes_nothing(model, keep):
-    prompts, first = (
-        prompts_of(20),
-        [SamplingParams(max_new_tokens=6 + i if i else 60) for i in range(20)],
-    )
-    sampler = TorchSampler(model)
-    later = next_turn(prompts, sampler.generate(prompts, first, range(20)), keep)
-    later, params, seeds = (
-        [*later, *prompts_of(23)[20:]],
-        SamplingParams(max_new_tokens=5),
-        range(100, 103 + len(keep)),
-    )  # three episodes that are new
-    prefilled = []
-    hook = model.model.embed_tokens.register_forward_hook(
-        lambda module, inputs, output: prefilled.append(
-            inputs[0].numel() if inputs[0].shape[1] > 1 else 0
-        )
-    )
-    done = sampler.generate(later, params, seeds)
-    cached, prefilled[:] = sum(prefilled), []
-    fresh = TorchSampler(model).generate(later, params, seeds)
-    hook.remove()
-    assert cached < 0.8 * sum(prefilled)
-    assert [c.token_ids for c in done] == [c.token_ids for c in fresh]
-    torch.testing.assert_close(
-        [list(c.logprobs) for c in done], [list(c.logprobs) for c in fresh], atol=1e-4, rtol=0
-    )
-
-
-def test_keys_and_values_of_old_weights_are_not_used(model):
-    prompts, params = prompts_of(4), SamplingParams(max_new_tokens=6)
+def test_changed_weights_are_used_by_the_next_call(model):
     changed = copy.deepcopy(model)
-    sampler = TorchSampler(changed)
-    later = next_turn(prompts, sampler.generate(prompts, params, range(4)), range(4))
+    sampler, prompts = TorchSampler(changed), prompts_of(4)
+    params = SamplingParams(max_new_tokens=6)
+    first = sampler.generate(prompts, params, range(4))
+    later = [prompt + list(c.token_ids) + [40] for prompt, c in zip(prompts, first)]
     with torch.no_grad():
         for parameter in changed.parameters():
             parameter.mul_(1.1)
-    assert sampler.generate(later, params, range(4)) == TorchSampler(changed).generate(
-        later, params, range(4)
-    )
+    fresh = TorchSampler(changed).generate(later, params, range(4))
+    assert sampler.generate(later, params, range(4)) == fresh
 
 
 def test_new_weights_are_used_by_the_next_completion(model):
@@ -298,14 +213,6 @@ def test_new_weights_are_used_by_the_next_completion(model):
     assert sampler.generate(prompts, params, range(4)) == TorchSampler(other).generate(
         prompts, params, range(4)
     )
-
-
-def test_a_bfloat16_sampler_keeps_its_own_copy(model):
-    sampler = TorchSampler(model, dtype=torch.bfloat16)
-    done = sampler.generate(prompts_of(4), SamplingParams(max_new_tokens=5), range(4))
-    assert model.dtype == torch.float32 and sampler.model.dtype == torch.bfloat16
-    assert all(len(c.token_ids) == 5 for c in done)
-    sampler.update_weights(model)
 
 
 def test_sampling_leaves_the_model_as_it_was(model):
@@ -359,7 +266,6 @@ def test_no_prompts_no_completions(model):
     [
         ([[1], []], SamplingParams(max_new_tokens=2), [0, 1], "prompt 1 is empty"),
         ([[1]], SamplingParams(max_new_tokens=2), [0, 1], "must agree"),
-        ([[1]], SamplingParams(max_new_tokens=2, stop=("x",)), [0], "need a tokenizer"),
         ([[1]], SamplingParams(max_new_tokens=2), [-1], "non-negative"),
     ],
 )
@@ -368,9 +274,7 @@ def test_bad_requests_are_named(model, prompts, params, seeds, message):
         TorchSampler(model).generate(prompts, params, seeds)
 
 
-@pytest.mark.parametrize(
-    "how", [dict(temperature=-1), dict(top_p=0), dict(top_p=1.1), dict(max_new_tokens=0)]
-)
+@pytest.mark.parametrize("how", [dict(temperature=-1), dict(max_new_tokens=0)])
 def test_impossible_settings_are_refused(how):
     with pytest.raises(ValueError):
         SamplingParams(**{"max_new_tokens": 1, **how})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fdcore.lean.library import core_library
 from fdcore.lean.verifier import Verifier
 from fdcore.records import LeanMessage, Problem, ToolCall, Verdict
-from fdcore.rollout.tools import PendingCheck, ToolError, Tools, parse_call, report
+from fdcore.rollout.tools import PendingCheck, Tools, report, whole_source
 
 HEADER = "prelude\nimport Fd\n\n"
 LIBRARY = core_library()
@@ -35,9 +35,20 @@ def verifier():
         yield one
 
 
+class Judged(Tools):
+    """Tools whose checks are judged at once."""
+
+    def __init__(self, output_chars: int, verifier: Verifier | None = None):
+        super().__init__(PROBLEM, LIBRARY, output_chars=output_chars)
+        self.verifier = verifier
+
+    def call(self, raw: str) -> ToolCall:
+        return super().call(raw, self.verifier)
+
+
 @pytest.fixture
 def tools(verifier):
-    return Tools(PROBLEM, verifier, library=LIBRARY, output_chars=400)
+    return Judged(400, verifier)
 
 
 def raw(name: str, **arguments) -> str:
@@ -80,6 +91,22 @@ def test_tactics_alone_are_put_behind_the_statement(tools, tactics):
     assert tools.call(raw("lean_check_file", path="Main.lean")).output == "ok"
 
 
+@pytest.mark.parametrize(
+    "text, source",
+    [
+        ("\nexact h", "S\n  exact h"),
+        ("\n\n  exact h", "S\n  exact h"),
+        ("/-\ntheorem of old\n-/\nsimp", "S\n  /-\n  theorem of old\n  -/\n  simp"),
+        ("-- theorem\nexact h", "S\n  -- theorem\n  exact h"),
+        ("theorem t : True := trivial", "theorem t : True := trivial"),
+        ('exact "theorem', 'S\n  exact "theorem'),
+    ],
+)
+def test_tactics_are_told_from_files_by_their_code_and_indented(text, source):
+    whole = whole_source(PROBLEM, text)
+    assert whole == source.replace("S", PROBLEM.statement, 1)
+
+
 def test_a_changed_statement_is_reported_though_lean_finds_no_error(tools):
     assert (
         check(tools, " trivial", "theorem t : True := by")
@@ -105,7 +132,7 @@ def test_each_file_is_kept_and_the_last_one_written_is_judged(tools):
         set(tools.files) == {"A.lean", "b/B.lean"}
         and tools.last_source == PROBLEM.statement + "\n  -- A.lean"
     )
-    assert Tools(PROBLEM, library=LIBRARY, output_chars=100).last_source is None
+    assert Judged(100).last_source is None
 
 
 def test_a_check_is_handed_back_and_finished_with_its_verdict(tools):
@@ -124,7 +151,7 @@ def test_a_check_is_handed_back_and_finished_with_its_verdict(tools):
 
 
 def test_an_answer_is_cut_at_the_limit():
-    short = Tools(PROBLEM, library=LIBRARY, output_chars=40)
+    short = Judged(40)
     messages = tuple(
         LeanMessage(severity="error", line=i, column=0, text="long " * 50) for i in range(9)
     )
@@ -180,11 +207,7 @@ def test_a_search_gives_statements_under_their_full_names(tools):
 
 
 def test_a_search_gives_at_most_five_lines_and_statements_come_first(tools):
-    lines = (
-        Tools(PROBLEM, library=LIBRARY, output_chars=4000)
-        .call(raw("rg_in_mathlib", pattern="reverse"))
-        .output.splitlines()
-    )
+    lines = Judged(4000).call(raw("rg_in_mathlib", pattern="reverse")).output.splitlines()
     assert len(lines) == 5 and all(" theorem " in line or " def " in line for line in lines)
 
 
@@ -197,7 +220,7 @@ def test_a_search_for_a_full_name_shows_it_first(tools, pattern):
 
 
 def test_a_search_for_the_end_of_a_name_shows_what_is_named_so_before_longer_names():
-    wide = Tools(PROBLEM, library=LIBRARY, output_chars=4000)
+    wide = Judged(4000)
     names = [
         line.split()[2]
         for line in wide.call(raw("rg_in_mathlib", pattern="mul_pos")).output.splitlines()
@@ -208,7 +231,7 @@ def test_a_search_for_the_end_of_a_name_shows_what_is_named_so_before_longer_nam
 
 
 def test_a_search_that_is_no_name_shows_short_statements_first():
-    wide = Tools(PROBLEM, library=LIBRARY, output_chars=4000)
+    wide = Judged(4000)
     lines = wide.call(raw("rg_in_mathlib", pattern="gcd.*∣")).output.splitlines()
     assert [len(line) for line in lines] == sorted(
         len(line) for line in lines
@@ -222,7 +245,7 @@ def test_a_search_can_be_kept_to_some_files(tools):
 
 
 def test_a_search_never_shows_the_generated_syntax_or_a_path_outside(tools):
-    wide = Tools(PROBLEM, library=LIBRARY, output_chars=4000)
+    wide = Judged(4000)
     for pattern in (".", "parser", "lean_nat"):
         for arguments in ({}, {"glob": "*.lean"}, {"glob": "Syntax.lean"}):
             output = wide.call(raw("rg_in_mathlib", pattern=pattern, **arguments)).output
@@ -265,12 +288,6 @@ def test_a_malformed_call_gets_an_error_as_its_answer(tools, text, said):
     done.model_dump_json()
 
 
-def test_a_line_break_inside_a_string_is_understood():
-    assert parse_call('{"name": "a", "arguments": {"x": "1\n2"}}') == ("a", {"x": "1\n2"})
-    with pytest.raises(ToolError):
-        parse_call('{"name": "a"}')
-
-
 @settings(max_examples=200, deadline=None)
 @given(
     st.one_of(
@@ -282,7 +299,7 @@ def test_a_line_break_inside_a_string_is_understood():
     )
 )
 def test_any_text_as_a_call_has_an_answer(text):
-    done = Tools(PROBLEM, library=LIBRARY, output_chars=100).begin(text)
+    done = Judged(100).begin(text)
     assert isinstance(done, ToolCall) and len(done.output) <= 100
     done.model_dump_json().encode()
 

@@ -5,7 +5,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from fdcore.model import add_adapters, checkpoint_activations, merged_weights, save_model
-from fdcore.rollout.torch_sampler import SamplingParams, TorchSampler
+from fdcore.rollout.sampler import SamplingParams
+from fdcore.rollout.torch_sampler import TorchSampler
 from fdcore.training.checkpoint import load_checkpoint
 from fdcore.training.logits import action_logits
 from tests.smallrun import Small, student
