@@ -249,20 +249,20 @@ def share_evaluate(
 
 @contextlib.contextmanager
 def _joined(profile: str, seed: int | None, out: Path | None) -> Iterator:
-    """The experiment, in this process among its like. An error's line is left for the process that launched them."""
+    """The experiment, in this process among its like."""
     import torch
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
     from fdcore.experiment.run import Experiment, device_of
     from fdcore.profile import load_profile
-    from fdcore.training.distributed import joined
-    from fdcore.training.faults import leave
+    from fdcore.training.distributed import join_processes
 
-    processes = joined(device_of(load_profile(profile)))
+    processes = join_processes(device_of(load_profile(profile)))
     try:
         with contextlib.closing(Experiment(profile, seed or 0, out, processes)) as run:
             yield run
     except Exception as error:
-        leave(f"{type(error).__name__}: {error}")
+        get_error_handler().record_exception(error)  # for the process that launched this one
         raise
     finally:
         torch.distributed.destroy_process_group() if torch.distributed.is_initialized() else None

@@ -92,6 +92,11 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
+def is_sharded(model: torch.nn.Module) -> bool:
+    """Whether FSDP has cut the weights among processes."""
+    return hasattr(model, "reshard")
+
+
 def unwrapped(model):
     """The transformers model in what `peft` has wrapped; its adapters act within it. Any other model as it is."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -16,7 +16,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fdcore import REPOSITORY
-from fdcore.training.tracking import TrackerName
 
 PROFILES = Path(__file__).parent / "profiles"
 ADDED = {
@@ -40,7 +39,6 @@ TAKEN = {  # settings of what a run takes, and not of what comes out (up to roun
     "hardware.engines",
     "training.micro_batch",
     "training.activation_checkpointing",
-    "training.stall_seconds",
     "feedback.concurrency",
     "feedback.budget_dollars",
     "feedback.budget_tokens",
@@ -230,18 +228,14 @@ class Distillation(Section):
     prompts: int = Field(gt=0)
     samples: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
-    direction: Literal["forward", "reverse", "jsd", "sampled"]
+    direction: str  # a name of `fdcore.training.distillation.DIVERGENCES`
     beta: float = Field(gt=0, lt=1)
-    top_k: int | None = Field(gt=0)  # not used by sampled
+    top_k: int | None = Field(gt=0)  # of the teacher's likeliest tokens; None: all
     ema_alpha: float = Field(
         ge=0, le=1
     )  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
     ema_every: int = Field(gt=0)
-    ema_warmup: bool = False  # the teacher's first moves keep less
-    ema_on_cpu: bool = False  # keep the float32 averages of half-precision weights in the machine's memory, not on the GPU
-    temperature: float = Field(1.0, gt=0)  # of both distributions
     tail: bool = False  # one more outcome for all tokens outside the top k
-    clip: float | None = Field(None, gt=0)  # cap in nats on what one vocabulary entry adds
     importance_cap: float | None = Field(
         None, ge=1
     )  # weigh tokens by trainer over sampler probability, up to this
@@ -257,11 +251,6 @@ class GRPO(Section):
     normalization: Literal["token", "sequence", "constant"]
     kl_coefficient: float = Field(ge=0)
     updates: int = Field(1, gt=0)  # optimizer steps on each batch
-    skip_zero_spread: bool = False  # leave groups without spread out of loss and denominators
-    mask_overlong: bool = False  # the same for attempts cut off at the token limit (DAPO)
-    overlong_cache: int = Field(
-        0, ge=0
-    )  # tokens before the limit over which the reward falls by 1 (DAPO); 0: it does not
     importance_cap: float | None = Field(None, ge=1)  # as in `Distillation`
 
 
@@ -278,19 +267,7 @@ class Training(Section):
     weight_decay: float = Field(ge=0)
     max_grad_norm: float = Field(gt=0)
     micro_batch: int = Field(gt=0)  # sequences in one forward
-    micro_tokens: int | None = Field(
-        None, gt=0
-    )  # tokens in one forward, padding included, and sequences of like length together; takes the place of micro_batch
     checkpoint_every: int = Field(gt=0)
-    schedule: Literal["constant", "linear", "cosine"] = (
-        "constant"  # of the learning rate after its warm-up; the others fall to 0 at the last step
-    )
-    staleness: Literal[0, 1] = (
-        0  # steps that the sampler's weights may be behind: 1 samples a batch while the one before is learnt from
-    )
-    stall_seconds: float | None = Field(
-        None, gt=0
-    )  # end a run whose sampling or learning in one step takes longer: something hangs; None: wait for ever
     activation_checkpointing: bool = (
         False  # keep only the layers' inputs and compute the rest again in the backward pass
     )
@@ -346,8 +323,8 @@ class Profile(Section):
     about: str
     threads: int = Field(gt=0)
     hardware: Hardware | None = None  # None: no GPU is needed
-    tracker: TrackerName | None = (
-        None  # gets a copy of every metrics row (`fdcore.training.tracking`)
+    tracker: Literal["trackio", "wandb", "tensorboard"] | None = (
+        None  # gets a copy of every metrics row (`fdcore.training.tracker`)
     )
     publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
     second_size: bool = False  # another model size: beside the paper's Figures 10 and 11 in place of 2 and 6, and in a folder of its own in figures/
@@ -449,27 +426,6 @@ def load_profile(name: str | Path) -> Profile:
             _check_arm(profile, arm)
     except ValueError as error:
         raise ValueError(f"{path}: {_in_one_line(error)}") from None
-    training = profile.training
-    if training.staleness and None in (
-        profile.distillation.importance_cap,
-        profile.grpo.importance_cap,
-    ):
-        raise ValueError(
-            f"{path}: training.staleness needs the correction for older weights: set distillation.importance_cap and grpo.importance_cap (2.0 is usual)"
-        )
-    if (
-        profile.distillation.ema_on_cpu
-        and profile.model.lora is None
-        and profile.hardware
-        and profile.hardware.gpus > 1
-    ):
-        raise ValueError(
-            f"{path}: distillation.ema_on_cpu needs a teacher that is whole on its GPU; with {profile.hardware.gpus} gpus and no adapters it is cut among them: set it to false"
-        )
-    if training.staleness and profile.sampler.sleeps:
-        raise ValueError(
-            f"{path}: sampler.sleeps and training.staleness exclude each other: one gives the engine's memory to the trainer while it learns, the other samples then"
-        )
     if profile.hardware and profile.hardware.engines and profile.hardware.gpus > 1:
         raise ValueError(
             f"{path}: hardware.engines on a cluster serve one training process: set hardware.gpus: 1, or hardware.engines: 0 for an engine in each process; got {profile.hardware.engines} and {profile.hardware.gpus} gpus"

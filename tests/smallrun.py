@@ -1,172 +1,171 @@
-"""A training run of seconds for tests: the real trainer, methods and torch sampler; the reward is counted from the tokens, without Lean."""
+"""A training run of seconds for tests: the real trainer, methods and torch sampler.
+
+The reward is counted from the tokens, without Lean.
+"""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
 from fdcore.model import add_adapters, checkpoint_activations, whole
-from fdcore.profile import load_profile
+from fdcore.profile import Profile, load_profile
 from fdcore.records import Feedback, Problem, Trajectory, Verdict
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.sampler import SamplingParams
 from fdcore.rollout.torch_sampler import TorchSampler
-from fdcore.training.ahead import Rollouts
-from fdcore.training.checkpoint import gathered
-from fdcore.training.clock import Clock
+from fdcore.training.checkpoint import gather
 from fdcore.training.distributed import Processes
-from fdcore.training.loop import Run
+from fdcore.training.loop import Trainer
 from fdcore.training.methods import FeedbackDistillation, GroupRelativePolicyOptimization
-from fdcore.training.teacher import shared_copy
+from fdcore.training.teacher import EMATeacher, shared_copy
 from fdcore.worlds.student import build_student, train_tokenizer
 
 PROBLEMS = [
     Problem(id=name, header="", statement=f"theorem {name} : True := by", split="train")
     for name in "abcdef"
 ]
-NEW = 6
+NEW = 6  # most tokens of a response
+SHAPE = dict(
+    hidden_size=16,
+    layers=2,
+    heads=2,
+    kv_heads=1,
+    head_dim=8,
+    intermediate_size=32,
+    vocab_size=300,
+    max_positions=256,
+)
 
 
 def student(lora: bool = False, checkpointing: bool = False):
-    shape = dict(
-        hidden_size=16,
-        layers=2,
-        heads=2,
-        kv_heads=1,
-        head_dim=8,
-        intermediate_size=32,
-        vocab_size=300,
-        max_positions=256,
-    )
-    model = build_student(**shape, seed=1).eval()
+    model = build_student(**SHAPE, seed=1).eval()
     model = add_adapters(model, rank=2, alpha=4, seed=3) if lora else model
     return checkpoint_activations(model) if checkpointing else model
 
 
 class Advice:
-    def write(self, items):
+    """Feedback whose length depends on the attempt's seed."""
+
+    def write(self, items: Sequence[tuple[Problem, Trajectory]]) -> list[Feedback]:
         return [
             Feedback(problem_id=problem.id, text=f"Try {'rfl ' * (t.seed % 4)}.", producer="test")
             for problem, t in items
         ]
 
 
-class Small:
-    """`Small(folder, "fd").train(4)`: 4 problems a step (fd) or 2 x 2 samples (grpo), in micro-batches of 2."""
+class CountedTrainer(Trainer):
+    """A trainer whose episodes are one completion; an even sum of tokens is a proof."""
 
-    def __init__(
-        self,
-        folder: Path,
-        method: str,
-        *,
-        lora: bool = False,
-        checkpointing: bool = False,
-        arm: str | None = None,
-        learning_rate: float = 0.01,
-        fail_at: int | None = None,
-        cap: float | None = None,
-        processes: Processes = Processes(),
-        engines=None,
-        **training,
-    ):
-        self.model, self.fail_at, self.processes = student(lora, checkpointing), fail_at, processes
-        stale = bool(training.get("staleness"))
-        self.talk = processes.aside() if stale else processes
-        self.tokenizer = train_tokenizer(["theorem a : True := by"], 300)
-        self.sampler = (
-            engines(self.model, self.tokenizer)
-            if engines
-            else TorchSampler(
-                copy.deepcopy(self.model) if stale or processes.shards(self.model) else self.model
-            )
-        )
-        self.chat = Chat(self.tokenizer, [], thinking=False, system=False)
-        profile, clock = load_profile("smoke"), Clock()
-        settings = profile.training.model_copy(
-            update={"micro_batch": 2, "checkpoint_every": 2, "warmup_steps": 2} | training
-        )
-        if method == "fd":
-            how = FeedbackDistillation(
-                profile.distillation.model_copy(update={"ema_every": 2, "importance_cap": cap}),
-                self.model,
-                self.chat,
-                Advice(),
-                autocast=False,
-                processes=processes,
-                clock=clock,
-            )
-        else:
-            how = GroupRelativePolicyOptimization(
-                profile.grpo.model_copy(
-                    update={"kl_coefficient": 0.1, "updates": 2, "importance_cap": cap}
-                ),
-                processes.shard(shared_copy(self.model)),
-                max_tokens=NEW,
-                autocast=False,
-            )
-        processes.shard(self.model)
-        count = {"fd": (4, 1), "grpo": (2, 2)}[method]
-        self.run = Run(
-            folder,
-            arm or method,
-            0,
-            self.model,
-            how,
-            settings,
-            learning_rate=learning_rate,
-            prompts=count[0],
-            samples=count[1],
-            processes=processes,
-            clock=clock,
-        )
+    fail_at: int | None = None
 
-    def push(self) -> None:
-        self.sampler.update_weights(self.model)
-
-    def roll(self, problems, seeds, step, prompts=None) -> list[Trajectory]:
+    def roll_out(self, problems, seeds, step) -> list[Trajectory]:
         if step == self.fail_at:
             raise KeyboardInterrupt
-        problems, seeds = self.talk.part(problems), self.talk.part(seeds)
-        prompts = [self.chat.prompt(problem) for problem in problems]
-        found = self.sampler.generate(
-            prompts, [SamplingParams(max_new_tokens=2 + seed % NEW) for seed in seeds], seeds
-        )
-        return self.talk.gather(
-            [self._trajectory(step, *row) for row in zip(problems, seeds, prompts, found)]
-        )
+        self.sampler.update_weights(self.model)
+        problems, seeds = self.processes.part(problems), self.processes.part(seeds)
+        prompts = [self.environment.chat.prompt(problem) for problem in problems]
+        params = [SamplingParams(max_new_tokens=2 + seed % NEW) for seed in seeds]
+        completions = self.sampler.generate(prompts, params, seeds)
+        rows = zip(problems, seeds, prompts, completions, strict=True)
+        return self.processes.gather([make_trajectory(step, *row) for row in rows])
 
-    def _trajectory(self, step, problem, seed, prompt, found) -> Trajectory:
-        solved, before = sum(found.token_ids) % 2 == 0, len(prompt)
-        return Trajectory(
-            problem_id=problem.id,
-            seed=seed,
-            step=step,
-            prompt_length=before,
-            token_ids=(*prompt, *found.token_ids),
-            action_mask=(*[0] * before, *[1] * len(found.token_ids)),
-            logprobs=(*[0.0] * before, *found.logprobs),
-            response_text="",
-            tool_calls=(),
-            source=None,
-            verdict=Verdict(status="verified" if solved else "failed"),
-            reward=float(solved),
-            stop_reason="length",
-        )
 
-    def train(self, steps: int, **how) -> list[dict]:
-        how = dict(look=None, look_every=1, keep={}, save=lambda folder: None) | how
-        return self.run.train(
-            steps,
-            PROBLEMS,
-            sample=Rollouts(self.push, self.roll),
-            lemmas_of=lambda source: set(),
-            **how,
-        )
+def make_trajectory(step: int, problem: Problem, seed: int, prompt, completion) -> Trajectory:
+    ids, before = completion.token_ids, len(prompt)
+    solved = sum(ids) % 2 == 0
+    return Trajectory(
+        problem_id=problem.id,
+        seed=seed,
+        step=step,
+        prompt_length=before,
+        token_ids=(*prompt, *ids),
+        action_mask=(*[0] * before, *[1] * len(ids)),
+        logprobs=(*[0.0] * before, *completion.logprobs),
+        response_text="",
+        tool_calls=(),
+        source="",
+        verdict=Verdict(status="verified" if solved else "failed"),
+        reward=float(solved),
+        stop_reason="length",
+    )
 
-    def weights(self) -> dict[str, torch.Tensor]:
-        return {name: whole(weight).clone() for name, weight in self.model.state_dict().items()}
 
-    def state(self) -> dict:
-        return gathered(self.run.method.state_dict())
+def small_profile(
+    cap: float | None = None, learning_rate: float = 0.01, every: int = 10**6, **training
+) -> Profile:
+    """The smoke profile with steps of 4 attempts: 4 x 1 (fd), or 2 x 2 (grpo)."""
+    settings = {
+        "training.micro_batch": 2,
+        "training.checkpoint_every": 2,
+        "training.warmup_steps": 2,
+        "evaluation.every": every,
+        "distillation.ema_every": 2,
+        "distillation.prompts": 4,
+        "distillation.learning_rate": learning_rate,
+        "distillation.importance_cap": cap,
+        "grpo.prompts": 2,
+        "grpo.samples": 2,
+        "grpo.learning_rate": learning_rate,
+        "grpo.kl_coefficient": 0.1,
+        "grpo.updates": 2,
+        "grpo.importance_cap": cap,
+    }
+    settings |= {f"training.{name}": value for name, value in training.items()}
+    return load_profile("smoke").varied(settings)
+
+
+def small_trainer(
+    folder: Path,
+    method: str,
+    *,
+    lora: bool = False,
+    checkpointing: bool = False,
+    arm: str | None = None,
+    processes: Processes | None = None,
+    **settings,
+) -> CountedTrainer:
+    """`small_trainer(folder, "fd").train(4, SPLITS)`; `settings`: those of `small_profile`."""
+    model, processes = student(lora, checkpointing), processes or Processes()
+    chat = Chat(train_tokenizer(["theorem a : True := by"], 300), [], thinking=False, system=False)
+    sampled = copy.deepcopy(model) if processes.shards(model) else model
+    profile = small_profile(**settings)
+    teacher = None
+    if method == "fd":
+        teacher = EMATeacher(model, alpha=0.9, every=profile.distillation.ema_every)
+        processes.shard(teacher.model)
+        learner = FeedbackDistillation(profile.distillation, teacher.model)
+    else:
+        reference = processes.shard(shared_copy(model))
+        learner = GroupRelativePolicyOptimization(profile.grpo, reference, max_tokens=NEW)
+    processes.shard(model)
+    library = SimpleNamespace(lemmas_in=lambda source: set())
+    return CountedTrainer(
+        folder=folder,
+        arm=arm or method,
+        seed=0,
+        profile=profile,
+        model=model,
+        method=learner,
+        sampler=TorchSampler(sampled),
+        environment=SimpleNamespace(chat=chat, library=library),
+        producer=Advice() if method == "fd" else None,
+        teacher=teacher,
+        processes=processes,
+    )
+
+
+SPLITS = {"train": PROBLEMS}
+
+
+def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
+    weights = trainer.model.state_dict()
+    return {name: whole(weight).detach().clone() for name, weight in weights.items()}
+
+
+def teacher_of(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return gather(trainer.teacher.state_dict()) if trainer.teacher else {}

@@ -8,7 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdcore.model import ModelUnavailable, load_model, load_tokenizer, save_model
+from fdcore.model import (
+    ModelUnavailable,
+    load_model,
+    load_tokenizer,
+    model_folder,
+    save_model,
+)
 from fdcore.worlds.student import build_student, train_tokenizer
 
 SHAPE = dict(
@@ -235,3 +241,41 @@ def test_a_tokenizer_without_a_chat_template_is_refused(tokenizer, tmp_path):
     (tmp_path / "model" / "chat_template.jinja").unlink()
     with pytest.raises(ModelUnavailable, match="no chat template"):
         load_tokenizer(tmp_path / "model")
+
+
+def test_a_model_of_the_hub_is_found_in_the_cache_at_its_commit_and_one_line_says_so_where_it_is_not(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    place = tmp_path / "models--some--model"
+    tokenizer = train_tokenizer(["theorem a : True"], 300)
+    model = build_student(
+        hidden_size=16,
+        layers=1,
+        heads=2,
+        kv_heads=1,
+        head_dim=8,
+        intermediate_size=32,
+        vocab_size=len(tokenizer),
+        max_positions=64,
+    )
+    for commit in ("1" * 40, "2" * 40):
+        save_model(model, tokenizer, place / "snapshots" / commit)
+    (place / "refs").mkdir()
+    (place / "refs/main").write_text("2" * 40)
+    assert (
+        model_folder("some/model").name == "2" * 40
+        and model_folder("some/model", "1" * 40).name == "1" * 40
+    )
+    assert (
+        load_model(model_folder("some/model")).num_parameters() == model.num_parameters()
+        and model_folder(str(tmp_path)) == tmp_path
+    )
+    for commit in (None, "3" * 40):
+        with pytest.raises(
+            ModelUnavailable,
+            match="another/model: the model could not be loaded .*check the spelling and the network.*or download it",
+        ) as told:
+            model_folder("another/model", commit)
+        assert "\n" not in str(told.value)

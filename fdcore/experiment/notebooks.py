@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fdcore import REPOSITORY
-from fdcore.training.faults import AGAIN, ERROR, left
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 INTERRUPTED = "interrupted; run the same command again to go on"
@@ -50,7 +49,6 @@ def run(notebooks: Sequence[Path], *, profile: str, seed: int | None, out: Path)
     sockets = tempfile.mkdtemp(
         prefix="fdcore-kernels-"
     )  # the kernels' sockets: a short path, and out of notebooks/
-    os.environ[ERROR] = f"{sockets}/error"
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _interrupted(sockets))
     (out / "notebooks").mkdir(parents=True, exist_ok=True)
@@ -113,10 +111,7 @@ def _execute(
             f"{notebook.stem} failed in cell [{error.exec_count}]: {error.ename}: {what} ({where})"
         ) from None
     except DeadKernelError:
-        why = (
-            left(Path(sockets) / "error")
-            or f"its Python process was ended by a signal, most likely for want of memory (`dmesg` says so); {AGAIN}"
-        )
+        why = "its Python process was ended by a signal, most likely for want of memory (`dmesg` says so); run the same command again, it goes on from the newest checkpoint"
         raise NotebookFailed(f"{notebook.stem}: {why} ({where})") from None
     except OSError as error:
         if error.errno != errno.ENOSPC:

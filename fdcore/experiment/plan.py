@@ -154,9 +154,7 @@ def memory_plan(profile: Profile, shape: Shape, column: Column) -> Memory:
     if model.lora:
         rows["adapters"] = share * trained_width
     if column == "fd":
-        averages = (
-            4 if trained_width < 4 and not profile.distillation.ema_on_cpu else 0
-        )  # in float32, where the weights are not
+        averages = 4 if trained_width < 4 else 0  # in float32, where the weights are not
         rows["EMA teacher"] = share * (trained_width + averages)
     elif (
         profile.grpo.kl_coefficient and not model.lora
@@ -674,10 +672,6 @@ def _training(clock: Clock, folder: Path, arm: str) -> Work:
             for name in timing[0]["seconds"] | timing[-1]["seconds"]
         }
     seconds = sum(parts.values())
-    if (
-        profile.training.staleness and not timing
-    ):  # the next batch is sampled while this one is learnt from
-        seconds -= min(parts["sample"] + parts["check"], parts["feedback"] + parts["learn"])
     calls = steps * batch if fd and found.profile.feedback.producer == "claude" else 0
     return Work(
         kind="train",

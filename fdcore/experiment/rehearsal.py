@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 import shutil
 import textwrap
 import threading
@@ -26,7 +27,6 @@ from fdcore.experiment import notebooks as runner
 from fdcore.experiment import plantables
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Problem, write_text
-from fdcore.training.faults import environment
 from fdcore.worlds.problems import ROOT, read_problems
 
 FEEDBACK = """1. Begin with `lean_write_file` and one short file that holds only the tactics, and keep the statement just as it is given.
@@ -141,6 +141,18 @@ def rehearse(profile: Profile, folder: Path, notebooks: Sequence[str]) -> None:
         f"\nrehearsed: {len(notebooks) or 'all'} notebooks, {len(calls)} calls to the stand-in for Claude in this go; everything is in {folder}",
         flush=True,
     )
+
+
+@contextlib.contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """These environment variables within the body."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ |= values
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 @contextlib.contextmanager

@@ -19,7 +19,6 @@ from fdcore.figures.style import label, over_seeds
 from fdcore.figures.token_page import environment
 from fdcore.profile import load_profile
 from fdcore.records import markdown_table, write_text
-from fdcore.training.faults import left
 
 README_MARKS = (
     "<!-- results: written by fdcore.experiment.report, do not edit -->\n",
@@ -208,9 +207,7 @@ def write_report(study: Study, claims: Sequence[Claim], provenance: dict) -> Pat
         if (study.figures / f"{name}.png").exists()
     ]
     figures += _second_sizes() if _is_main(study) else []
-    told = {
-        path: left(path.with_suffix(".md")) or "" for path, _, _ in figures
-    }  # what a notebook says of its figure
+    told = {path: _note(path) for path, _, _ in figures}  # what a notebook says of its figure
     shown = [
         {
             "heading": heading,
@@ -312,3 +309,9 @@ def _origin(piece: dict, named: bool) -> str:
 def _interval(rows: list[dict]) -> str:
     low, high = bootstrap_pass_at_k(rows, [1])[1]
     return f"{pass_at_k_curve(rows, [1])[1]:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def _note(path: Path) -> str:
+    """The note beside a figure, where there is one."""
+    note = path.with_suffix(".md")
+    return note.read_text(encoding="utf-8") if note.exists() else ""

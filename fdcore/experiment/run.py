@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 from fdcore.experiment.arms import Arm, arm_of
 from fdcore.experiment.origin import origin
 from fdcore.experiment.recorded import ORIGINS, RecordedRun
-from fdcore.feedback.sources import Answer, Generate, make_producer, strip_thoughts
+from fdcore.feedback.sources import Answer, Generate, Producer, make_producer, strip_thoughts
 from fdcore.figures.style import label
 from fdcore.figures.token_view import TokenView, token_view
 from fdcore.lean.library import INTERNAL, Library, open_library
@@ -43,22 +43,19 @@ from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
 from fdcore.rollout.remote_verifier import RayVerifier, open_verifier
-from fdcore.rollout.tools import Tools
 from fdcore.rollout.sampler import Sampler, SamplingParams
+from fdcore.rollout.tools import Tools
 from fdcore.rollout.torch_sampler import TorchSampler
 from fdcore.seeds import seed_of
-from fdcore.training.ahead import Rollouts
-from fdcore.training.clock import Clock
 from fdcore.training.distributed import Processes, launch
-from fdcore.training.faults import explained, left, limited
-from fdcore.training.loop import Run
+from fdcore.training.loop import Trainer
 from fdcore.training.methods import (
     FeedbackDistillation,
     GroupRelativePolicyOptimization,
+    Method,
     RejectionSamplingFineTuning,
 )
-from fdcore.training.teacher import shared_copy
-from fdcore.training.tracking import tracked
+from fdcore.training.teacher import EMATeacher, shared_copy
 from fdcore.worlds import problems as problem_sets
 from fdcore.worlds import warmup
 from fdcore.worlds.student import build_student, train_tokenizer
@@ -187,7 +184,7 @@ class Experiment(RecordedRun):
     def _published(self, source: str) -> Path:
         """The folder of a model that was not made here; of one from the hub always the commit with which the run began."""
         mark = self.folder / "base" / "commit"
-        found = model_folder(source, left(mark))
+        found = model_folder(source, mark.read_text() if mark.exists() else None)
         if found != Path(source) and not mark.exists():
             write_text(mark, found.name)
         return found
@@ -287,7 +284,7 @@ class Experiment(RecordedRun):
         """What samples from the model. An engine is made once and follows whichever model it was given last: a GPU has room for one."""
         hardware = self.profile.hardware
         if self.profile.sampler.backend == "torch" and not (hardware and hardware.engines):
-            if self.processes.shards(model) or self.profile.training.staleness:
+            if self.processes.shards(model):
                 model = copy.deepcopy(model)  # a whole one of its own, as an engine has
             return TorchSampler(model, max_batch=self.profile.sampler.max_batch)
         self._engine = self._engine or self._open_engine(model)
@@ -326,40 +323,24 @@ class Experiment(RecordedRun):
 
         return VLLMSampler(model, self.tokenizer, **settings)
 
+    def environment(self, profile: Profile) -> Environment:
+        """What the episodes of a profile need beside a policy."""
+        return Environment(self.chat, self._verifier, self.library, profile.episode)
+
     def sampling(
-        self, model, profile: Profile | None = None, clock: Clock | None = None
-    ) -> Rollouts:
-        """A function (problems, seeds, step) -> trajectories of that model, which may go on changing. `profile`: a variant's settings; `clock`: as in `rollout`."""
+        self, model, profile: Profile | None = None
+    ) -> Callable[[Sequence[Problem], Sequence[int]], list[Trajectory]]:
+        """A function (problems, seeds) -> trajectories of that model; `profile`: an arm's settings."""
         profile = profile or self.profile
-        sampler, settings, stall = (
-            self._sampler(model),
-            profile.sampler,
-            profile.training.stall_seconds,
-        )
-        processes = self.processes.aside() if profile.training.staleness else self.processes
+        sampler, environment = self._sampler(model), self.environment(profile)
+        part, gather = self.processes.part, self.processes.gather
 
-        def push() -> None:
-            with explained("handing over weights"), limited(stall, "handing over weights"):
-                sampler.update_weights(model)
+        def sample(problems: Sequence[Problem], seeds: Sequence[int]) -> list[Trajectory]:
+            sampler.update_weights(model)
+            how = {"sampler": sampler, "environment": environment, "sampling": profile.sampler}
+            return gather(rollout(part(problems), part(seeds), **how))
 
-        def roll(
-            problems: list[Problem], seeds: list[int], step: int = 0, prompts=None
-        ) -> list[Trajectory]:
-            with explained("sampling"), limited(stall, "sampling"):
-                found = rollout(
-                    processes.part(problems),
-                    processes.part(seeds),
-                    sampler=sampler,
-                    environment=Environment(
-                        self.chat, self._verifier, self.library, profile.episode
-                    ),
-                    sampling=settings,
-                    step=step,
-                    prompts=prompts and processes.part(prompts),
-                )
-                return processes.gather(found)
-
-        return Rollouts(push, roll)
+        return sample
 
     def train(self, arm: str, steps: int | None = None) -> list[dict]:
         """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first.
@@ -374,57 +355,24 @@ class Experiment(RecordedRun):
         profile, problems, start = plan.profile, self.problems(), self._start(plan)
         if self._launched("share-train", arm, str(steps)):
             return self.metrics(arm)
-        model, processes, clock = self._student(start, plan, arm), self.processes, Clock()
-        sample = self.sampling(model, profile, clock)
-        autocast, mismatch = (
-            profile.model.autocast,
-            profile.sampler.backend != "torch",
-        )  # the torch sampler computes as the trainer does
-        if plan.method == "fd":
-            settings = profile.distillation
-            method = FeedbackDistillation(
-                settings,
-                model,
-                self.chat,
-                make_producer(
-                    profile.feedback, self.seed, self._generate(profile), self.folder / "feedback"
-                ),
-                autocast=autocast,
-                mismatch=mismatch,
-                processes=processes,
-                clock=clock,
-            )
-        elif plan.method == "grpo":
-            settings = profile.grpo
-            method = GroupRelativePolicyOptimization(
-                settings,
-                processes.shard(shared_copy(model)),
-                max_tokens=profile.episode.max_response_tokens,
-                autocast=autocast,
-                mismatch=mismatch,
-            )
-        else:
-            settings, method = profile.rft, RejectionSamplingFineTuning(autocast=autocast)
+        model, processes = self._student(start, plan, arm), self.processes
+        sampler = self._sampler(model)
+        method, teacher, producer = self._method(plan, model)
+        if teacher is not None:
+            processes.shard(teacher.model)
         processes.shard(model)
-        run = Run(
-            folder,
-            arm,
-            self.seed,
-            model,
-            method,
-            profile.training,
-            learning_rate=settings.learning_rate,
-            prompts=settings.prompts,
-            samples=settings.samples,
-            processes=processes,
-            clock=clock,
-        )
-        track = self.profile.tracker and functools.partial(
-            tracked,
-            self.profile.tracker,
-            project=f"fdcore-{self.profile.name}",
-            run=f"{arm}-seed{self.seed}",
+        trainer = Trainer(
             folder=folder,
+            arm=arm,
+            seed=self.seed,
+            profile=profile,
+            model=model,
+            method=method,
+            sampler=sampler,
+            environment=self.environment(profile),
+            producer=producer,
+            teacher=teacher,
+            processes=processes,
         )
         keep = (
             {step: self._fd_checkpoint(step, arm) for step in self.profile.kept_steps(arm)}
@@ -439,21 +387,32 @@ class Experiment(RecordedRun):
                 )  # there only where the arm is extended; its checkpoint goes on from it
                 for path in folder.glob("eval_*.jsonl"):
                     path.unlink()
-            rows = run.train(
-                steps,
-                problems["train"],
-                sample=sample,
-                lemmas_of=self.library.lemmas_in,
-                look=lambda: self._look(sample),
-                look_every=profile.evaluation.every,
-                keep=keep,
-                track=track,
-                save=lambda where: save_model(
-                    model, self.tokenizer, where, write=processes.rank == 0
-                ),
-            )
-            save_model(model, self.tokenizer, folder / "model", write=processes.rank == 0)
+            rows = trainer.train(steps, problems, keep)
+            trainer.save_model(folder / "model")
         return rows
+
+    def _method(self, plan: Arm, model) -> tuple[Method, EMATeacher | None, Producer | None]:
+        """An arm's method, and for Feedback Distillation the teacher and who writes the feedback."""
+        profile = plan.profile
+        settings = {
+            "autocast": profile.model.autocast,
+            "mismatch": profile.sampler.backend
+            != "torch",  # the torch sampler computes as the trainer does
+        }
+        if plan.method == "fd":
+            recipe, folder = profile.distillation, self.folder / "feedback"
+            teacher = EMATeacher(model, alpha=recipe.ema_alpha, every=recipe.ema_every)
+            method = FeedbackDistillation(recipe, teacher.model, **settings)
+            answer = self._generate(profile)
+            return method, teacher, make_producer(profile.feedback, self.seed, answer, folder)
+        if plan.method == "grpo":
+            reference = self.processes.shard(shared_copy(model))
+            length = profile.episode.max_response_tokens
+            method = GroupRelativePolicyOptimization(
+                profile.grpo, reference, max_tokens=length, **settings
+            )
+            return method, None, None
+        return RejectionSamplingFineTuning(profile.rft, autocast=profile.model.autocast), None, None
 
     def _generate(self, profile: Profile) -> Generate:
         """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
@@ -539,17 +498,6 @@ class Experiment(RecordedRun):
             self.train(plan.after)
         return where
 
-    def _look(self, sample) -> dict:
-        """Accuracy on the first test and hold-out problems, one sample each, the same seeds at every look."""
-        found = {}
-        for split in ("test", "holdout"):
-            problems = self._problems[split][: self.profile.evaluation.during_problems]
-            seeds = [seed_of(self.seed, "look", split, p.id) for p in problems]
-            found[f"{split}_accuracy"] = sum(t.reward for t in sample(problems, seeds, 0)) / len(
-                problems
-            )
-        return found
-
     def _unfinished(self, arm: str, split: str) -> bool:
         return sum(1 for _ in read_jsonl(self._evaluation(arm, split))) < len(self._problems[split])
 
@@ -571,7 +519,8 @@ class Experiment(RecordedRun):
         profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile
         count = settings.samples_of(arm, split)
         at_once = max(1, self.profile.sampler.max_batch // count)
-        sample, (_, unknown) = self.sampling(model, profile), problem_sets.partition()
+        _, unknown = problem_sets.partition()
+        sample = self.sampling(model, profile)
         with (
             self._writing(),
             tqdm(
@@ -595,9 +544,7 @@ class Experiment(RecordedRun):
                     for problem in batch
                     for i in range(count)
                 ]
-                trajectories = sample(
-                    [problem for problem in batch for _ in range(count)], seeds, 0
-                )
+                trajectories = sample([p for p in batch for _ in range(count)], seeds)
                 rows = [
                     self._row(problem, trajectories[index * count : (index + 1) * count], unknown)
                     for index, problem in enumerate(batch)

@@ -9,12 +9,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 
 from fdcore.records import Problem, Record, Trajectory
 from fdcore.rollout.chat import Chat
-from fdcore.training.logits import action_values, deferred_logits, entropy, token_logprobs
+from fdcore.training.chunks import in_chunks
+from fdcore.training.logits import action_values, deferred_logits, entropy
 
 
 class Alternative(Record):
@@ -84,24 +86,7 @@ def token_view(
     theirs = deferred_logits(teacher, [[*context, *response]], [[*[0] * len(context), *mask]])
     taken = action_values([response], [mask])
 
-    def measure(q: torch.Tensor, part: slice) -> tuple[torch.Tensor, ...]:
-        """The numbers of some tokens, from their logits: never of all at once, which for 8,192 tokens of a large vocabulary would take tens of GB."""
-        p = theirs[part]
-        log_q, log_p = q.log_softmax(-1), p.log_softmax(-1)
-        likely = torch.cat([log_q.topk(top).indices, log_p.topk(top).indices], -1)
-        kl = (log_p.exp() * (log_p - log_q)).sum(-1)
-        return (
-            token_logprobs(q, taken[part]),
-            token_logprobs(p, taken[part]),
-            entropy(q),
-            entropy(p),
-            kl,
-            likely,
-            log_q.gather(-1, likely).exp(),
-            log_p.gather(-1, likely).exp(),
-        )
-
-    *numbers, likely, q, p = ours.map(measure)
+    *numbers, likely, q, p = _measure_tokens(ours, theirs, taken, top=top)
     columns = dict(zip(("student", "teacher", "student_entropy", "teacher_entropy", "kl"), numbers))
     places = [place for place, sampled in enumerate(mask) if sampled]
     spread = lambda values, empty: tuple(
@@ -124,6 +109,37 @@ def token_view(
             [_alternatives(chat, *row) for row in zip(likely.tolist(), q.tolist(), p.tolist())], ()
         ),
         focus=places[int(columns["kl"].argmax())],
+    )
+
+
+class _Numbers(NamedTuple):
+    """Of each of N action tokens."""
+
+    student: torch.Tensor
+    teacher: torch.Tensor
+    student_entropy: torch.Tensor
+    teacher_entropy: torch.Tensor
+    kl: torch.Tensor
+    likely: torch.Tensor  # (N, 2 top) token ids
+    q: torch.Tensor  # their probabilities under the student
+    p: torch.Tensor  # and under the teacher
+
+
+@in_chunks
+def _measure_tokens(q: torch.Tensor, p: torch.Tensor, taken: torch.Tensor, *, top: int) -> _Numbers:
+    """The numbers of tokens, from the student's and the teacher's logits."""
+    log_q, log_p = q.log_softmax(-1), p.log_softmax(-1)
+    likely = torch.cat([log_q.topk(top).indices, log_p.topk(top).indices], -1)
+    places = taken.to(q.device)[:, None]
+    return _Numbers(
+        q.gather(-1, places)[:, 0] - q.logsumexp(-1),
+        p.gather(-1, places)[:, 0] - p.logsumexp(-1),
+        entropy(q),
+        entropy(p),
+        (log_p.exp() * (log_p - log_q)).sum(-1),
+        likely,
+        log_q.gather(-1, likely).exp(),
+        log_p.gather(-1, likely).exp(),
     )
 
 

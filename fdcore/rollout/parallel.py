@@ -15,7 +15,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from fdcore.training.distributed import is_sharded
+from fdcore.model import is_sharded
 
 T = TypeVar("T")
 _here = threading.local()

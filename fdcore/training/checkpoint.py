@@ -1,7 +1,7 @@
-"""Checkpoints that survive `kill -9`: written beside, synced, renamed. The newest whole one is the truth.
+"""Checkpoints that survive `kill -9`: written beside, synced, renamed. The newest one counts.
 
-A checkpoint holds everything that the next step depends on; randomness is not among it, since every random choice is drawn
-from `fdcore.seeds.seed_of(run seed, purpose, step, …)` and never from a generator's state.
+A checkpoint holds everything that the next step depends on. Randomness is not among it: every
+random choice is drawn from `fdcore.seeds.seed_of(run seed, purpose, step, …)`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,16 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_state_dict,
+    set_state_dict,
+)
 
 from fdcore.model import whole
+
+FULL = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
+PARTIAL = StateDictOptions(full_state_dict=True, strict=False)
 
 
 def save_checkpoint(folder: Path, step: int, state: dict, keep: int = 2) -> None:
@@ -27,85 +35,69 @@ def save_checkpoint(folder: Path, step: int, state: dict, keep: int = 2) -> None
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-    for old in _whole(folder)[:-keep]:
+    for old in sorted(folder.glob("step-*.pt"))[:-keep]:
         old.unlink()
 
 
 def load_checkpoint(folder: Path) -> tuple[int, dict] | None:
     """The newest checkpoint as (step, state), or None where there is none."""
-    found = _whole(folder)
-    if not found:
+    paths = sorted(folder.glob("step-*.pt"))
+    if not paths:
         return None
-    step = int(re.search(r"(\d+)\.pt$", found[-1].name)[1])
-    return step, torch.load(found[-1], map_location="cpu", weights_only=True)
+    step = int(re.search(r"(\d+)\.pt$", paths[-1].name)[1])
+    return step, torch.load(paths[-1], map_location="cpu", weights_only=True, mmap=True)
 
 
-def own_weights(model: torch.nn.Module) -> dict[str, Tensor]:
-    """What a checkpoint holds of a model: all its weights; under LoRA the adapters alone, since the base below them stays as it is."""
-    weights = model.state_dict()
-    return (
-        {name: weight for name, weight in weights.items() if "lora_" in name}
-        if hasattr(model, "peft_config")
-        else weights
-    )
+def gather_training_state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict:
+    """Trained weights and the optimizer's state, whole, on the CPU. All processes must call it."""
+    weights, moments = get_state_dict(model, optimizer, options=FULL)
+    return {"model": _drop_frozen(model, weights), "optimizer": moments}
+
+
+def restore_training_state(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict, whose: str
+) -> None:
+    """Restores `gather_training_state`. ValueError for another model's; nothing is then loaded."""
+    check_weights(_drop_frozen(model, model.state_dict()), state["model"], whose)
+    names = {"model": "model_state_dict", "optimizer": "optim_state_dict"}
+    parts = {names[name]: state[name] for name in names}
+    set_state_dict(model, optimizer, options=PARTIAL, **parts)
+
+
+def _drop_frozen(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict without what is not trained, also where its name is that of a tied weight."""
+    variables = model.state_dict(keep_vars=True)
+    frozen = {
+        name
+        for name, variable in variables.items()
+        if isinstance(variable, torch.nn.Parameter) and not variable.requires_grad
+    }
+    return {name: weight for name, weight in weights.items() if name not in frozen}
+
+
+def gather(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that processes share, whole, on the CPU. All processes must call it."""
+    return {name: whole(weight).cpu() for name, weight in weights.items()}
 
 
 @torch.no_grad()
-def load_own_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], whose: str) -> None:
-    """Restore what `own_weights` gave, whole. ValueError when it is another model's; the model is then untouched."""
-    mine = own_weights(model)
-    check_weights(mine, weights, whose)
-    for name, weight in mine.items():
-        weight.copy_(placed(weights[name], weight))
+def copy_into(weights: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Copy whole tensors into weights, each process its part of those that are shared."""
+    from torch.distributed.tensor import distribute_tensor
+
+    for name, weight in weights.items():
+        value = values[name].to(weight.device)
+        if hasattr(weight, "full_tensor"):
+            mesh, places = weight.device_mesh, weight.placements
+            value = distribute_tensor(value, mesh, places, src_data_rank=None)
+        weight.copy_(value)
 
 
-def placed(tensor: Tensor, like: Tensor) -> Tensor:
-    """This process's part of a whole tensor, where `like` is one that processes share; else the tensor."""
-    if not hasattr(like, "full_tensor"):
-        return tensor
-    from torch.distributed.tensor import (
-        distribute_tensor,
-    )  # here, because one process alone never needs it
-
-    return distribute_tensor(
-        tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None
-    )
-
-
-def gathered(state):
-    """The same state with every tensor whole and on the CPU. All processes must call it with the same keys in the same order."""
-    if isinstance(state, dict):
-        return {name: gathered(value) for name, value in state.items()}
-    if isinstance(state, (list, tuple)):
-        return [gathered(value) for value in state]
-    return whole(state).cpu() if isinstance(state, Tensor) else state
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
-    """Restore `gathered(optimizer.state_dict())`, each process its part."""
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    own = {
-        i: {
-            name: placed(value, weights[i]) if value.shape == weights[i].shape else value
-            for name, value in held.items()
-        }
-        for i, held in state["state"].items()
-    }
-    optimizer.load_state_dict(state | {"state": own})
-
-
-def check_weights(mine: Mapping[str, Tensor], other: Mapping[str, Tensor], whose: str) -> None:
-    """ValueError when `other` is another model's: different names or shapes. To be asked before anything is loaded, since torch's
-    `load_state_dict` copies what fits before it complains."""
-    here, there = (
-        {name: tuple(weight.shape) for name, weight in weights.items()} for weights in (mine, other)
-    )
+def check_weights(own: Mapping[str, Tensor], other: Mapping[str, Tensor], whose: str) -> None:
+    """ValueError where the weights of `other` have different names or shapes."""
+    here = {name: tuple(weight.shape) for name, weight in own.items()}
+    there = {name: tuple(weight.shape) for name, weight in other.items()}
     wrong = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
     if wrong:
-        raise ValueError(
-            f"{whose} is another model: {len(wrong)} weights differ in name or shape, first {wrong[0]} ({here.get(wrong[0])} here, {there.get(wrong[0])} there)"
-        )
-
-
-def _whole(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*.pt"))
+        first = f"{wrong[0]} ({here.get(wrong[0])} here, {there.get(wrong[0])} there)"
+        raise ValueError(f"{whose} is another model: {len(wrong)} weights differ, first {first}")

@@ -1,52 +1,83 @@
-"""One loop for every method: sample, judge, learn, write down. It resumes exactly where its newest checkpoint stands.
+"""One loop for every method: sample, judge, feedback, loss, step, average, write down.
 
-Two files a run: `metrics.jsonl`, a pure function of profile and seed, and `timing.jsonl`, what it cost on this machine.
-Left out on purpose: anything that a method decides (`fdcore.training.methods`), and evaluation beyond the quick look during training.
+Files of a run: `metrics.jsonl`, a pure function of profile and seed; `timing.jsonl`, the cost on
+this machine; `trajectories.jsonl` and `feedback.jsonl`. A run resumes at its newest checkpoint.
+
+Left out on purpose: a method's loss (`fdcore.training.methods`), and evaluation beyond the quick
+one during training.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
+import errno
 import json
 import math
 import random
 import resource
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from fdcore.model import whole
-from fdcore.profile import Training
-from fdcore.records import Problem, Trajectory, read_jsonl, write_text
-from fdcore.rollout.episode import epistemic_words
-from fdcore.rollout.parallel import accumulate
+from fdcore.feedback.form import report
+from fdcore.feedback.sources import Producer
+from fdcore.model import is_sharded, save_model, whole
+from fdcore.profile import Profile
+from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
+from fdcore.rollout.episode import Environment, epistemic_words, rollout
+from fdcore.rollout.sampler import Sampler
 from fdcore.seeds import seed_of
-from fdcore.training.ahead import Rollouts
 from fdcore.training.checkpoint import (
-    check_weights,
-    gathered,
+    gather,
+    gather_training_state,
     load_checkpoint,
-    load_optimizer,
-    load_own_weights,
-    own_weights,
+    restore_training_state,
     save_checkpoint,
 )
-from fdcore.training.clock import Clock
-from fdcore.training.distributed import Processes, is_sharded
-from fdcore.training.faults import explained, limited
-from fdcore.training.methods import Method, action_tokens
-from fdcore.training.tracking import Log, numbers
+from fdcore.training.distributed import Processes
+from fdcore.training.methods import Batch, Method
+from fdcore.training.teacher import EMATeacher
+from fdcore.training.tracker import open_tracker
+
+FILES = ("metrics", "timing", "trajectories", "feedback")
 
 
 class TrainingError(RuntimeError):
-    """Training stopped before the weights were spoilt; the message names the step and what was seen."""
+    """Training stopped before the weights were spoilt; the message names the step and the reason."""
 
 
-def order(problems: Sequence[Problem], seed: int, step: int, count: int) -> list[Problem]:
+class OutOfMemory(RuntimeError):
+    """A GPU's or the machine's memory ran out; the message names the settings that need less."""
+
+
+@contextlib.contextmanager
+def explain_memory(where: str) -> Iterator[None]:
+    """An error for want of memory becomes `OutOfMemory`; all others pass."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        signs = ("can't allocate memory", "can't start new thread")  # torch's words on a CPU
+        if not (
+            isinstance(error, (MemoryError, torch.OutOfMemoryError))
+            or getattr(error, "errno", None) == errno.ENOMEM
+            or any(sign in str(error) for sign in signs)
+        ):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise OutOfMemory(
+            f"{where}: out of memory ({reason}). Lower training.micro_batch or "
+            "sampler.memory_share, or set training.activation_checkpointing: true in a copy of "
+            "the profile; then run the same command again"
+        ) from error
+
+
+def draw_problems(problems: Sequence[Problem], seed: int, step: int, count: int) -> list[Problem]:
     """The problems of a step (from 1): a walk through seeded shuffles, each problem once an epoch."""
     size, first = len(problems), (step - 1) * count
     epochs = range(first // size, (first + count - 1) // size + 1)
@@ -57,359 +88,287 @@ def order(problems: Sequence[Problem], seed: int, step: int, count: int) -> list
     return [shuffles[place // size][place % size] for place in range(first, first + count)]
 
 
-def micro_batches(lengths: Sequence[int], size: int, tokens: int | None) -> list[range]:
-    """Which sequences go through the model together: `size` in a row, or as many as fit into `tokens` with their padding, but at least one.
-
-    The loss does not depend on it. With `tokens`, sequences in the order of their lengths need the least padding.
-
-    >>> micro_batches([5, 6, 9, 30], size=2, tokens=None)
-    [range(0, 2), range(2, 4)]
-    >>> micro_batches([5, 6, 9, 30], size=2, tokens=28)
-    [range(0, 3), range(3, 4)]
-    """
-    if tokens is None:
-        return [
-            range(start, min(start + size, len(lengths))) for start in range(0, len(lengths), size)
-        ]
-    starts, widest = [0], 0
-    for index, length in enumerate(lengths):
-        widest = max(widest, length)
-        if index > starts[-1] and widest * (index + 1 - starts[-1]) > tokens:
-            starts.append(index)
-            widest = length
-    return [range(start, end) for start, end in zip(starts, [*starts[1:], len(lengths)])]
-
-
-def learning_rate_at(
-    step: int, steps: int, peak: float, warmup: int, schedule: str = "constant"
-) -> float:
-    """The learning rate of a step (from 1) of `steps`: a linear warm-up, then `peak`, or from `peak` down to 0, which it would reach after the last step.
-
-    >>> [learning_rate_at(step, 6, 1.0, 2, "linear") for step in range(1, 7)]
-    [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]
-    """
-    done = max(0, step - 1 - warmup) / max(1, steps - warmup)
-    factor = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[
-        schedule
-    ]
-    return peak * min(1.0, step / max(1, warmup)) * factor
-
-
-def optimizer_for(
+def make_optimizer(
     model: torch.nn.Module, learning_rate: float, weight_decay: float
 ) -> torch.optim.AdamW:
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
     return torch.optim.AdamW(
-        [weight for weight in model.parameters() if weight.requires_grad],
-        lr=learning_rate,
-        betas=(0.9, 0.95),
-        weight_decay=weight_decay,
+        weights, lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay
     )
 
 
-class Run:
-    """The files of one training run, and the loop over its steps."""
+@dataclass
+class Trainer:
+    """The loop over the steps of one arm, and the files of its run."""
 
-    def __init__(
-        self,
-        folder: Path,
-        arm: str,
-        seed: int,
-        model,
-        method: Method,
-        settings: Training,
-        *,
-        learning_rate: float,
-        prompts: int,
-        samples: int,
-        processes: Processes = Processes(),
-        clock: Clock | None = None,
-    ):
-        """`clock`: shared with what `train` is given, where that tells its phases apart."""
-        self.clock = clock or Clock()
-        self.processes, self.first = processes, processes.rank == 0
-        self.folder, self.arm, self.seed, self.model, self.method, self.settings = (
-            folder,
-            arm,
-            seed,
-            model,
-            method,
-            settings,
-        )
-        self.learning_rate, self.prompts, self.samples = learning_rate, prompts, samples
-        self.optimizer = optimizer_for(model, learning_rate, settings.weight_decay)
+    folder: Path
+    arm: str
+    seed: int
+    profile: Profile  # with the arm's settings
+    model: torch.nn.Module
+    method: Method
+    sampler: Sampler
+    environment: Environment
+    producer: Producer | None = None  # writes the feedback, where the method reads any
+    teacher: EMATeacher | None = None  # moves after each step
+    processes: Processes = field(default_factory=Processes)
+
+    def __post_init__(self):
+        recipe, training = self.method.settings, self.profile.training
+        self.first = self.processes.rank == 0
+        self.optimizer = make_optimizer(self.model, recipe.learning_rate, training.weight_decay)
         self.tokens_sampled, self.lemmas = 0, set()
-        self._begun: Callable[[], list[Trajectory]] | None = (
-            None  # the next step's batch, under way (`fdcore.training.ahead`)
-        )
+        self.seconds: Counter[str] = Counter()  # of the step under way, by phase
 
     def train(
         self,
         steps: int,
-        problems: Sequence[Problem],
-        *,
-        sample: Rollouts,
-        lemmas_of: Callable[[str], set[str]],
-        look: Callable[[], dict] | None,
-        look_every: int,
-        keep: dict[int, Path],
-        save: Callable[[Path], None],
-        track: Callable[[int], contextlib.AbstractContextManager[Log]] | None = None,
+        problems: Mapping[str, Sequence[Problem]],
+        keep: Mapping[int, Path] | None = None,
     ) -> list[dict]:
-        """Train up to `steps`; returns all metrics rows. `sample` gives every process all trajectories. `look` measures the policy every `look_every` steps; the
-        steps in `keep` are saved as model folders by `save`, and so is, as `best`, the step whose look had the highest test accuracy
-        (the first of equals; it is chosen by test problems, so its accuracy on them is no estimate). `track` opens a tracker for the steps after one.
+        """Train up to `steps`, on from the newest checkpoint.
 
-        More steps than before extend the run: the same as if it had been that long at once, but for the look at its first end.
-        ValueError where the schedule of the learning rate would have been another then."""
-        metrics = self.folder / "metrics.jsonl"
-        start = self._resume(steps)
-        best = max(
-            (
-                row["test_accuracy"]
-                for row in read_jsonl(metrics)
-                if row["test_accuracy"] is not None
-            ),
-            default=-1.0,
-        )
-        bar = tqdm(
-            range(start + 1, steps + 1),
-            initial=start,
-            total=steps,
-            desc=self.arm,
-            unit="step",
-            mininterval=2.0,
-            disable=not self.first,
-        )
-        with (
-            track(start)
-            if track and self.first
-            else contextlib.nullcontext(lambda step, values: None) as log
-        ):
+        Args:
+            problems: by split: train, and those evaluated on the way, test and holdout.
+            keep: model folders of some steps.
+
+        Returns:
+            All metrics rows. More steps than before extend the run.
+
+        The step with the highest test accuracy is saved as `best` (the first of equals). It is
+        chosen by test problems, so its accuracy on them is no estimate.
+        """
+        keep = keep or {}
+        start = self.resume()
+        looks = [row["test_accuracy"] for row in self.rows()]
+        best = max([accuracy for accuracy in looks if accuracy is not None], default=-1.0)
+        quiet = {"mininterval": 2.0, "disable": not self.first}
+        numbers = range(start + 1, steps + 1)
+        bar = tqdm(numbers, self.arm, initial=start, total=steps, unit="step", **quiet)
+        tracker = self.profile.tracker if self.first else None
+        with open_tracker(tracker, self.folder, f"{self.arm}-seed{self.seed}") as log:
             for step in bar:
-                self.clock.seconds.clear()
-                saving = step % self.settings.checkpoint_every == 0 or step == steps or step in keep
-                row = self._step(step, problems, sample, lemmas_of, steps, saving)
-                if look is not None and (step % look_every == 0 or step == steps):
-                    if self._begun:
-                        self._begun()  # the look needs the sampler
-                    with self.clock.phase("look"):
-                        row |= look()
+                self.seconds.clear()
+                with explain_memory(f"{self.arm}: step {step}"):
+                    row = self.train_step(step, problems["train"])
+                if step % self.profile.evaluation.every == 0 or step == steps:
+                    row |= self.evaluate(problems)
                 if row["test_accuracy"] is not None and row["test_accuracy"] > best:
                     best = row["test_accuracy"]
-                    save(self.folder / "best")
-                self._append(metrics, row)
-                self._append(self.folder / "timing.jsonl", timing := self._timing(row))
-                log(step, numbers(row | {"seconds": timing["seconds"]}))
+                    self.save_model(self.folder / "best")
+                self.append("metrics", [row])
+                self.append("timing", [self.measure_cost(row)])
+                log(row)
                 if step in keep:
-                    save(keep[step])
-                if saving:
-                    self._save(step, steps)
-                bar.set_postfix_str(
-                    f"train {row['train_accuracy']:.0%} · {row['batch_tokens'] / sum(self.clock.seconds.values()):.0f} tokens/s",
-                    refresh=False,
-                )
+                    self.save_model(keep[step])
+                every = self.profile.training.checkpoint_every
+                if step % every == 0 or step == steps or step in keep:
+                    self.save_checkpoint(step)
+                bar.set_postfix_str(f"train {row['train_accuracy']:.0%}", refresh=False)
         self.processes.wait()  # until all is written
-        return list(read_jsonl(metrics))
+        return self.rows()
 
-    def _step(
-        self, step: int, problems: Sequence[Problem], sample, lemmas_of, steps: int, saving: bool
-    ) -> dict:
-        picked, seeds = self._batch(step, problems)
-        staleness = {"staleness": int(self._begun is not None)} if self.settings.staleness else {}
-        with self.clock.phase("sample"):
-            trajectories = self._begun() if self._begun else sample(picked, seeds, step)
-            self._begun = (
-                sample.begin(*self._batch(step + 1, problems), step + 1)
-                if staleness and not saving
-                else None
-            )
-        if self.settings.micro_tokens:
-            by_length = sorted(range(len(picked)), key=lambda i: len(trajectories[i].token_ids))
-            picked, trajectories = (
-                [picked[i] for i in by_length],
-                [trajectories[i] for i in by_length],
-            )
-        rate = learning_rate_at(
-            step, steps, self.learning_rate, self.settings.warmup_steps, self.settings.schedule
+    def train_step(self, step: int, problems: Sequence[Problem]) -> dict:
+        """One step of any method; returns its metrics row."""
+        recipe, training = self.method.settings, self.profile.training
+        drawn = draw_problems(problems, self.seed, step, recipe.prompts)
+        problems = [problem for problem in drawn for _ in range(recipe.samples)]
+        seeds = [seed_of(self.seed, self.arm, step, index) for index in range(len(problems))]
+        rate = recipe.learning_rate * min(1.0, step / max(1, training.warmup_steps))
+
+        with self.timed("sample"):  # and judge: Lean checks each attempt within its episode
+            trajectories = self.roll_out(problems, seeds, step)
+
+        with self.timed("feedback"):
+            feedback = self.write_feedback(problems, trajectories)
+
+        # what the teacher reads: the same prompt with the feedback in it
+        texts = [one.text for one in feedback]
+        contexts = list(map(self.environment.chat.prompt, problems[: len(texts)], texts))
+        batch = Batch(problems, trajectories, feedback, contexts)
+
+        with self.timed("train"):
+            batch, described = self.method.prepare(self.model, batch)
+            parts = batch.split(training.micro_batch)
+            for update in range(self.method.updates):
+                self.optimizer.zero_grad(set_to_none=True)
+                if self.method.updates > 1 and update == 0:
+                    parts = [self.method.keep_old_logprobs(self.model, part) for part in parts]
+                results = self.add_gradients(step, parts)
+                norm = self.clip_gradients(step, parts, results)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = rate
+                self.optimizer.step()
+            if self.teacher is not None:
+                self.teacher.update(self.model, step)
+
+        metrics = Counter(described)
+        if feedback:
+            metrics.update(report(list(zip(problems, trajectories, strict=True)), feedback))
+        for _, _, shares in results:  # of several updates, the last is written down
+            metrics.update(shares)
+        self.write_samples(step, trajectories, feedback)
+        row = self.describe_batch(step, trajectories)
+        loss = sum(loss for _, loss, _ in results)
+        return row | {"loss": loss, "grad_norm": norm, "learning_rate": rate, **metrics}
+
+    def roll_out(
+        self, problems: Sequence[Problem], seeds: Sequence[int], step: int
+    ) -> list[Trajectory]:
+        """Attempts of the student as it is now: this process's part of them, then everybody's."""
+        self.sampler.update_weights(self.model)
+        part = self.processes.part
+        trajectories = rollout(
+            part(problems),
+            part(seeds),
+            sampler=self.sampler,
+            environment=self.environment,
+            sampling=self.profile.sampler,
+            step=step,
         )
-        with self.clock.phase("train"):
-            prepared = self.method.prepare(picked, trajectories)
-            with (
-                explained(f"{self.arm}: step {step}"),
-                limited(self.settings.stall_seconds, f"{self.arm}: step {step}: learning"),
-            ):
-                for _ in range(self.method.updates):
-                    parts = Counter(prepared)  # of several updates, the last is written down
-                    loss, norm = self._update(step, rate, parts)
-            self.method.after_step(self.model, step)
-        batch_tokens = sum(map(action_tokens, trajectories))
-        self.tokens_sampled += batch_tokens
-        for trajectory in trajectories:
-            if trajectory.verdict.verified:
-                self.lemmas |= lemmas_of(trajectory.source)
-        self._write_samples(step, trajectories)
+        return self.processes.gather(trajectories)
+
+    def write_feedback(
+        self, problems: Sequence[Problem], trajectories: Sequence[Trajectory]
+    ) -> list[Feedback]:
+        """One feedback an attempt, written once for all processes; none without a producer."""
+        feedback: list[Feedback] = []
+        if self.producer is not None and self.first:
+            feedback = self.producer.write(list(zip(problems, trajectories, strict=True)))
+        return self.processes.from_first(feedback)
+
+    def add_gradients(self, step: int, parts: Sequence[Batch]) -> list[tuple[int, float, dict]]:
+        """Gradients of the batch, part by part. Returns (part, loss, metrics) of all parts."""
+        rank, count = self.processes.rank, self.processes.count
+        results = []
+        for index in range(rank, len(parts), count):
+            try:
+                loss, metrics = self.method.loss(self.model, parts[index])
+            except ValueError as error:
+                raise self.refuse(step, [parts[index]], str(error)) from error
+            loss.backward()
+            results.append((index, loss.item(), metrics))
+        if is_sharded(self.model) and len(results) < math.ceil(len(parts) / count):
+            # each pass gathers weights from all processes, so all make as many passes
+            (self.method.loss(self.model, parts[0])[0] * 0).backward()
+        self.processes.sum_gradients(self.model)
+        return sorted(self.processes.gather(results), key=itemgetter(0))
+
+    def clip_gradients(self, step: int, parts: Sequence[Batch], results: Sequence[tuple]) -> float:
+        """The norm before clipping. TrainingError for a loss or norm that is not finite."""
+        limit = self.profile.training.max_grad_norm
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)).item()
+        bad = [parts[index] for index, loss, _ in results if not math.isfinite(loss)]
+        if bad or not math.isfinite(norm):
+            losses = [loss for _, loss, _ in results]
+            raise self.refuse(step, bad or parts, f"loss {sum(losses)}, gradient norm {norm}")
+        return norm
+
+    def refuse(self, step: int, parts: Sequence[Batch], reason: str) -> TrainingError:
+        names = dict.fromkeys(problem.id for part in parts for problem in part.problems)
+        return TrainingError(
+            f"{self.arm}: step {step}: {reason}; problems {', '.join([*names][:8])}. The weights "
+            "are as they were: lower the learning rate, or remove the newest checkpoint in "
+            f"{self.folder / 'checkpoints'}"
+        )
+
+    def evaluate(self, problems: Mapping[str, Sequence[Problem]]) -> dict:
+        """Accuracy on the first test and hold-out problems, one sample each, always the same seeds."""
+        accuracies = {}
+        with self.timed("look"):
+            for split in [name for name in ("test", "holdout") if name in problems]:
+                some = problems[split][: self.profile.evaluation.during_problems]
+                seeds = [seed_of(self.seed, "look", split, problem.id) for problem in some]
+                rewards = [one.reward for one in self.roll_out(some, seeds, 0)]
+                accuracies[f"{split}_accuracy"] = sum(rewards) / len(rewards)
+        return accuracies
+
+    def describe_batch(self, step: int, trajectories: Sequence[Trajectory]) -> dict:
+        count, tokens = len(trajectories), sum(sum(one.action_mask) for one in trajectories)
+        self.tokens_sampled += tokens
+        for one in trajectories:
+            if one.verdict.verified:
+                self.lemmas |= self.environment.library.lemmas_in(one.source)
+        calls = [call for one in trajectories for call in one.tool_calls]
+        words = sum(epistemic_words(one.response_text) for one in trajectories)
         return {
             "step": step,
             "arm": self.arm,
             "seed": self.seed,
             "tokens_sampled": self.tokens_sampled,
-            "batch_tokens": batch_tokens,
-            "loss": loss,
-            "grad_norm": norm,
-            "learning_rate": rate,
-            "train_accuracy": sum(t.reward for t in trajectories) / len(trajectories),
+            "batch_tokens": tokens,
+            "train_accuracy": sum(one.reward for one in trajectories) / count,
             "test_accuracy": None,
             "holdout_accuracy": None,
-            "response_tokens": batch_tokens / len(trajectories),
-            "epistemic_words": sum(epistemic_words(t.response_text) for t in trajectories)
-            / len(trajectories),
-            "tool_calls": sum(len(t.tool_calls) for t in trajectories) / len(trajectories),
-            "malformed_calls": sum(call.name is None for t in trajectories for call in t.tool_calls)
-            / len(trajectories),
+            "response_tokens": tokens / count,
+            "epistemic_words": words / count,
+            "tool_calls": len(calls) / count,
+            "malformed_calls": sum(call.name is None for call in calls) / count,
             "lemmas_seen": len(self.lemmas),
-            "verdicts": dict(sorted(Counter(t.verdict.status for t in trajectories).items())),
-            **staleness,
-            **parts,
+            "verdicts": dict(sorted(Counter(one.verdict.status for one in trajectories).items())),
         }
 
-    def _batch(self, step: int, problems: Sequence[Problem]) -> tuple[list[Problem], list[int]]:
-        """The problems of a step, each as often as it is sampled, and the seeds of the samples."""
-        picked = [
-            p for p in order(problems, self.seed, step, self.prompts) for _ in range(self.samples)
-        ]
-        return picked, [seed_of(self.seed, self.arm, step, index) for index in range(len(picked))]
-
-    def _update(self, step: int, rate: float, parts: Counter) -> tuple[float, float]:
-        """Gradient over micro-batches, one optimizer step. Refuses a loss or gradient that is not finite, and names the problems."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        rows = micro_batches(
-            [len(t.token_ids) for t in self.method.trajectories],
-            self.settings.micro_batch,
-            self.settings.micro_tokens,
-        )
-        mine = range(self.processes.rank, len(rows), self.processes.count)
-        tasks = [functools.partial(self._loss, step, rows[i]) for i in mine]
-        if is_sharded(self.model) and len(tasks) < -(-len(rows) // self.processes.count):
-            tasks.append(
-                functools.partial(self._idle, step, rows[0])
-            )  # each pass gathers weights, so all processes make as many
-        told = zip(mine, accumulate(self.model, tasks))
-        done = [
-            each for _, each in sorted(self.processes.gather(list(told)), key=lambda one: one[0])
-        ]
-        total = sum(loss for loss, _ in done)
-        for _, sums in done:
-            parts.update(sums)
-        self.processes.sum_gradients(self.model)
-        norm = whole(
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
-        ).item()
-        if not (math.isfinite(total) and math.isfinite(norm)):
-            bad = [
-                i for part, (loss, _) in zip(rows, done) if not math.isfinite(loss) for i in part
-            ] or range(len(self.method.trajectories))
-            raise TrainingError(
-                f"{self.arm}: step {step}: loss {total}, gradient norm {norm}, in a batch with {self._named(bad)}; {self._as_they_were}"
-            )
-        self.optimizer.step()
-        return total, norm
-
-    def _loss(self, step: int, rows: range) -> tuple[torch.Tensor, dict]:
-        try:
-            return self.method.loss(self.model, rows)
-        except ValueError as error:
-            raise TrainingError(
-                f"{self.arm}: step {step}, in a batch with {self._named(rows)}: {error}; {self._as_they_were}"
-            ) from error
-
-    @property
-    def _as_they_were(self) -> str:
-        return (
-            f"weights left as they were. Lower the learning rate; or, where they were sound a few steps ago, remove the newest file in {self.folder / 'checkpoints'} "
-            "and run the same command again"
-        )
-
-    def _idle(self, step: int, rows: range) -> tuple[torch.Tensor, dict]:
-        return self._loss(step, rows)[0] * 0, {}
-
-    def _named(self, rows: Sequence[int]) -> str:
-        names = list(dict.fromkeys(self.method.trajectories[i].problem_id for i in rows))
-        return f"{len(names)} problems: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
-
-    # -- files ---------------------------------------------------------------------------------------------------
-
-    def _save(self, step: int, steps: int) -> None:
-        state = gathered(
-            {
-                "model": own_weights(self.model),
-                "optimizer": self.optimizer.state_dict(),
-                "method": self.method.state_dict(),
-                "tokens_sampled": self.tokens_sampled,
-                "lemmas": sorted(self.lemmas),
-                "steps": steps,
-            }
-        )
-        if self.first:
-            save_checkpoint(self.folder / "checkpoints", step, state)
-
-    def _resume(self, steps: int) -> int:
-        """Load the newest checkpoint and cut the files back to its step; returns that step (0: a fresh start)."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        step, state = load_checkpoint(self.folder / "checkpoints") or (0, None)
-        if state is not None:
-            if self.settings.schedule != "constant" and steps != state.get("steps", steps):
-                raise ValueError(
-                    f"{self.folder} was begun with {state['steps']} steps and cannot go on with {steps}: its {self.settings.schedule} learning rate would have been another "
-                    "from the start. Set training.schedule: constant, or train anew in another folder"
-                )
-            whose = f"{self.folder}: the model of the checkpoint of step {step}"
-            check_weights(own_weights(self.model), state["model"], whose)
-            self.method.load_state_dict(state["method"])
-            load_own_weights(self.model, state["model"], whose)
-            load_optimizer(self.optimizer, state["optimizer"])
-            self.tokens_sampled, self.lemmas = state["tokens_sampled"], set(state["lemmas"])
-        for name in ("metrics", "timing", "trajectories", "feedback"):
-            path = self.folder / f"{name}.jsonl"
-            if self.first and path.exists():
-                write_text(
-                    path,
-                    "".join(
-                        json.dumps(row, ensure_ascii=False) + "\n"
-                        for row in read_jsonl(path)
-                        if row["step"] <= step
-                    ),
-                )
-        self.processes.wait()
-        return step
-
-    def _write_samples(self, step: int, trajectories: Sequence[Trajectory]) -> None:
-        """Every step's episodes without their log-probs, which are many and can be computed again."""
-        if not self.first:
-            return
-        feedback = getattr(self.method, "feedback", [])
-        with open(self.folder / "trajectories.jsonl", "a", encoding="utf-8") as file:
-            file.writelines(
-                t.model_copy(update={"logprobs": ()}).model_dump_json() + "\n" for t in trajectories
-            )
-        with open(self.folder / "feedback.jsonl", "a", encoding="utf-8") as file:
-            file.writelines(
-                json.dumps({"step": step, **f.model_dump()}, ensure_ascii=False) + "\n"
-                for f in feedback
-            )
-
-    def _append(self, path: Path, row: dict) -> None:
-        if not self.first:
-            return
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-    def _timing(self, row: dict) -> dict:
+    def measure_cost(self, row: dict) -> dict:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return {
             "step": row["step"],
-            "seconds": {k: round(v, 3) for k, v in self.clock.seconds.items()},
+            "seconds": {phase: round(value, 3) for phase, value in self.seconds.items()},
             "tokens": row["batch_tokens"],
             "peak_memory_mb": round(peak),
         }
+
+    # -- files -------------------------------------------------------------------------------------
+
+    def save_model(self, folder: Path) -> None:
+        save_model(self.model, self.environment.chat.tokenizer, folder, write=self.first)
+
+    def save_checkpoint(self, step: int) -> None:
+        state = gather_training_state(self.model, self.optimizer)
+        state |= {"tokens_sampled": self.tokens_sampled, "lemmas": sorted(self.lemmas)}
+        if self.teacher is not None:
+            state["teacher"] = gather(self.teacher.state_dict())
+        if self.first:
+            save_checkpoint(self.folder / "checkpoints", step, state)
+
+    def resume(self) -> int:
+        """Load the newest checkpoint and cut the files back to its step, which is returned."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        step, state = load_checkpoint(self.folder / "checkpoints") or (0, None)
+        if state is not None:
+            whose = f"{self.folder}: the checkpoint of step {step}"
+            if self.teacher is not None:
+                self.teacher.load_state_dict(state["teacher"])
+            restore_training_state(self.model, self.optimizer, state, whose)
+            self.tokens_sampled, self.lemmas = state["tokens_sampled"], set(state["lemmas"])
+        for path in [self.folder / f"{name}.jsonl" for name in FILES] if self.first else []:
+            lines = [write_line(row) for row in read_jsonl(path) if row["step"] <= step]
+            if path.exists():
+                write_text(path, "".join(lines))
+        self.processes.wait()
+        return step
+
+    def rows(self) -> list[dict]:
+        return list(read_jsonl(self.folder / "metrics.jsonl"))
+
+    def write_samples(
+        self, step: int, trajectories: Sequence[Trajectory], feedback: Sequence[Feedback]
+    ) -> None:
+        """Every step's episodes, without their log-probs: they can be computed again."""
+        bare = [one.model_copy(update={"logprobs": ()}) for one in trajectories]
+        self.append("trajectories", [one.model_dump() for one in bare])
+        self.append("feedback", [{"step": step, **one.model_dump()} for one in feedback])
+
+    def append(self, name: str, rows: Sequence[dict]) -> None:
+        if self.first:
+            with open(self.folder / f"{name}.jsonl", "a", encoding="utf-8") as file:
+                file.writelines(map(write_line, rows))
+
+    @contextlib.contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] += time.perf_counter() - start
+
+
+def write_line(row: dict) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

@@ -21,8 +21,10 @@ from pathlib import Path
 import torch
 
 from fdcore import REPOSITORY as ROOT
-from fdcore.training.distillation import Target, divergence, teacher_target
-from fdcore.training.logits import CHUNK, deferred_logits, entropy
+from fdcore.profile import load_profile
+from fdcore.records import Trajectory, Verdict
+from fdcore.training import chunks
+from fdcore.training.methods import Batch, FeedbackDistillation
 from fdcore.worlds.student import build_student
 
 
@@ -62,22 +64,17 @@ def measure(args: argparse.Namespace) -> dict:
         0, args.vocabulary, (args.rows, args.prompt + length), generator=random
     ).tolist()
     masks = [[0] * args.prompt + [1] * length] * args.rows
-    chunk = CHUNK if args.way == "chunked" else args.tokens * args.vocabulary
-    top_k = args.top_k or None
+    if args.way == "plain":
+        chunks.CHUNK = args.tokens * args.vocabulary  # all at once
+    settings = dict(direction=args.direction, beta=0.5, top_k=args.top_k or None, tail=False)
+    recipe = load_profile("smoke").distillation.model_copy(update=settings)
+    method = FeedbackDistillation(recipe, teacher)
 
     def loss(sequences, masks) -> torch.Tensor:
-        ours = deferred_logits(student, sequences, masks, chunk=chunk)
-        with torch.no_grad():
-            theirs = deferred_logits(teacher, sequences, masks, chunk=chunk)
-            if top_k:
-                log_p, indices = theirs.map(lambda logits, part: teacher_target(logits, top_k))
-                del theirs
-
-        def values(logits, part):
-            target = Target(log_p[part], indices[part]) if top_k else teacher_target(theirs[part])
-            return divergence(logits, target, direction=args.direction), entropy(logits.detach())
-
-        return ours.mean(values)[0]
+        """What a step of the trainer computes; both models read the same tokens."""
+        attempts = [make_attempt(*pair) for pair in zip(sequences, masks, strict=True)]
+        prompts = [ids[: mask.index(1)] for ids, mask in zip(sequences, masks, strict=True)]
+        return method.loss(student, Batch([], attempts, contexts=prompts))[0]
 
     loss([s[:8] for s in sequences[:1]], [[0] * 7 + [1]]).backward()  # warm-up
     student.zero_grad()
@@ -95,6 +92,24 @@ def measure(args: argparse.Namespace) -> dict:
         seconds=seconds,
         cpu=cpu,
         megabytes=resident_peak() - before,
+    )
+
+
+def make_attempt(ids: list[int], mask: list[int]) -> Trajectory:
+    return Trajectory(
+        problem_id="",
+        seed=0,
+        step=1,
+        prompt_length=mask.index(1),
+        token_ids=ids,
+        action_mask=mask,
+        logprobs=[0.0] * len(ids),
+        response_text="",
+        tool_calls=(),
+        source=None,
+        verdict=Verdict(status="failed"),
+        reward=0.0,
+        stop_reason="end",
     )
 
 

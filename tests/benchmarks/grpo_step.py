@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from datasets import Dataset
@@ -24,15 +25,16 @@ from trl import GRPOConfig, GRPOTrainer
 
 from fdcore.model import load_model, save_model
 from fdcore.profile import load_profile
-from fdcore.records import Trajectory, Verdict
+from fdcore.records import Trajectory
 from fdcore.rollout.chat import Chat
-from fdcore.rollout.tools import Tools
 from fdcore.rollout.sampler import SamplingParams
+from fdcore.rollout.tools import Tools
 from fdcore.rollout.torch_sampler import TorchSampler
-from fdcore.training.loop import Run
+from fdcore.training.loop import Trainer
 from fdcore.training.methods import GroupRelativePolicyOptimization
 from fdcore.worlds.problems import ROOT, read_problems
 from fdcore.worlds.student import build_student, train_tokenizer
+from tests.smallrun import make_trajectory
 
 
 def reward(completion_ids: list[list[int]], **_) -> list[float]:
@@ -40,77 +42,54 @@ def reward(completion_ids: list[list[int]], **_) -> list[float]:
     return [float(sum(ids) % 2 == 0) for ids in completion_ids]
 
 
-class Ours:
-    """A run that samples with the torch sampler and gives the benchmark's reward."""
+class Ours(Trainer):
+    """A trainer that samples with the torch sampler and gives the benchmark's reward."""
 
-    def __init__(self, args, profile, model, chat: Chat, problems, folder: Path):
-        self.args, self.problems, self.tokens = args, problems, 0
-        self.prompts = {problem.id: chat.prompt(problem) for problem in problems}
-        self.sampler = TorchSampler(model, max_batch=args.prompts * args.samples)
-        settings = profile.grpo.model_copy(
-            update={"prompts": args.prompts, "samples": args.samples}
-        )
-        method = GroupRelativePolicyOptimization(
-            settings, copy.deepcopy(model), max_tokens=args.new, autocast=False
-        )
-        self.run = Run(
-            folder,
-            "grpo",
-            0,
-            model,
-            method,
-            profile.training,
-            learning_rate=settings.learning_rate,
-            prompts=args.prompts,
-            samples=args.samples,
-        )
-        self.run._resume(args.rounds + 1)
+    new, tokens = 0, 0  # tokens a row; sampled so far
 
-    def sample(self, problems, seeds, step) -> list[Trajectory]:
-        found = self.sampler.generate(
-            [self.prompts[p.id] for p in problems],
-            SamplingParams(max_new_tokens=self.args.new),
-            seeds,
-        )
-        self.tokens += sum(len(c.token_ids) for c in found)
+    def roll_out(self, problems, seeds, step) -> list[Trajectory]:
+        self.sampler.update_weights(self.model)
+        prompts = [self.environment.chat.prompt(problem) for problem in problems]
+        params = SamplingParams(max_new_tokens=self.new)
+        completions = self.sampler.generate(prompts, params, seeds)
+        rewards = reward([completion.token_ids for completion in completions])
+        self.tokens += sum(len(completion.token_ids) for completion in completions)
+        rows = zip(problems, seeds, prompts, completions, strict=True)
+        attempts = [make_trajectory(step, *row) for row in rows]
         return [
-            self.trajectory(p, seed, step, c, r)
-            for p, seed, c, r in zip(problems, seeds, found, reward([c.token_ids for c in found]))
+            one.model_copy(update={"reward": value})
+            for one, value in zip(attempts, rewards, strict=True)
         ]
 
-    def trajectory(self, problem, seed, step, completion, value) -> Trajectory:
-        prompt, count = self.prompts[problem.id], len(completion.token_ids)
-        return Trajectory(
-            problem_id=problem.id,
-            seed=seed,
-            step=step,
-            prompt_length=len(prompt),
-            token_ids=(*prompt, *completion.token_ids),
-            action_mask=(*[0] * len(prompt), *[1] * count),
-            logprobs=(*[0.0] * len(prompt), *completion.logprobs),
-            response_text="",
-            tool_calls=(),
-            source=None,
-            verdict=Verdict(status="verified" if value else "failed"),
-            reward=value,
-            stop_reason="length",
-        )
 
-    def step(self, number: int) -> None:
-        self.run._step(
-            number, self.problems, self.sample, lambda source: set(), self.args.rounds + 1
-        )
+def make_trainer(args, profile, model, chat: Chat, folder: Path) -> Ours:
+    changes = {"grpo.prompts": args.prompts, "grpo.samples": args.samples}
+    profile = profile.varied(changes)
+    trainer = Ours(
+        folder=folder,
+        arm="grpo",
+        seed=0,
+        profile=profile,
+        model=model,
+        method=GroupRelativePolicyOptimization(
+            profile.grpo, copy.deepcopy(model), max_tokens=args.new
+        ),
+        sampler=TorchSampler(model, max_batch=args.prompts * args.samples),
+        environment=SimpleNamespace(
+            chat=chat, library=SimpleNamespace(lemmas_in=lambda source: set())
+        ),
+    )
+    trainer.new = args.new
+    trainer.resume()
+    return trainer
 
 
 class InTurns(TrainerCallback):
     """Times each of TRL's steps, and one of ours after each."""
 
-    def __init__(self, ours: Ours):
-        self.ours, self.seconds, self.cpu = (
-            ours,
-            {"TRL": [], "fdcore": []},
-            {"TRL": [], "fdcore": []},
-        )
+    def __init__(self, ours: Ours, problems):
+        self.ours, self.problems = ours, problems
+        self.seconds, self.cpu = {"TRL": [], "fdcore": []}, {"TRL": [], "fdcore": []}
 
     def on_step_begin(self, *_, **__):
         self.start = time.perf_counter(), time.process_time()
@@ -118,7 +97,7 @@ class InTurns(TrainerCallback):
     def on_step_end(self, _, state, __, **___):
         self._stop("TRL")
         self.start = time.perf_counter(), time.process_time()
-        self.ours.step(state.global_step)
+        self.ours.train_step(state.global_step, self.problems)
         self._stop("fdcore")
 
     def _stop(self, who: str) -> None:
@@ -192,14 +171,14 @@ def compare(args: argparse.Namespace) -> dict[str, float]:
         one, other = (
             load_model(Path(folder) / "model") for _ in range(2)
         )  # TRL reads its reference from the folder
-        ours = Ours(args, profile, one, chat, problems, Path(folder) / "ours")
-        turns = InTurns(ours)
+        ours = make_trainer(args, profile, one, chat, Path(folder) / "ours")
+        turns = InTurns(ours, problems)
         trainer = theirs(
             args, profile, other, tokenizer, chat, problems, Path(folder) / "theirs", turns
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    lengths = [len(prompt) for prompt in ours.prompts.values()]
+    lengths = [len(chat.prompt(problem)) for problem in problems]
     print(
         f"{args.prompts} prompts of {min(lengths)} to {max(lengths)} tokens x {args.samples} samples x {args.new} new tokens, {args.threads} threads; each side's first step is left out"
     )

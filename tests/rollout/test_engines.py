@@ -12,7 +12,7 @@ from fdcore.profile import load_profile
 from fdcore.rollout.remote import RaySampler
 from fdcore.rollout.sampler import SamplingParams
 from fdcore.rollout.torch_sampler import TorchSampler
-from tests.smallrun import Small, student
+from tests.smallrun import SPLITS, small_trainer, student
 
 PROMPTS = [[1, 2, 3, *range(10, 10 + i)] for i in range(1, 10)]
 PARAMS = SamplingParams(max_new_tokens=8)
@@ -70,15 +70,9 @@ def test_two_engines_draw_what_one_sampler_draws_also_after_a_step_and_after_a_l
 
 
 def test_a_run_with_engines_on_the_cluster_has_the_metrics_of_one_without(address, tmp_path):
-    alone, together = (
-        Small(tmp_path / "alone", "fd"),
-        Small(
-            tmp_path / "together",
-            "fd",
-            engines=lambda model, tokenizer: spread(address, model, tokenizer),
-        ),
-    )
-    for mine, theirs in zip(alone.train(3), together.train(3), strict=True):
+    alone, together = (small_trainer(tmp_path / name, "fd") for name in ("alone", "together"))
+    together.sampler = spread(address, together.model, together.environment.chat.tokenizer)
+    for mine, theirs in zip(alone.train(3, SPLITS), together.train(3, SPLITS), strict=True):
         assert {
             key: pytest.approx(value, rel=1e-4, abs=1e-6) if isinstance(value, float) else value
             for key, value in mine.items()

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdcore.training import distillation
-from fdcore.training.distillation import sampled_kl, teacher_target, token_kl
+from fdcore.training import chunks, distillation
+from fdcore.training.distillation import check_divergence, teacher_target, token_kl
 
 
 def logits_and_mask(seed: int, batch: int = 2, time: int = 5, vocabulary: int = 7):
@@ -20,6 +20,12 @@ def logits_and_mask(seed: int, batch: int = 2, time: int = 5, vocabulary: int = 
     mask = torch.randint(0, 2, (batch, time), generator=generator)
     mask[0, 0] = 1
     return student.requires_grad_(), teacher, mask
+
+
+def mean_kl(student, teacher, mask, **how) -> torch.Tensor:
+    """The mean of `token_kl` over the action tokens of a padded batch."""
+    chosen = torch.as_tensor(mask).bool()
+    return token_kl(student[chosen], teacher.detach()[chosen], **how).kl.mean()
 
 
 def by_hand(student, teacher, mask, term) -> torch.Tensor:
@@ -56,7 +62,7 @@ def test_the_docstring_examples_hold():
 def test_value_and_gradient_are_the_formulas(direction, term, seed):
     student, teacher, mask = logits_and_mask(seed)
     ours, theirs = (
-        token_kl(student, teacher, mask, direction=direction, beta=0.3),
+        mean_kl(student, teacher, mask, direction=direction, beta=0.3),
         by_hand(student, teacher, mask, term),
     )
     assert torch.isclose(ours, theirs, atol=1e-12)
@@ -71,7 +77,7 @@ def test_top_k_has_the_gradient_of_the_papers_cross_entropy(top_k):
     kept = torch.zeros_like(p).scatter_(-1, p.topk(top_k).indices, 1.0)
     cross_entropy = (-(kept * p * log_q).sum(-1) * mask).sum() / mask.sum()
     teacher_part = ((kept * p * p.log()).sum(-1) * mask).sum() / mask.sum()
-    ours = token_kl(student, teacher, mask, top_k=top_k)
+    ours = mean_kl(student, teacher, mask, top_k=top_k)
     assert torch.isclose(ours, cross_entropy + teacher_part, atol=1e-12)
     assert torch.allclose(
         torch.autograd.grad(ours, student)[0],
@@ -83,13 +89,13 @@ def test_top_k_has_the_gradient_of_the_papers_cross_entropy(top_k):
 def test_top_k_of_the_whole_vocabulary_is_the_full_divergence():
     student, teacher, mask = logits_and_mask(1)
     assert torch.isclose(
-        token_kl(student, teacher, mask, top_k=7), token_kl(student, teacher, mask), atol=1e-12
+        mean_kl(student, teacher, mask, top_k=7), mean_kl(student, teacher, mask), atol=1e-12
     )
 
 
 def test_forward_gradient_is_student_minus_teacher_probabilities():
     student, teacher, mask = logits_and_mask(2)
-    (grad,) = torch.autograd.grad(token_kl(student, teacher, mask), student)
+    (grad,) = torch.autograd.grad(mean_kl(student, teacher, mask), student)
     expected = (student.softmax(-1) - teacher.softmax(-1)) * mask[..., None] / mask.sum()
     assert torch.allclose(grad, expected, atol=1e-12)
 
@@ -100,8 +106,6 @@ VARIANTS = [
     dict(direction="jsd"),
     dict(top_k=3),
     dict(top_k=3, tail=True, direction="jsd"),
-    dict(clip=0.1),
-    dict(temperature=2.0),
 ]
 
 
@@ -109,11 +113,11 @@ VARIANTS = [
 @settings(max_examples=30, deadline=None)
 def test_padding_and_order_change_nothing(seed, how):
     student, teacher, mask = logits_and_mask(seed)
-    value = token_kl(student, teacher, mask, **how)
+    value = mean_kl(student, teacher, mask, **how)
     garbage = torch.full((2, 3, 7), float("nan"), dtype=torch.float64)
     padded = [torch.cat([tensor, garbage], 1).flip(0) for tensor in (student, teacher)]
     assert torch.isclose(
-        value, token_kl(*padded, torch.cat([mask, torch.zeros(2, 3)], 1).flip(0), **how), atol=1e-12
+        value, mean_kl(*padded, torch.cat([mask, torch.zeros(2, 3)], 1).flip(0), **how), atol=1e-12
     )
 
 
@@ -121,8 +125,8 @@ def test_padding_and_order_change_nothing(seed, how):
 @settings(max_examples=30, deadline=None)
 def test_divergence_is_never_negative_and_zero_where_both_agree(seed, direction):
     student, teacher, mask = logits_and_mask(seed)
-    assert token_kl(student, teacher, mask, direction=direction) >= -1e-12
-    assert abs(token_kl(student, student + 2.0, mask, direction=direction)) < 1e-12
+    assert mean_kl(student, teacher, mask, direction=direction) >= -1e-12
+    assert abs(mean_kl(student, student + 2.0, mask, direction=direction)) < 1e-12
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 6), st.sampled_from(VARIANTS))
@@ -130,13 +134,13 @@ def test_divergence_is_never_negative_and_zero_where_both_agree(seed, direction)
 def test_a_batch_is_the_mean_of_its_tokens(seed, batch, time, how):
     student, teacher, mask = logits_and_mask(seed, batch, time)
     alone = [
-        token_kl(student[row, t], teacher[row, t], torch.tensor(1), **how)
+        mean_kl(student[row, t], teacher[row, t], torch.tensor(1), **how)
         for row in range(batch)
         for t in range(time)
         if mask[row, t]
     ]
     assert torch.isclose(
-        token_kl(student, teacher, mask, **how), torch.stack(alone).mean(), atol=1e-12
+        mean_kl(student, teacher, mask, **how), torch.stack(alone).mean(), atol=1e-12
     )
 
 
@@ -151,52 +155,20 @@ def test_a_tail_makes_it_the_divergence_over_the_top_tokens_and_all_others(direc
         return torch.cat([kept, 1 - kept.sum(-1, keepdim=True)], -1).log()
 
     how = dict(direction=direction, beta=0.3)
-    ours = token_kl(student, teacher, mask, top_k=top_k, tail=True, **how)
-    theirs = token_kl(lumped(student), lumped(teacher), mask, **how)
+    ours = mean_kl(student, teacher, mask, top_k=top_k, tail=True, **how)
+    theirs = mean_kl(lumped(student), lumped(teacher), mask, **how)
     assert torch.isclose(ours, theirs, atol=1e-10)
     assert torch.allclose(
         torch.autograd.grad(ours, student)[0], torch.autograd.grad(theirs, student)[0], atol=1e-8
     )
-    assert 0 <= ours <= token_kl(student, teacher, mask, **how) + 1e-12
+    assert 0 <= ours <= mean_kl(student, teacher, mask, **how) + 1e-12
 
 
 def test_a_tail_keeps_its_digits_where_the_top_tokens_hold_nearly_all():
     logits = torch.tensor([[0.0, -30.0, -31.0]])  # 1 - 1 would be log 0 in float32
     assert torch.allclose(
-        teacher_target(logits, 1, tail=True).log_p[0, 1],
+        teacher_target(logits, top_k=1, tail=True).log_p[0, 1],
         torch.logaddexp(torch.tensor(-30.0), torch.tensor(-31.0)),
-    )
-
-
-@pytest.mark.parametrize("clip", [0.01, 0.2, 100.0])
-def test_a_clip_caps_what_one_word_adds_and_stops_its_gradient(clip):
-    student, teacher, mask = logits_and_mask(3)
-    ours, theirs = (
-        token_kl(student, teacher, mask, clip=clip),
-        by_hand(student, teacher, mask, lambda p, q: torch.clamp_max(p * (p / q).log(), clip)),
-    )
-    assert torch.isclose(ours, theirs, atol=1e-12)
-    assert torch.allclose(
-        torch.autograd.grad(ours, student)[0], torch.autograd.grad(theirs, student)[0], atol=1e-12
-    )
-
-
-def test_temperature_divides_both_logits():
-    student, teacher, mask = logits_and_mask(5)
-    assert torch.isclose(
-        token_kl(student, teacher, mask, temperature=2.0), token_kl(student / 2, teacher / 2, mask)
-    )
-
-
-def test_the_sampled_tokens_estimate_is_unbiased_for_reverse_kl_and_its_gradient():
-    student, teacher, _ = logits_and_mask(6, 1, 1)
-    log_q, log_p = student.log_softmax(-1), teacher.log_softmax(-1)
-    estimates = sampled_kl(log_q, log_p)  # every word once: weigh by the student's probability
-    expected = token_kl(student, teacher, torch.ones(1, 1), direction="reverse")
-    mean = (log_q.exp().detach() * estimates).sum()
-    assert torch.isclose(mean, expected, atol=1e-12)
-    assert torch.allclose(
-        torch.autograd.grad(mean, student)[0], torch.autograd.grad(expected, student)[0], atol=1e-12
     )
 
 
@@ -204,57 +176,59 @@ def test_no_gradient_reaches_the_teacher():
     student, teacher, mask = logits_and_mask(0)
     teacher.requires_grad_()
     for how in VARIANTS:
-        token_kl(student, teacher, mask, **how).backward()
+        token_kl(student[mask.bool()], teacher[mask.bool()], **how).kl.mean().backward()
     assert teacher.grad is None and student.grad is not None
 
 
 def test_half_precision_logits_are_measured_in_float32():
     student, teacher, mask = logits_and_mask(0)
-    value = token_kl(student.bfloat16(), teacher.bfloat16(), mask)
+    value = mean_kl(student.bfloat16(), teacher.bfloat16(), mask)
     assert value.dtype == torch.float32
     assert torch.isclose(
-        value, token_kl(student.bfloat16().float(), teacher.bfloat16().float(), mask)
-    )
-
-
-def with_nan(tensor):
-    return (
-        tensor.detach()
-        .clone()
-        .index_put(
-            (torch.tensor(0), torch.tensor(0), torch.tensor(1)),
-            torch.tensor(float("nan"), dtype=torch.float64),
-        )
+        value, mean_kl(student.bfloat16().float(), teacher.bfloat16().float(), mask)
     )
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    "setting, how",
     [
-        (lambda s, t, m: (s, t, m * 0), "action mask is empty"),
-        (lambda s, t, m: (s, t[..., :6], m), "vocabulary has 7 tokens, the teacher's 6"),
-        (lambda s, t, m: (s, t, m[:, :4]), "mask"),
-        (lambda s, t, m: (with_nan(s), t, m), "student's logits are not finite on 1"),
-        (lambda s, t, m: (s, with_nan(t), m), "teacher's logits are not finite on 1"),
+        ("direction", dict(direction="sideways")),
+        ("beta", dict(direction="jsd", beta=0.0)),
+        ("beta", dict(direction="jsd", beta=1.0)),
+        ("top_k", dict(top_k=0)),
+        ("top_k", dict(top_k=2, direction="reverse")),
     ],
 )
-def test_bad_tensors_are_named(change, message):
-    with pytest.raises(ValueError, match=message):
-        token_kl(*change(*logits_and_mask(0)))
+def test_settings_that_define_no_divergence_are_refused(setting, how):
+    settings = dict(direction="forward", beta=0.5, top_k=None, tail=False) | how
+    with pytest.raises(ValueError, match=f"distillation.{setting}"):
+        check_divergence(**settings)
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        dict(direction="sideways"),
-        dict(direction="jsd", beta=0.0),
-        dict(direction="jsd", beta=1.0),
-        dict(top_k=0),
-        dict(top_k=2, direction="reverse"),
-        dict(clip=0.0),
-        dict(temperature=0.0),
-    ],
-)
-def test_bad_settings_are_refused(how):
-    with pytest.raises(ValueError, match="token_kl"):
-        token_kl(*logits_and_mask(0), **how)
+@pytest.mark.parametrize("how", VARIANTS)
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_in_chunks_value_gradient_and_entropy_are_those_of_the_whole_batch(
+    how, tokens, monkeypatch
+):
+    student, teacher, mask = logits_and_mask(0, batch=3, time=6)
+    ours, theirs = [], []
+    for rows, size in ((theirs, 10**6), (ours, tokens)):
+        monkeypatch.setattr(chunks, "CHUNK", size * 7)
+        kl, entropies = token_kl(student[mask.bool()], teacher[mask.bool()], **how)
+        rows += [kl, entropies, torch.autograd.grad(kl.mean(), student)[0]]
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.allclose(one, other, atol=1e-12)
+
+
+def test_a_new_divergence_is_one_decorated_function():
+    student, teacher, mask = logits_and_mask(0)
+
+    @distillation.divergence
+    def total_variation(log_p, log_q, beta):
+        return (log_p.exp() - log_q.exp()).abs().sum(-1) / 2
+
+    try:
+        ours = mean_kl(student, teacher, mask, direction="total_variation")
+        assert torch.isclose(ours, by_hand(student, teacher, mask, lambda p, q: (p - q).abs() / 2))
+    finally:
+        del distillation.DIVERGENCES["total_variation"]

@@ -4,12 +4,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from fdcore.model import add_adapters, checkpoint_activations, merged_weights, save_model
+from fdcore.model import add_adapters, checkpoint_activations, merged_weights
 from fdcore.rollout.sampler import SamplingParams
 from fdcore.rollout.torch_sampler import TorchSampler
 from fdcore.training.checkpoint import load_checkpoint
 from fdcore.training.logits import action_logits
-from tests.smallrun import Small, student
+from tests.smallrun import SPLITS, small_trainer, student, weights_of
 
 IDS, MASKS = [[1, 2, 3, 4, 5], [1, 2, 3, 6]], [[0, 0, 0, 1, 1], [0, 0, 0, 1]]
 
@@ -58,14 +58,12 @@ def test_adapters_are_float32_on_a_bfloat16_base():
 
 
 def test_a_saved_folder_is_a_plain_model_that_computes_the_same(tmp_path):
-    small = Small(tmp_path, "fd", lora=True)
-    model, before = moved(small.model), small.weights()
-    save_model(model, small.tokenizer, tmp_path / "model")
+    trainer = small_trainer(tmp_path, "fd", lora=True)
+    model, before = moved(trainer.model), weights_of(trainer)
+    trainer.save_model(tmp_path / "model")
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
-    assert (
-        type(loaded) is type(student())
-        and dict(loaded.named_parameters()).keys() == dict(student().named_parameters()).keys()
-    )
+    assert type(loaded) is type(student())
+    assert dict(loaded.named_parameters()).keys() == dict(student().named_parameters()).keys()
     torch.testing.assert_close(logits(loaded), logits(model), atol=1e-5, rtol=1e-5)
     assert not torch.allclose(logits(loaded), logits(student()), atol=1e-2)
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
@@ -93,36 +91,34 @@ def test_the_torch_sampler_samples_the_adapted_model(tmp_path):
 
 @pytest.mark.parametrize("method", ["fd", "grpo"])
 def test_training_resumes_exactly_and_leaves_the_base_alone(tmp_path, method):
-    whole = Small(tmp_path / "whole", method, lora=True)
-    rows = whole.train(5)
+    whole = small_trainer(tmp_path / "whole", method, lora=True)
+    rows = whole.train(5, SPLITS)
+    cut = small_trainer(tmp_path / "cut", method, lora=True)
+    cut.fail_at = 4
     with pytest.raises(KeyboardInterrupt):
-        Small(tmp_path / "cut", method, lora=True, fail_at=4).train(5)
-    again = Small(tmp_path / "cut", method, lora=True)
-    assert again.train(5) == rows and all(
-        torch.equal(weight, again.weights()[name]) for name, weight in whole.weights().items()
-    )
-    changed = {
-        name
-        for name, weight in student(lora=True).state_dict().items()
-        if not torch.equal(weight, whole.weights()[name])
-    }
+        cut.train(5, SPLITS)
+    again, expected = small_trainer(tmp_path / "cut", method, lora=True), weights_of(whole)
+    assert again.train(5, SPLITS) == rows
+    assert all(torch.equal(weight, expected[name]) for name, weight in weights_of(again).items())
+    start = student(lora=True).state_dict()
+    changed = {name for name, weight in start.items() if not torch.equal(weight, expected[name])}
     assert changed and all("lora_" in name for name in changed)
 
 
 @pytest.mark.parametrize("method", ["fd", "grpo"])
 def test_a_checkpoint_holds_no_weight_of_the_base(tmp_path, method):
-    small = Small(tmp_path, method, lora=True)
-    small.train(2)
+    small_trainer(tmp_path, method, lora=True).train(2, SPLITS)
     _, state = load_checkpoint(tmp_path / "checkpoints")
-    saved = state["method"] if method == "fd" else state["method"]["reference"]
-    assert state["model"] and all("lora_" in name for name in [*state["model"], *saved])
+    names = [*state["model"], *state.get("teacher", ())]
+    assert names and all("lora_" in name for name in names)
+    assert ("teacher" in state) == (method == "fd")
     assert len(state["optimizer"]["state"]) == len(state["model"])
 
 
 def test_a_checkpoint_of_other_adapters_is_refused(tmp_path):
-    Small(tmp_path, "fd", lora=True).train(2)
-    with pytest.raises(ValueError, match="the model of the checkpoint of step 2 is another model"):
-        Small(tmp_path, "fd").train(4)
+    small_trainer(tmp_path, "fd", lora=True).train(2, SPLITS)
+    with pytest.raises(ValueError, match="another model"):
+        small_trainer(tmp_path, "fd").train(4, SPLITS)
 
 
 def test_activation_checkpointing_gives_the_same_gradient():

@@ -12,22 +12,22 @@ import pytest
 import torch
 
 from fdcore.training.distributed import Processes
-from tests.smallrun import Small
+from tests.smallrun import SPLITS, small_trainer, teacher_of, weights_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import json, sys
 import torch
 from pathlib import Path
-from fdcore.training.distributed import joined
-from tests.smallrun import Small
+from fdcore.training.distributed import join_processes
+from tests.smallrun import SPLITS, small_trainer, teacher_of, weights_of
 folder, method, kind, *goes = sys.argv[1:]
 torch.set_num_threads(1)
-processes = joined()
+processes = join_processes()
 for steps in map(int, goes):
-    small = Small(Path(folder), method, lora="lora" in kind, checkpointing="checkpointing" in kind, processes=processes, **({"staleness": 1, "cap": 2.0} if "stale" in kind else {}))
-    small.train(steps)
-torch.save({"weights": small.weights(), "method": small.state()}, Path(folder) / f"after-{processes.rank}.pt")
+    trainer = small_trainer(Path(folder), method, lora="lora" in kind, checkpointing="checkpointing" in kind, processes=processes)
+    trainer.train(steps, SPLITS)
+torch.save({"weights": weights_of(trainer), "teacher": teacher_of(trainer)}, Path(folder) / f"after-{processes.rank}.pt")
 torch.distributed.destroy_process_group()
 """
 
@@ -85,9 +85,9 @@ def rows(folder: Path) -> list[dict]:
     ],
 )
 def test_two_processes_train_as_one_does_and_go_on_from_what_they_wrote(tmp_path, method, kind):
-    alone = Small(tmp_path / "one", method, lora="lora" in kind)
-    alone.train(6)
-    one = {"weights": alone.weights(), "method": alone.state()}
+    alone = small_trainer(tmp_path / "one", method, lora="lora" in kind)
+    alone.train(6, SPLITS)
+    one = {"weights": weights_of(alone), "teacher": teacher_of(alone)}
     first, second = together(tmp_path / "two", method, kind, 4, 6)  # a second run goes on at step 4
     assert same(first, second) and same(first, one)
     for mine, theirs in zip(rows(tmp_path / "one"), rows(tmp_path / "two"), strict=True):
@@ -102,12 +102,10 @@ def test_two_processes_train_as_one_does_and_go_on_from_what_they_wrote(tmp_path
     assert [json.loads(line)["token_ids"] for line in lines[0]] == [
         json.loads(line)["token_ids"] for line in lines[1]
     ]
-    again = Small(
-        tmp_path / "two", method, lora="lora" in kind
-    )  # one process goes on from two processes' checkpoint
-    assert len(again.train(7)) == 7
-    alone.train(7)
-    assert same(again.weights(), alone.weights())
+    again = small_trainer(tmp_path / "two", method, lora="lora" in kind)  # from two to one
+    assert len(again.train(7, SPLITS)) == 7
+    alone.train(7, SPLITS)
+    assert same(weights_of(again), weights_of(alone))
 
 
 def test_parts_are_joined_again_in_order():
@@ -117,6 +115,6 @@ def test_parts_are_joined_again_in_order():
     alone = Processes()
     assert (
         alone.gather([1, 2]) == [1, 2]
-        and alone.from_first(lambda: 3) == 3
+        and alone.from_first(3) == 3
         and not alone.shards(torch.nn.Linear(1, 1))
     )

@@ -36,50 +36,11 @@ def test_the_teacher_moves_at_every_fifth_step_only():
     assert teacher.model.weight.item() == pytest.approx(1 - 0.5**3)
 
 
-@pytest.mark.parametrize("every", [1, 3])
-def test_with_a_warm_up_the_first_moves_keep_less_and_go_on_so_after_a_restart(every):
-    kept, teacher = 1.0, EMATeacher(line(0.0), alpha=0.5, every=every, warmup=True)
-    for move, share in enumerate(
-        [1 / 10, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17, 0.5, 0.5], 1
-    ):
-        if move == 4:
-            state, teacher = (
-                teacher.state_dict(),
-                EMATeacher(line(5.0), alpha=0.5, every=every, warmup=True),
-            )
-            teacher.load_state_dict(state)
-        assert teacher.update(line(1.0), move * every)
-        kept *= share
-        assert teacher.model.weight.item() == pytest.approx(1 - kept, abs=1e-6)
-
-
 def test_a_frozen_teacher_stays_bit_for_bit():
     student = build_tiny(0)
     teacher = EMATeacher(student, alpha=1.0, every=1)
     teacher.update(build_tiny(1), 1)
     assert all(torch.equal(a, b) for a, b in zip(teacher.model.parameters(), student.parameters()))
-
-
-def test_averages_elsewhere_are_the_same_averages():
-    """Where there is no second device the CPU stands for it: what counts is that the averages are float32 tensors of their own, placed there."""
-    near, far = (
-        EMATeacher(line(1.0, torch.bfloat16), alpha=0.9, every=1, average_on=where)
-        for where in (None, "cpu")
-    )
-    for step in range(1, 9):
-        for teacher in (near, far):
-            teacher.update(line(1.0 + step / 10, torch.bfloat16), step)
-    assert (
-        torch.equal(near.model.weight, far.model.weight)
-        and far.model.weight.dtype == torch.bfloat16
-    )
-    assert {(a.dtype, a.device.type) for a in far.state_dict().values()} == {
-        (torch.float32, "cpu")
-    } and far.state_dict()["weight"] == near.state_dict()["weight"]
-    assert (
-        EMATeacher(line(1.0, torch.bfloat16), average_on="meta").state_dict()["weight"].device.type
-        == "meta"
-    )
 
 
 def test_small_steps_are_not_lost_in_bfloat16():
@@ -140,7 +101,7 @@ def test_another_models_weights_are_refused_and_nothing_changes():
 
 @pytest.mark.parametrize("how", [dict(alpha=-0.1), dict(alpha=1.1), dict(every=0)])
 def test_impossible_schedules_are_refused(how):
-    with pytest.raises(ValueError, match="EMATeacher"):
+    with pytest.raises(ValueError, match=next(iter(how))):
         EMATeacher(line(0.0), **how)
 
 
@@ -232,5 +193,5 @@ def test_adapters_of_a_teacher_are_restored_onto_a_fresh_student(adapted):
 
 def test_a_student_whose_adapters_were_frozen_meanwhile_is_refused(adapted):
     teacher = EMATeacher(adapted, every=1)
-    with pytest.raises(ValueError, match="EMATeacher: the student is another model"):
+    with pytest.raises(ValueError, match="the student is another model"):
         teacher.update(adapted.requires_grad_(False), 1)

@@ -1,8 +1,7 @@
-"""The trainer around any method: schedules, extension, the best model, and who is named when a batch is bad. Seconds, without Lean."""
+"""The trainer around any method: resume, extension, the best model, bad batches. No Lean."""
 
 import doctest
 import json
-import math
 import os
 import subprocess
 import sys
@@ -10,93 +9,87 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
+from fdcore.model import load_model
 from fdcore.records import read_jsonl
-from fdcore.training import loop as training
-from fdcore.training.ahead import Rollouts
+from fdcore.training import loop, tracker
 from fdcore.training.checkpoint import load_checkpoint
-from fdcore.training.loop import TrainingError, learning_rate_at, micro_batches
-from tests.smallrun import PROBLEMS, Small
+from fdcore.training.loop import OutOfMemory, TrainingError, draw_problems, explain_memory
+from tests.smallrun import PROBLEMS, SPLITS, small_trainer, weights_of
 
 
 def test_the_docstring_examples_hold():
-    assert doctest.testmod(training).failed == 0
+    assert doctest.testmod(loop).failed == doctest.testmod(tracker).failed == 0
 
 
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
-def test_every_schedule_warms_up_then_keeps_or_falls(schedule):
-    rates = [learning_rate_at(step, 50, 2.0, 5, schedule) for step in range(1, 51)]
-    assert rates[:6] == pytest.approx([0.4, 0.8, 1.2, 1.6, 2.0, 2.0])
-    falls = (
-        all(later < earlier for earlier, later in zip(rates[5:], rates[6:]))
-        and 0 < rates[-1] < 0.05
-    )
-    assert falls if schedule != "constant" else set(rates[5:]) == {2.0}
-    if schedule == "cosine":
-        assert rates[5 + 15] == pytest.approx(2.0 * (1 + math.cos(math.pi / 3)) / 2)
+def test_an_epoch_draws_every_problem_once_and_a_step_does_not_depend_on_earlier_ones():
+    drawn = [problem for step in (1, 2, 3) for problem in draw_problems(PROBLEMS, 0, step, 4)]
+    assert {p.id for p in drawn[:6]} == {p.id for p in drawn[6:]} == set("abcdef")
+    assert draw_problems(PROBLEMS, 0, 3, 4) == drawn[8:]
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from tests.smallrun import Small
+from tests.smallrun import SPLITS, CountedTrainer, small_trainer
 folder, method = Path(sys.argv[1]), sys.argv[2]
 
-def train(folder, die):  # die: the step, and whether it is before its sampling, before its row is written, or between row and checkpoint
-    torch.set_num_threads(1)
-    small = Small(folder, method, checkpoint_every=10)
-    roll, step = small.roll, die[0]
-    end = lambda now, *at: os.kill(os.getpid(), signal.SIGKILL) if (now, at) == (step, die[1:]) else None
-    def sampled(problems, seeds, now, prompts):
-        end(now, "sample")
-        sampled.now = now
-        return roll(problems, seeds, now)
-    def look():
-        end(sampled.now, "look")
-        return {"test_accuracy": -1.0}
-    small.roll = sampled
-    small.train(40, look=look, look_every=5, keep={30: folder / "kept"}, save=lambda where: end(sampled.now, "save"))
+class Mortal(CountedTrainer):
+    place, at = None, 0  # dies before the sampling, the row or the model of this step
+    def end(self, place, step):
+        if (place, step) == (self.place, self.at):
+            os.kill(os.getpid(), signal.SIGKILL)
+    def roll_out(self, problems, seeds, step):
+        self.end("sample", step)
+        self.step = step or self.step
+        return super().roll_out(problems, seeds, step)
+    def append(self, name, rows):
+        self.end(name, self.step)
+        super().append(name, rows)
+    def save_model(self, folder):
+        self.end("save", self.step)
+        super().save_model(folder)
 
-goes = [("undisturbed", (0,)), *(("killed", die) for die in ((10, "look"), (11, "sample"), (20, "look"), (30, "save"), (40, "look"), (0,)))]
-for name, die in goes:
+def train(folder, place, at):
+    torch.set_num_threads(1)
+    trainer = small_trainer(folder, method, checkpoint_every=10)
+    trainer.__class__ = Mortal
+    trainer.place, trainer.at = place, at
+    trainer.train(40, SPLITS, keep={30: folder / "kept"})
+
+goes = [("undisturbed", None, 0)]
+goes += [("killed", *how) for how in (("metrics", 10), ("sample", 11), ("timing", 20), ("save", 30))]
+goes += [("killed", "metrics", 40), ("killed", None, 0)]
+for name, place, at in goes:
     child = os.fork()
     if not child:
-        train(folder / name, die)
+        train(folder / name, place, at)
         os._exit(0)
     _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == (-signal.SIGKILL if die[0] else 0), (name, die, status)
+    expected = -signal.SIGKILL if place else 0
+    assert os.waitstatus_to_exitcode(status) == expected, (name, place, at, status)
 """
 
 
 @pytest.mark.parametrize("method", ["fd", "grpo"])
 def test_killed_at_every_tenth_step_a_run_ends_with_the_same_metrics_and_weights(tmp_path, method):
-    where = dict(
-        cwd=Path(__file__).parent, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    )
+    root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), method],
         capture_output=True,
         text=True,
-        **where,
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    one, other = (
-        (tmp_path / go / "metrics.jsonl").read_bytes() for go in ("undisturbed", "killed")
-    )
+    folders = [tmp_path / name for name in ("undisturbed", "killed")]
+    one, other = ((folder / "metrics.jsonl").read_bytes() for folder in folders)
     assert one == other and one.count(b"\n") == 40
     for name in ("trajectories", "feedback"):
-        one, other = (
-            list(read_jsonl(tmp_path / go / f"{name}.jsonl")) for go in ("undisturbed", "killed")
-        )
+        one, other = (list(read_jsonl(folder / f"{name}.jsonl")) for folder in folders)
         assert one == other and (one or (name, method) == ("feedback", "grpo"))
-    (_, one), (_, other) = (
-        load_checkpoint(tmp_path / go / "checkpoints") for go in ("undisturbed", "killed")
-    )
+    (_, one), (_, other) = (load_checkpoint(folder / "checkpoints") for folder in folders)
     assert same(one, other)
 
 
@@ -104,125 +97,140 @@ def same(one, other) -> bool:
     """The same to the last bit, tensors and all."""
     if isinstance(one, torch.Tensor):
         return torch.equal(one, other)
-    if isinstance(one, (dict, list)):
+    if isinstance(one, (dict, list, tuple)):
         keys = one if isinstance(one, dict) else range(len(one))
         return len(one) == len(other) and all(same(one[key], other[key]) for key in keys)
     return one == other
 
 
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 200))
-def test_micro_batches_hold_every_sequence_once_and_no_more_tokens_than_are_asked(lengths, tokens):
-    parts = micro_batches(sorted(lengths), 1, tokens)
-    assert [index for part in parts for index in part] == list(range(len(lengths)))
-    widths = [len(part) * sorted(lengths)[part[-1]] for part in parts]
-    assert all(width <= tokens or len(part) == 1 for part, width in zip(parts, widths))
-    assert all(
-        sorted(lengths)[after[0]] * (len(part) + 1) > tokens
-        for part, after in zip(parts, parts[1:])
-    )  # one more would not have fitted
-
-
 @pytest.mark.parametrize("method", ["fd", "grpo"])
-def test_micro_batches_by_tokens_train_the_same_model(tmp_path, method):
-    plain, bucketed = (
-        Small(tmp_path / "plain", method),
-        Small(tmp_path / "bucketed", method, micro_tokens=60),
-    )
-    for mine, theirs in zip(plain.train(3), bucketed.train(3)):
-        assert {
+def test_the_size_of_a_micro_batch_changes_nothing(tmp_path, method):
+    one = small_trainer(tmp_path / "one", method, micro_batch=4)
+    other = small_trainer(tmp_path / "other", method, micro_batch=1)
+    for row, expected in zip(other.train(3, SPLITS), one.train(3, SPLITS), strict=True):
+        assert row == {
             key: pytest.approx(value, rel=1e-3, abs=1e-5) if isinstance(value, float) else value
-            for key, value in mine.items()
-        } == theirs
-    torch.testing.assert_close(plain.weights(), bucketed.weights(), atol=2e-5, rtol=1e-4)
-    seen = [
-        [
-            len(row["token_ids"])
-            for row in read_jsonl(tmp_path / "bucketed/trajectories.jsonl")
-            if row["step"] == step
-        ]
-        for step in (1, 2, 3)
-    ]
-    assert all(lengths == sorted(lengths) for lengths in seen)
+            for key, value in expected.items()
+        }
+    torch.testing.assert_close(weights_of(one), weights_of(other), atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["fd", "grpo"])
 def test_an_extended_run_equals_one_that_was_that_long_at_once(tmp_path, method):
-    Small(tmp_path / "extended", method).train(3)
-    extended, whole = Small(tmp_path / "extended", method), Small(tmp_path / "whole", method)
-    assert extended.train(5) == whole.train(5)
-    assert all(
-        torch.equal(weight, whole.weights()[name]) for name, weight in extended.weights().items()
-    )
-    assert list(read_jsonl(tmp_path / "extended/trajectories.jsonl")) == list(
-        read_jsonl(tmp_path / "whole/trajectories.jsonl")
-    )
+    small_trainer(tmp_path / "extended", method).train(3, SPLITS)
+    extended = small_trainer(tmp_path / "extended", method)
+    whole = small_trainer(tmp_path / "whole", method)
+    assert extended.train(5, SPLITS) == whole.train(5, SPLITS)
+    assert same(weights_of(extended), weights_of(whole))
+    lines = [(tmp_path / name / "trajectories.jsonl").read_text() for name in ("extended", "whole")]
+    assert lines[0] == lines[1]
 
 
-def test_a_falling_rate_resumes_and_is_not_extended(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        Small(tmp_path, "grpo", schedule="linear", fail_at=3).train(4)
-    rows = Small(tmp_path, "grpo", schedule="linear").train(4)
-    assert [row["learning_rate"] for row in rows] == pytest.approx([0.005, 0.01, 0.01, 0.005])
-    with pytest.raises(
-        ValueError, match="begun with 4 steps and cannot go on with 6: its linear learning rate"
-    ):
-        Small(tmp_path, "grpo", schedule="linear").train(6)
-
-
-def test_the_best_look_is_kept_as_a_model_also_over_an_interruption(tmp_path):
-    accuracy = {1: 0.2, 2: 0.5, 3: 0.5, 4: 0.1, 5: 0.4}
+def test_the_best_model_is_that_of_the_highest_test_accuracy_also_over_an_interruption(tmp_path):
+    accuracies = {1: 0.2, 2: 0.5, 3: 0.5, 4: 0.1, 5: 0.4}
+    splits, saved = SPLITS | {"test": PROBLEMS[:2], "holdout": PROBLEMS[2:4]}, []
 
     def train(fail_at=None):
-        small = Small(tmp_path, "grpo", fail_at=fail_at)
+        trainer = small_trainer(tmp_path, "grpo", every=1)
+        trainer.fail_at = fail_at
+        trainer.evaluate = lambda problems: {"test_accuracy": accuracies[len(trainer.rows()) + 1]}
+        trainer.save_model = lambda folder: saved.append(folder)
+        trainer.train(5, splits)
 
-        def look():
-            done = (
-                sum(1 for _ in open(tmp_path / "metrics.jsonl"))
-                if (tmp_path / "metrics.jsonl").exists()
-                else 0
-            )
-            return {"test_accuracy": accuracy[done + 1]}
-
-        return small.train(
-            5, look=look, save=lambda folder: saved.append((folder, small.weights()))
-        )
-
-    saved = []
     with pytest.raises(KeyboardInterrupt):
         train(fail_at=5)
     train()
-    assert [folder for folder, _ in saved] == [
-        tmp_path / "best"
-    ] * 2  # at steps 1 and 2; not at 3, whose look is as good
-    rows = [json.loads(line) for line in open(tmp_path / "metrics.jsonl")]
-    assert [row["test_accuracy"] for row in rows] == list(accuracy.values())
+    assert saved == [tmp_path / "best"] * 2  # at steps 1 and 2; not at 3, which is as good
+    rows = list(read_jsonl(tmp_path / "metrics.jsonl"))
+    assert [row["test_accuracy"] for row in rows] == list(accuracies.values())
+
+
+def test_evaluation_uses_the_same_seeds_each_time_and_kept_steps_are_model_folders(tmp_path):
+    trainer = small_trainer(tmp_path, "grpo", learning_rate=1e-30, every=1)
+    splits = SPLITS | {"test": PROBLEMS[:2], "holdout": PROBLEMS[2:4]}
+    rows = trainer.train(2, splits, keep={1: tmp_path / "kept"})
+    assert rows[0]["test_accuracy"] == rows[1]["test_accuracy"] is not None
+    assert rows[0]["holdout_accuracy"] == rows[1]["holdout_accuracy"] is not None
+    for folder in ("kept", "best"):
+        assert same(load_model(tmp_path / folder).state_dict(), weights_of(trainer))
 
 
 def test_a_bad_batch_is_named_and_the_weights_stay(tmp_path):
-    small = Small(tmp_path, "fd")
-    small.train(1)
+    trainer = small_trainer(tmp_path, "fd")
+    trainer.train(1, SPLITS)
     with torch.no_grad():
-        small.run.method.teacher.model.lm_head.weight[0, 0] = float("nan")
-    before = small.weights()
-    with pytest.raises(
-        TrainingError,
-        match=r"fd: step 2, in a batch with 2 problems: [a-f], [a-f]: .*teacher's logits are not finite",
-    ):
-        small.run._step(
-            2, PROBLEMS, Rollouts(small.push, small.roll), lambda source: set(), 2, True
-        )
-    assert all(torch.equal(weight, small.weights()[name]) for name, weight in before.items())
+        trainer.teacher.model.lm_head.weight[0, 0] = float("nan")
+    before = weights_of(trainer)
+    with pytest.raises(TrainingError, match="fd: step 2: .*teacher.*problems [a-f], [a-f]"):
+        trainer.train_step(2, PROBLEMS)
+    assert same(before, weights_of(trainer))
+
+
+def test_a_loss_that_is_not_finite_is_refused_before_the_weights_are_spoilt(tmp_path):
+    trainer = small_trainer(tmp_path, "fd", micro_batch=1)
+    before, loss, names = weights_of(trainer), trainer.method.loss, []
+
+    def broken(student, batch):
+        value, metrics = loss(student, batch)
+        names.append(batch.problems[0].id)
+        return (value * float("nan") if len(names) == 2 else value), metrics
+
+    trainer.method.loss = broken
+    with pytest.raises(TrainingError, match="fd: step 9: .*nan") as refused:
+        trainer.train_step(9, PROBLEMS)
+    assert f"problems {names[1]}." in str(refused.value)
+    assert same(before, weights_of(trainer))
+
+
+def test_another_models_checkpoint_is_refused_and_nothing_is_loaded(tmp_path):
+    small_trainer(tmp_path, "fd", lora=True).train(2, SPLITS)
+    trainer = small_trainer(tmp_path, "fd")
+    before = weights_of(trainer)
+    with pytest.raises(ValueError, match="another model"):
+        trainer.train(3, SPLITS)
+    assert same(before, weights_of(trainer))
 
 
 def test_every_step_says_where_its_seconds_went(tmp_path):
-    Small(tmp_path / "fd", "fd").train(2, look=lambda: {"test_accuracy": 0.5})
-    Small(tmp_path / "grpo", "grpo").train(2)
-    rows = {
-        method: [row["seconds"] for row in read_jsonl(tmp_path / method / "timing.jsonl")]
-        for method in ("fd", "grpo")
-    }
-    assert [set(row) for row in rows["fd"]] == [
-        {"sample", "feedback", "teacher", "train", "look"}
-    ] * 2
-    assert [set(row) for row in rows["grpo"]] == [{"sample", "train"}] * 2
-    assert all(0 < row["teacher"] < row["teacher"] + row["train"] for row in rows["fd"])
+    small_trainer(tmp_path / "fd", "fd").train(2, SPLITS)
+    rows = list(read_jsonl(tmp_path / "fd" / "timing.jsonl"))
+    assert all(row["seconds"].keys() >= {"sample", "feedback", "train"} for row in rows)
+    assert all(row["seconds"]["sample"] > 0 < row["seconds"]["train"] for row in rows)
+
+
+def test_a_tracker_gets_every_row(tmp_path, monkeypatch):
+    logged = []
+
+    class Tracker:
+        def __init__(self, run, logging_dir):
+            assert (run, logging_dir) == ("fd-seed0", tmp_path)
+
+        def start(self): ...
+
+        def log(self, values, step):
+            logged.append((step, values["train_accuracy"]))
+
+        def finish(self):
+            logged.append("finished")
+
+    monkeypatch.setattr("accelerate.tracking.LOGGER_TYPE_TO_CLASS", {"tensorboard": Tracker})
+    trainer = small_trainer(tmp_path, "fd")
+    trainer.profile = trainer.profile.model_copy(update={"tracker": "tensorboard"})
+    rows = trainer.train(2, SPLITS)
+    assert logged == [*((row["step"], row["train_accuracy"]) for row in rows), "finished"]
+
+
+def test_only_an_error_for_want_of_memory_is_explained():
+    with pytest.raises(OutOfMemory, match="here: .*training.micro_batch"), explain_memory("here"):
+        torch.empty(2**50)
+    for error in (ValueError("x"), RuntimeError("x"), OSError(2, "x")):
+        with pytest.raises(type(error)) as passed, explain_memory("here"):
+            raise error
+        assert passed.value is error
+
+
+def test_a_metrics_row_has_every_number_that_a_figure_needs(tmp_path):
+    small_trainer(tmp_path, "grpo").train(1, SPLITS)
+    (row,) = [json.loads(line) for line in open(tmp_path / "metrics.jsonl")]
+    assert row.keys() >= {"entropy", "kl", "policy_loss", "loss", "grad_norm", "learning_rate"}
+    assert row.keys() >= {"zero_spread_groups", "groups", "clip_fraction", "lemmas_seen"}
