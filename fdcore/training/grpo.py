@@ -198,9 +198,8 @@ def _by_token(advantages: Tensor, logprobs: Tensor) -> Tensor:
 
 
 def _k3(d: Tensor) -> Tensor:
-    """exp(d) − d − 1."""
-    ratio = d.exp()
-    return ratio - ratio.log() - 1
+    """exp(d) − d − 1, with its digits near 0 and its gradient where exp(d) underflows."""
+    return d.expm1() - d
 
 
 def _group(rewards, group_ids) -> tuple[Tensor, Tensor, Tensor, Tensor]:
