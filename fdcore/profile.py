@@ -41,10 +41,8 @@ TAKEN = {  # settings of what a run takes, and not of what comes out (up to roun
     "training.activation_checkpointing",
     "feedback.concurrency",
     "feedback.budget_dollars",
-    "feedback.budget_tokens",
     "feedback.timeout_seconds",
     "feedback.retries",
-    "feedback.poll_seconds",
 }
 
 MAX_TURNS = 64  # a turn's seed is the episode's seed times MAX_TURNS, plus the turn's number
@@ -188,18 +186,14 @@ class FeedbackSettings(Section):
     budget_dollars: float = Field(
         0.0, ge=0
     )  # claude spends no more in a run's folder, over all its arms
-    budget_tokens: int = Field(10**12, ge=0)  # the same in tokens, in and out
-    batches: bool = False  # the Message Batches API: half the price, within a day
     timeout_seconds: float = Field(120.0, gt=0)
     retries: int = Field(
         8, ge=0
     )  # of the SDK, on 429, 5xx, time-outs and cut connections; it honours retry-after
-    poll_seconds: float = Field(30.0, gt=0)  # between two looks at a batch
     formulation: Literal[1, 2, 3, 4] = (
         4  # how much structure is asked for: the paper's appendix C.3
     )
     text: str | None = None  # what `constant` says
-    forbid_proofs: bool = False  # leave out lines that hold the whole reference proof
     dropout: float = Field(0.0, ge=0, le=1)  # share of attempts whose feedback is withheld
 
     @model_validator(mode="after")
@@ -209,17 +203,13 @@ class FeedbackSettings(Section):
             raise ValueError(
                 f"text is what the producer constant says: it needs one, and no other producer takes one; got producer {self.producer}, text {self.text!r}"
             )
-        if self.forbid_proofs and self.producer in ("environment", "ground_truth"):
-            raise ValueError(
-                f"forbid_proofs leaves nothing of the producer {self.producer}, which shows proofs"
-            )
         if self.producer == "claude" and self.model not in self.prices:
             raise ValueError(
                 f"prices has no price for the model {self.model!r}; it has: {', '.join(self.prices) or 'none'}"
             )
-        if self.producer == "claude" and min(self.budget_dollars, self.budget_tokens) <= 0:
+        if self.producer == "claude" and self.budget_dollars <= 0:
             raise ValueError(
-                "budget_dollars and budget_tokens leave the producer claude nothing to spend; raise them, or use the scripted producer"
+                "budget_dollars leaves the producer claude nothing to spend; raise it, or use the scripted producer"
             )
         return self
 

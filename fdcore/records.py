@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import BinaryIO, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -123,19 +123,16 @@ R = TypeVar("R", bound=Record)
 def read_records(path: Path, kind: type[R]) -> list[R]:
     """All records of a JSON-lines file. A bad line is an error that names file, line and field."""
     records = []
-    with open(path, encoding="utf-8") as lines:
+    with open(path, "rb") as lines:  # framed before decoded: a line may hold broken UTF-8
         for number, line in enumerate(lines, 1):
             try:
                 records.append(kind.model_validate_json(line))
             except ValidationError as error:
                 first = error.errors()[0]
-                where, named = (
-                    ".".join(map(str, first["loc"])),
-                    re.search(r'"(?:problem_)?id": ?"([^"]*)"', line),
-                )
-                raise ValueError(
-                    f"{path}:{number}{f' ({named[1]})' if named else ''}: {where or 'line'}: {first['msg']}"
-                ) from None
+                where = ".".join(map(str, first["loc"])) or "line"
+                named = re.search(rb'"(?:problem_)?id": ?"([^"]*)"', line)
+                name = f" ({named[1].decode(errors='replace')})" if named else ""
+                raise ValueError(f"{path}:{number}{name}: {where}: {first['msg']}") from None
     return records
 
 
@@ -161,10 +158,46 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_jsonl(path: Path) -> Iterator[dict]:
-    """Plain rows of a metrics file; a last line cut short by a kill is left out."""
+    """The rows of a file that only grows; a last line cut short by a kill is left out.
+
+    Raises:
+        ValueError: another line cannot be read; the message names file and line.
+    """
     if not path.exists():
         return
-    with open(path, encoding="utf-8") as lines:
-        for line in lines:
-            if line.endswith("\n"):
-                yield json.loads(line)
+    with open(path, "rb") as lines:  # framed before decoded: a kill cuts inside a character too
+        for number, line in enumerate(lines, 1):
+            if line.endswith(b"\n"):
+                try:
+                    yield json.loads(line.decode("utf-8"))
+                except ValueError as error:
+                    raise ValueError(f"{path}:{number}: not a JSON line: {error}") from None
+
+
+def append_jsonl(path: Path, rows: Iterable[dict | Record]) -> None:
+    """Add rows to a file and wait until they are on disk. A torn last line is dropped first."""
+    lines = []
+    for row in rows:
+        is_record = isinstance(row, Record)
+        text = row.model_dump_json() if is_record else json.dumps(row, ensure_ascii=False)
+        lines.append(text.encode("utf-8") + b"\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        _drop_torn_line(file)
+        file.write(b"".join(lines))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _drop_torn_line(file: BinaryIO) -> None:
+    end = size = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 65536)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        end = start
+        if newline >= 0:
+            end = start + newline + 1
+            break
+    if end < size:
+        file.truncate(end)

@@ -15,7 +15,6 @@ from typing import Literal
 from fdcore import REPOSITORY
 from fdcore.experiment.arms import arm_of
 from fdcore.experiment.shapes import Shape, shape_of
-from fdcore.feedback.claude import BATCH_DISCOUNT
 from fdcore.figures.papercurves import paper_curves
 from fdcore.profile import LoRA, Profile, run_folders
 from fdcore.records import Record, read_jsonl
@@ -356,10 +355,7 @@ def assumptions(profile: Profile) -> dict[str, Assumption]:
             ),
         }
     if profile.feedback.producer == "claude":
-        price, discount = (
-            profile.feedback.prices[profile.feedback.model],
-            BATCH_DISCOUNT if profile.feedback.batches else 1,
-        )
+        price = profile.feedback.prices[profile.feedback.model]
         found |= {
             "call": Assumption(value=10, unit="seconds a feedback call", source="a guess"),
             "call in": Assumption(
@@ -373,12 +369,12 @@ def assumptions(profile: Profile) -> dict[str, Assumption]:
                 source="the paper's form: up to 3 items of 50 words",
             ),
             "price in": Assumption(
-                value=price.input * discount,
+                value=price.input,
                 unit="dollars a million tokens",
-                source=f"the profile's feedback.prices{' and half, in batches' if discount < 1 else ''}",
+                source="the profile's feedback.prices",
             ),
             "price out": Assumption(
-                value=price.output * discount, unit="dollars a million tokens", source="the same"
+                value=price.output, unit="dollars a million tokens", source="the same"
             ),
         }
     return found

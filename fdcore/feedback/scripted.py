@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Sequence
 
-from fdcore.feedback.sources import TEMPLATES, Item, prompt_hash
+from fdcore.feedback.sources import Item, prompt_hash
 from fdcore.records import Feedback, Problem, Trajectory
 from fdcore.rollout.chat import render
 
@@ -23,7 +23,7 @@ class ScriptedExpert:
         self.seed, self.formulation, self.prompt_hash = (
             seed,
             formulation,
-            prompt_hash(*TEMPLATES["scripted"]),
+            prompt_hash("feedback_scripted.jinja"),
         )
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:

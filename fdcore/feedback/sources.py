@@ -1,11 +1,9 @@
-"""Feedback on an attempt, which the teacher reads and the student never sees: the sources of the paper, behind one call, `write(items)`.
+"""Feedback on an attempt, which the teacher reads and the student never sees: the paper's sources.
 
-`scripted` and `claude` write orders of the paper's form; `self` asks a frozen copy of the base for the same; `environment` is
-Lean's own output, and the found proof after success; `ground_truth` shows a correct proof; `constant` says the same of every attempt;
-`none` says nothing.
-
-Left out on purpose: how orders are come by (`fdcore.feedback.scripted`, `fdcore.feedback.claude`), and what is measured of a text
-(`fdcore.feedback.form`).
+PRODUCERS lists them by name. `scripted` and `claude`, in files of their own, write orders of the
+paper's form. `self` asks a frozen copy of the base for the same. `environment` is Lean's own output,
+and the proof after success. `ground_truth` shows a correct proof. `constant` says the same of every
+attempt. `none` says nothing.
 """
 
 from __future__ import annotations
@@ -15,21 +13,16 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from fdcore.feedback.form import WITHHELD, without_proof
+from fdcore.feedback.form import WITHHELD
 from fdcore.profile import FeedbackSettings
 from fdcore.records import Feedback, Problem, Trajectory
 from fdcore.rollout.chat import PROMPTS, render
 
 Item = tuple[Problem, Trajectory]
-TEMPLATES = {
-    "scripted": ("feedback_scripted.jinja",),
-    "environment": ("feedback_environment.jinja",),
-    "ground_truth": ("feedback_ground_truth.jinja",),
-}
-CUT = "whole proof left out"
 
 
 class Answer(NamedTuple):
@@ -40,9 +33,8 @@ class Answer(NamedTuple):
     output_tokens: int
 
 
-Generate = Callable[
-    [Sequence[tuple[str, str]], Sequence[int]], list[Answer]
-]  # ((system, user) prompts, seeds) -> answers of a frozen model
+# ((system, user) prompts, seeds) -> answers of a frozen model
+Generate = Callable[[Sequence[tuple[str, str]], Sequence[int]], list[Answer]]
 
 
 class FeedbackError(RuntimeError):
@@ -54,123 +46,140 @@ class Producer(Protocol):
         """One feedback for each attempt, in order."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """What a producer is made from."""
+
+    settings: FeedbackSettings
+    seed: int
+    generate: Generate | None = None  # the frozen base, for `self`
+    folder: Path | None = None  # where `claude` keeps its ledger
+
+
 def make_producer(
     settings: FeedbackSettings,
     seed: int,
     generate: Generate | None = None,
     folder: Path | None = None,
 ) -> Producer:
-    """The producer that the settings name. `generate` is needed by `self` alone, `folder`, for its ledger, by `claude`."""
-    if settings.producer == "claude":
-        from fdcore.feedback.claude import Claude  # here, so that other runs do not load the SDK
-
-        if folder is None:
-            raise ValueError("feedback.producer is claude, but no folder was given for its ledger")
-        producer: Producer = Claude(settings, folder)
-    elif settings.producer == "scripted":
-        from fdcore.feedback.scripted import (
-            ScriptedExpert,
-        )  # here, because it builds on this module
-
-        producer = ScriptedExpert(seed, settings.formulation)
-    elif settings.producer == "self":
-        producer = SelfFeedback(settings, generate)
-    else:
-        producer = Plain(settings.producer, settings.text)
-    return (
-        Limited(producer, settings, seed)
-        if settings.forbid_proofs or settings.dropout
-        else producer
-    )
+    """The producer that the settings name. Arguments as in `Source`."""
+    source = Source(settings, seed, generate, folder)
+    producer = PRODUCERS[settings.producer](source)
+    return Dropout(producer, source) if settings.dropout else producer
 
 
-class Plain:
-    """Feedback that nobody writes: Lean's output, a correct proof, a constant text, or nothing (the paper's other sources)."""
+class NoFeedback:
+    """Nothing is said."""
 
-    def __init__(self, producer: str, text: str | None):
-        self.producer, self.text = producer, text
+    name, template = "none", None
+
+    def __init__(self, source: Source):
+        self.settings = source.settings
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
-        wording = prompt_hash(*TEMPLATES.get(self.producer, ()))
+        wording = prompt_hash(self.template) if self.template else ""
         return [
             Feedback(
                 problem_id=problem.id,
-                text=self._text(problem, trajectory),
-                producer=self.producer,
+                text=self.text(problem, trajectory),
+                producer=self.name,
                 prompt_hash=wording,
             )
             for problem, trajectory in items
         ]
 
-    def _text(self, problem: Problem, trajectory: Trajectory) -> str:
-        if self.producer == "environment":
-            return render(
-                "feedback_environment.jinja", verdict=trajectory.verdict, source=trajectory.source
-            ).rstrip()
-        if self.producer == "ground_truth":
-            if problem.proof is None:
-                raise FeedbackError(
-                    f"problem {problem.id} has no reference proof, which ground_truth feedback shows; take problems with proofs, or another producer"
-                )
-            return render("feedback_ground_truth.jinja", source=problem.statement + problem.proof)
-        return self.text or ""
+    def text(self, problem: Problem, trajectory: Trajectory) -> str:
+        return ""
+
+
+class ConstantFeedback(NoFeedback):
+    """The same text for every attempt."""
+
+    name = "constant"
+
+    def text(self, problem: Problem, trajectory: Trajectory) -> str:
+        return self.settings.text
+
+
+class LeanOutput(NoFeedback):
+    """Lean's messages after failure, the proof that was found after success."""
+
+    name, template = "environment", "feedback_environment.jinja"
+
+    def text(self, problem: Problem, trajectory: Trajectory) -> str:
+        verdict, source = trajectory.verdict, trajectory.source
+        return render(self.template, verdict=verdict, source=source).rstrip()
+
+
+class GroundTruth(NoFeedback):
+    """A correct proof, shown as an example."""
+
+    name, template = "ground_truth", "feedback_ground_truth.jinja"
+
+    def text(self, problem: Problem, trajectory: Trajectory) -> str:
+        if problem.proof is None:
+            raise FeedbackError(
+                f"problem {problem.id} has no reference proof, which ground_truth feedback shows; "
+                "take problems with proofs, or another producer"
+            )
+        return render(self.template, source=problem.statement + problem.proof)
 
 
 class SelfFeedback:
-    """Feedback that a frozen copy of the base writes, asked in the words that Claude is asked in."""
+    """A frozen copy of the base writes, asked in the words that Claude is asked in."""
 
-    def __init__(self, settings: FeedbackSettings, generate: Generate | None):
-        if generate is None:
+    def __init__(self, source: Source):
+        if source.generate is None:
             raise ValueError("feedback.producer is self, but no model was given to write it")
-        self.settings, self.generate = settings, generate
+        self.formulation, self.generate = source.settings.formulation, source.generate
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
         started = time.monotonic()
-        prompts = [
-            request(problem, trajectory, self.settings.formulation) for problem, trajectory in items
-        ]
+        prompts = [request(*item, self.formulation) for item in items]
         answers = self.generate(prompts, [trajectory.seed for _, trajectory in items])
-        known = {
-            "producer": "self",
-            "model": "base",
-            "prompt_hash": prompt_hash(*asked_by(self.settings.formulation)),
-            "seconds": (time.monotonic() - started) / max(1, len(items)),
-        }
+        seconds = (time.monotonic() - started) / max(1, len(items))
         return [
             Feedback(
                 problem_id=problem.id,
                 text=answer.text.strip(),
+                producer="self",
+                model="base",
+                prompt_hash=prompt_hash(*asked_by(self.formulation)),
                 input_tokens=answer.input_tokens,
                 output_tokens=answer.output_tokens,
-                **known,
+                seconds=seconds,
+                reason="" if answer.text.strip() else "empty",
             )
             for (problem, _), answer in zip(items, answers, strict=True)
         ]
 
 
-class Limited:
-    """Another producer's feedback, with what gives a whole proof away left out, and with some of it dropped at random."""
+# `fdcore.feedback` adds those that are in files of their own: claude and scripted.
+PRODUCERS: dict[str, Callable[[Source], Producer]] = {
+    "none": NoFeedback,
+    "constant": ConstantFeedback,
+    "environment": LeanOutput,
+    "ground_truth": GroundTruth,
+    "self": SelfFeedback,
+}
 
-    def __init__(self, producer: Producer, settings: FeedbackSettings, seed: int):
-        self.producer, self.settings, self.seed = producer, settings, seed
+
+class Dropout:
+    """Another producer's feedback, of which a share is withheld at random."""
+
+    def __init__(self, producer: Producer, source: Source):
+        self.producer, self.seed = producer, source.seed
+        self.share = source.settings.dropout
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
-        found = self.producer.write(items)
-        return [self._limited(feedback, *item) for feedback, item in zip(found, items, strict=True)]
-
-    def _limited(self, feedback: Feedback, problem: Problem, trajectory: Trajectory) -> Feedback:
-        if (
-            random.Random(f"dropout:{self.seed}:{problem.id}:{trajectory.seed}").random()
-            < self.settings.dropout
-        ):
-            return feedback.model_copy(update={"text": "", "reason": WITHHELD})
-        if (
-            not self.settings.forbid_proofs
-            or not problem.proof
-            or (text := without_proof(feedback.text, problem.proof)) == feedback.text
-        ):
-            return feedback
-        return feedback.model_copy(update={"text": text, "reason": CUT})
+        given = self.producer.write(items)
+        return [
+            feedback.model_copy(update={"text": "", "reason": WITHHELD})
+            if random.Random(f"dropout:{self.seed}:{problem.id}:{trajectory.seed}").random()
+            < self.share
+            else feedback
+            for feedback, (problem, trajectory) in zip(given, items, strict=True)
+        ]
 
 
 def strip_thoughts(turn: str, answer: str) -> str:
@@ -191,19 +200,14 @@ def strip_thoughts(turn: str, answer: str) -> str:
 
 
 def request(problem: Problem, trajectory: Trajectory, formulation: int) -> tuple[str, str]:
-    """What a model is asked: (system, user), by one of the four formulations of the paper's appendix C.3, in our words."""
-    calls = [
-        {
-            "call": json.dumps({"name": c.name, "arguments": c.arguments}, ensure_ascii=False)
-            if c.name
-            else c.raw,
-            "output": c.output,
-        }
-        for c in trajectory.tool_calls
-    ]
-    return render(f"feedback_{formulation}.jinja"), render(
-        "feedback_attempt.jinja", problem=problem, trajectory=trajectory, calls=calls
-    )
+    """(system, user) that ask a model, by one of the four formulations of the paper's C.3."""
+    calls = []
+    for call in trajectory.tool_calls:
+        known = {"name": call.name, "arguments": call.arguments}
+        text = json.dumps(known, ensure_ascii=False) if call.name else call.raw
+        calls.append({"call": text, "output": call.output})
+    system, user = asked_by(formulation)
+    return render(system), render(user, problem=problem, trajectory=trajectory, calls=calls)
 
 
 def asked_by(formulation: int) -> tuple[str, str]:
@@ -212,11 +216,6 @@ def asked_by(formulation: int) -> tuple[str, str]:
 
 
 def prompt_hash(*templates: str) -> str:
-    """Identifies the wording of templates; empty for none."""
-    return (
-        hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in templates)).hexdigest()[
-            :12
-        ]
-        if templates
-        else ""
-    )
+    """Identifies the wording of templates."""
+    content = b"".join((PROMPTS / name).read_bytes() for name in templates)
+    return hashlib.sha256(content).hexdigest()[:12]

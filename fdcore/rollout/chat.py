@@ -15,13 +15,16 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import jinja2
-from transformers import PreTrainedTokenizerBase
 
 from fdcore import PACKAGE
 from fdcore.records import Problem
 from fdcore.rollout.tool_format import choose_format
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 PROMPTS = PACKAGE / "prompts"
 ENDS = "<|im_end|>", "<|endoftext|>"  # Qwen3 declares both as ends of a generation

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import jinja2
-from transformers import PreTrainedTokenizerBase
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 PROBE = "lean_write_file", {"path": "A.lean", "content": 'exact "∀ x"\n  · rfl <;> simp'}

@@ -181,7 +181,7 @@ def whole_source(problem: Problem, text: str) -> str:
     if COMMAND.search(blanked):
         return text
     tactics = text.lstrip("\n")
-    if re.search(r"^\S", tactics, re.MULTILINE):
+    if text[:1] not in (" ", "\n"):
         tactics = textwrap.indent(tactics, "  ")
     return f"{problem.statement}\n{tactics}"
 

@@ -105,16 +105,10 @@ def test_attempts_calls_and_dollars_follow_from_the_profile(tmp_path):
     assert all(each.source and each.unit for each in plan.assumptions.values())
 
 
-def test_what_feedback_would_cost_over_the_budget_is_said_and_batches_halve_it(tmp_path):
+def test_what_feedback_would_cost_over_the_budget_is_said(tmp_path):
     paper = load_profile("paper")
-    dear, cheap = (
-        sum(
-            w.dollars
-            for w in make_plan(changed(paper, feedback__batches=batches), tmp_path, NOTEBOOKS).works
-        )
-        for batches in (False, True)
-    )
-    assert cheap == pytest.approx(dear / 2) and dear < paper.feedback.budget_dollars
+    dear = sum(work.dollars for work in make_plan(paper, tmp_path, NOTEBOOKS).works)
+    assert dear < paper.feedback.budget_dollars
     (told,) = [
         line
         for line in summary(

@@ -79,7 +79,7 @@ def test_every_setting_is_named_as_stand_in_cut_short_idle_off_or_as_it_is(name)
         "feedback.formulation",
         "training.stall_seconds",
     } <= set(kinds["as it is"])
-    assert {"distillation.tail", "grpo.overlong_cache", "feedback.batches"} <= set(kinds["off"])
+    assert {"distillation.tail", "grpo.overlong_cache"} <= set(kinds["off"])
 
 
 def test_the_stand_in_rows_are_read_and_drawn_as_published_ones_and_lean_accepts_their_proofs(
