@@ -17,7 +17,7 @@ _PLACES = {
     "EMATeacher": "fdcore.training.teacher",
     "group_advantages": "fdcore.training.grpo",
     "policy_loss": "fdcore.training.grpo",
-    "pass_at_k": "fdcore.experiment.evaluation",
+    "pass_at_k": "fdcore.figures.statistics",
     "Verifier": "fdcore.lean.verifier",
     "Problem": "fdcore.records",
     "Verdict": "fdcore.records",

@@ -99,42 +99,31 @@ def _foretell(settings: Profile, out: Path, notebooks: list[str]) -> None:
 
 @app.command()
 def figures() -> None:
-    """Draw every figure of figures/ and its folders anew from the records that are shipped there, two notebooks at a time; nothing is trained."""
-    import subprocess
-
+    """Draw the figures of figures/ anew from the published records, into runs/published."""
     from fdcore.experiment import notebooks as runner
-    from fdcore.experiment import publish as shipped
+    from fdcore.experiment import publish as published
     from fdcore.profile import load_profile
 
     with _one_line_each():
-        for source in shipped.folders() or [shipped.FIGURES]:
-            out = REPOSITORY / "runs" / "shipped" / source.name
-            profile = shipped.unpack(out, source)
-            notebooks = runner.find_notebooks(load_profile(profile).notebooks or [])
-            *drawing, last = [
-                path for path in notebooks if not path.stem.endswith(("lean_world", "explore"))
-            ]
-            command = [
-                sys.executable,
-                "-m",
-                "fdcore",
-                "run",
-                "--profile",
-                profile,
-                "--out",
-                str(out),
-            ]
-            halves = [
-                subprocess.Popen(command + [path.stem for path in drawing[half::2]])
-                for half in (0, 1)
-            ]
-            if any([each.wait() for each in halves]):  # both, also where the first failed
-                raise runner.NotebookFailed(
-                    f"a notebook failed, see above; nothing in {source} has changed"
-                )
-            runner.run(
-                [last], profile=profile, seed=None, out=out
-            )  # the claims, which publish what the others have drawn
+        for source in published.folders() or [published.FIGURES]:
+            out = REPOSITORY / "runs" / "published" / source.name
+            profile = published.unpack(out, source)
+            names = runner.find_notebooks(load_profile(profile).notebooks or [])
+            drawing = [path for path in names if not path.stem.endswith(("lean_world", "explore"))]
+            runner.run(drawing, profile=profile, seed=None, out=out)
+            print(f"drawn in {out / 'figures'}; fdcore publish copies them into the repository")
+
+
+@app.command()
+def publish(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
+    """Copy a run's figures and compact records into figures/, and its results into the README."""
+    from fdcore.experiment.publish import publish, target_of
+    from fdcore.experiment.study import Study
+
+    with _one_line_each():
+        study = Study(profile, seed=seed, out=out)
+        files = publish(study)
+        print(f"{len(files)} figures and notebooks published in {target_of(study.profile)}")
 
 
 @app.command()

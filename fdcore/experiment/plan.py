@@ -15,7 +15,7 @@ from typing import Literal
 from fdcore import REPOSITORY
 from fdcore.experiment.arms import arm_of
 from fdcore.experiment.shapes import Shape, shape_of
-from fdcore.figures.papercurves import paper_curves
+from fdcore.figures.style import paper_curves
 from fdcore.profile import LoRA, Profile, run_folders
 from fdcore.records import Record, read_jsonl
 
@@ -483,21 +483,15 @@ STAGES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, 
         ("grpo",),
         (),
     ),
-    "grpo_from_feedback_distillation": (
+    "grpo_over_feedback_distillation": (
         "arms/fd/model-step-*",
-        tuple(f"arms/{arm}/model" for arm in OVER),
+        (*(f"arms/{arm}/model" for arm in OVER), "figures/figure_2.pdf"),
         OVER,
         (),
     ),
-    "figure_1_token_view": (
+    "figure_1_tokens": (
         "arms/fd: attempts, feedback; all saved models",
         ("token_views.jsonl", "figures/figure_1.html"),
-        (),
-        (),
-    ),
-    "figure_2_training_curves": (
-        "arms/*/metrics.jsonl",
-        ("figures/figure_2.pdf", "figures/figure_2_tokens.pdf"),
         (),
         (),
     ),
@@ -509,17 +503,12 @@ STAGES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, 
     ),  # all arms on test and hold-out
     "claims": ("all metrics and evaluations", ("figures/claims.md", "figures/claims.json"), (), ()),
 }
-ABLATIONS = {  # notebook -> the ablations that it trains and evaluates, on the first seed
-    "figure_4_feedback_sources": ("sources", "over_sources"),
-    "figure_5_self_feedback": ("self", "over_self"),
-    "figure_6_teacher_speed": ("teacher_speed",),
-    "figure_7_constant_feedback": ("constant",),
-    "figure_8_tools": ("tools_fd", "tools_grpo"),
-    "figure_9_learning_rates": ("grpo_rates",),
-    "figure_12_prompts": ("formulations",),
-    "figures_13_14_words_and_length": ("sources", "self"),
-    "sensitivity": ("sensitivity",),
-    "grpo_collapse": ("collapse",),
+ABLATIONS = {  # notebook -> the arms, by what stands before the slash, that it trains and evaluates
+    "who_gives_feedback": ("sources", "over_sources", "self", "over_self"),
+    "how_feedback_is_asked_for": ("formulations", "constant"),
+    "teacher_speed": ("teacher_speed",),
+    "tools_and_rates": ("tools_fd", "tools_grpo", "grpo_rates"),
+    "sensitivity_and_collapse": ("sensitivity", "collapse"),
 }
 
 
@@ -533,12 +522,12 @@ def _stage(
         )
         return (
             "the base model",
-            (f"figures/{name}.pdf",) if arms else (),
+            tuple(f"arms/{arm}/model" for arm in arms),
             arms,
             tuple((arm, "test") for arm in arms),
         )
     reads, writes, arms, evaluations = STAGES.get(name, ("a finished run", (), (), ()))
-    if "rft" in profile.main_arms and name == "figure_2_training_curves":
+    if "rft" in profile.main_arms and name == "grpo_over_feedback_distillation":
         arms = (*arms, "rft")
     if name == "figure_3_lemmas_and_pass_at_k":
         evaluations = tuple(

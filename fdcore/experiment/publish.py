@@ -9,20 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 from fdcore import REPOSITORY
 from fdcore.experiment.origin import origin
 from fdcore.experiment.recorded import ORIGINS, SHIPPED
-from fdcore.experiment.report import update_readme
 from fdcore.experiment.study import Study
-from fdcore.figures.claims import Claim
 from fdcore.profile import Profile, run_folders
 from fdcore.records import read_jsonl, write_text
 
 FIGURES = REPOSITORY / "figures"
+README_MARK = "<!-- results: written by `fdcore publish` -->\n"
 KEPT = (
     "run.json",
     "problems/*.json",
@@ -101,7 +99,7 @@ def provenance(study: Study, target: Path | None = None) -> dict:
     }
 
 
-def publish(study: Study, claims: Sequence[Claim], target: Path | None = None) -> list[Path]:
+def publish(study: Study, target: Path | None = None) -> list[Path]:
     """Copy a study's figures and compact records to `target` (by default `target_of` its profile), with provenance.json, where the profile says so; the results go into the README.
 
     Part of a study joins the other parts' records there, which may come from other machines: then figures and README wait for
@@ -122,6 +120,7 @@ def publish(study: Study, claims: Sequence[Claim], target: Path | None = None) -
                 records / f"seed-{run.seed}",
                 run.profile.distillation.prompts * run.profile.distillation.samples,
             )
+            write_text(records / f"seed-{run.seed}" / SHIPPED, "{}\n")
     if others:
         figures = [
             target / name for name in _told(target)["files"] if not name.startswith("records/")
@@ -133,8 +132,12 @@ def publish(study: Study, claims: Sequence[Claim], target: Path | None = None) -
             for path in sorted(study.figures.iterdir())
             if path.is_file()
         ]
+        executed = study.folder / "notebooks"
+        if executed.exists():
+            shutil.copytree(executed, target / "notebooks", dirs_exist_ok=True)
         if target == FIGURES:
-            update_readme(REPOSITORY / "README.md", study, claims, told)
+            update_readme(REPOSITORY / "README.md", study.figures / "results.md", told)
+    write_text(records / SHIPPED, json.dumps({"seeds": told["seeds"]}) + "\n")
     told["files"] = {
         str(path.relative_to(target)): _digest(path)
         for path in sorted([*records.rglob("*"), *figures])
@@ -142,6 +145,30 @@ def publish(study: Study, claims: Sequence[Claim], target: Path | None = None) -
     }
     write_text(target / "provenance.json", json.dumps(told, indent=1) + "\n")
     return [] if others else figures
+
+
+def update_readme(readme: Path, results: Path, told: dict) -> None:
+    """Write results and their provenance between the README's two marks.
+
+    Args:
+        results: `results.md`, as notebook 13 writes it; nothing changes where it is missing.
+        told: the content of provenance.json.
+
+    Raises:
+        ValueError: the README lacks a mark.
+    """
+    if not results.exists():
+        return
+    parts = readme.read_text(encoding="utf-8").split(README_MARK)
+    if len(parts) != 3:
+        raise ValueError(f"{readme} must hold the line {README_MARK.strip()!r} twice")
+    seeds = [
+        f"Seed {seed}: commit {', '.join(sorted({piece['commit'][:10] for piece in pieces}))}, "
+        f"{', '.join(sorted({piece['date'] for piece in pieces}))}."
+        for seed, pieces in told["origins"].items()
+    ]
+    parts[1] = f"{results.read_text(encoding='utf-8')}\n{' '.join(seeds)}\n"
+    write_text(readme, README_MARK.join(parts))
 
 
 def _others(study: Study, target: Path) -> dict[str, list[dict]]:

@@ -25,7 +25,7 @@ from fdcore.experiment.arms import Arm, arm_of
 from fdcore.experiment.origin import origin
 from fdcore.experiment.recorded import ORIGINS, RecordedRun
 from fdcore.feedback.sources import Answer, Generate, Producer, make_producer, strip_thoughts
-from fdcore.figures.style import label
+from fdcore.figures.style import arm_label
 from fdcore.figures.token_view import TokenView, token_view
 from fdcore.lean.library import INTERNAL, Library, open_library
 from fdcore.lean.sandbox import active_protections, require_protection
@@ -606,9 +606,10 @@ class Experiment(RecordedRun):
             for step in sorted(self.profile.kept_steps("fd"))
         }
         found |= {
-            (label(arm, starts), starts[arm] + self.metrics(arm)[-1]["step"]): self.model_folder(
-                arm
-            )
+            (
+                arm_label(arm, starts),
+                starts[arm] + self.metrics(arm)[-1]["step"],
+            ): self.model_folder(arm)
             for arm in self.arms
             if self.model_folder(arm).exists()
         }

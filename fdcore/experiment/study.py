@@ -11,9 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from fdcore import REPOSITORY
 from fdcore.experiment.recorded import SHIPPED, RecordedRun
 from fdcore.profile import default_folder, load_profile, run_folders
 from fdcore.records import Feedback, Problem
+
+PUBLISHED = REPOSITORY / "figures" / "records"
 
 
 class Study:
@@ -69,7 +72,7 @@ class Study:
 
         Returns:
             All arms of the study's first run; of published records those of the run that has most
-            of them. No arms at all where the profile has none of the variants among them.
+            of them. Where the profile has none of the variants among them, the published records.
         """
         known = {arm.name for arm in self.profile.arms}
         wanted = {label: arm for label, arm in arms.items() if arm in known}
@@ -80,7 +83,10 @@ class Study:
             for run in self.runs
         ]
         run, there = max(zip(self.runs, trained), key=lambda pair: len(pair[1]))
-        return Comparison(run, there if set(there.values()) - set(self.arms) else {})
+        if set(there.values()) - set(self.arms) or self.folder == PUBLISHED:
+            return Comparison(run, there)
+        mark = json.loads((PUBLISHED.parent / "provenance.json").read_text(encoding="utf-8"))
+        return Study(mark["profile"], out=PUBLISHED).compare(arms)
 
 
 def _opened(profile: str | Path, seed: int, folder: Path) -> RecordedRun:
@@ -97,6 +103,22 @@ class Comparison(NamedTuple):
 
     run: RecordedRun
     arms: dict[str, str]  # label -> arm
+
+    @property
+    def source(self) -> str:
+        """Whose arms they are, in words."""
+        where = f"profile {self.run.profile.name}, seed {self.run.seed}"
+        if PUBLISHED in self.run.folder.parents:
+            return f"This profile has no such arms. Shown are the published records of {where}."
+        return f"Arms of {where}."
+
+    def settings(self) -> list[dict[str, str]]:
+        """What each arm changes in the profile."""
+        changes = {label: self.run.profile.arm(arm).settings for label, arm in self.arms.items()}
+        return [
+            {"arm": label, "settings": ", ".join(f"{k}: {v}" for k, v in own.items()) or "as is"}
+            for label, own in changes.items()
+        ]
 
     def train(self) -> dict[str, list[dict]]:
         """Label -> metrics rows, with steps counted from the base."""

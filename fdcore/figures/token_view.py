@@ -53,7 +53,7 @@ class TokenView(Record):
     alternatives: tuple[
         tuple[Alternative, ...], ...
     ]  # the likeliest tokens of either model, the teacher's favourite first
-    focus: int  # the token of the largest KL
+    focus: int  # the first token whose KL is at least half of the largest
 
     def rows(self) -> list[dict]:
         """One row a token, for a table: text, action mask, and the five numbers."""
@@ -108,7 +108,7 @@ def token_view(
         alternatives=spread(
             [_alternatives(chat, *row) for row in zip(likely.tolist(), q.tolist(), p.tolist())], ()
         ),
-        focus=places[int(columns["kl"].argmax())],
+        focus=places[int((columns["kl"] >= columns["kl"].max() / 2).nonzero()[0])],
     )
 
 

@@ -1,163 +1,142 @@
-"""Curves of one arm's variants side by side: the look of the paper's ablations (Figures 4 to 9 and 12 to 14).
+"""Training curves of several arms side by side: the paper's Figures 2, 4 to 9 and 12 to 14.
 
-Left out on purpose: the five arms' own figures (`fdcore.figures.style`), whose colours mean arms; here a colour means a variant.
+Each metric has a panel. Below it stands the paper's own panel, small and faint, where there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from fdcore.experiment.evaluation import bootstrap_pass_at_k, pass_at_k_curve
-from fdcore.figures.papercurves import paper_curves
+from fdcore.figures.statistics import bootstrap_interval, mean_pass_at_k, pass_at_k_by_problem
 from fdcore.figures.style import (
-    LOOKS,
-    PANELS,
-    PAPER_PANELS,
-    axis,
-    curve,
-    footnote,
-    legend_above,
+    add_legend,
+    add_note,
+    draw_paper_panel,
+    draw_seeds,
+    looks_of,
     new_figure,
-    note,
-    styled,
+    paper_curves,
+    set_step_axis,
 )
-from fdcore.profile import Profile
-from fdcore.records import markdown_table
 
-NO_ABLATION = "This profile has no such ablation."
-TITLES = dict(PANELS) | {
-    "lemmas_seen": "distinct lemmas of the arm",
-    "response_tokens": "tokens an attempt",
-    "kl": "KL to the teacher (nats)",
-    "epistemic_words": "epistemic words an attempt",
-    "tool_calls": "tool calls an attempt",
-    "zero_spread": "groups without spread (share)",
-}
-PAPER_TITLES = {key: (title,) for (key, _), title in zip(PANELS, PAPER_PANELS)} | {
-    "lemmas_seen": ("cumulative lemmas",),
-    "response_tokens": ("response length", "mean response length"),
-    "kl": ("KL(student||teacher)",),
-    "epistemic_words": ("epistemic total",),
+WINDOW = 7  # steps of the trailing mean on noisy curves
+SMOOTHED = ("train_accuracy", "entropy", "zero_spread")
+PANELS = {  # metric: (our title, the paper's)
+    "test_accuracy": ("test accuracy", "test accuracy"),
+    "train_accuracy": ("train accuracy", "train accuracy"),
+    "entropy": ("entropy (nats)", "entropy"),
+    "holdout_accuracy": ("hold-out accuracy", "MiniF2F accuracy"),
+    "lemmas_seen": ("distinct lemmas", "cumulative lemmas"),
+    "response_tokens": ("tokens an attempt", "response length"),
+    "kl": ("KL to the teacher (nats)", "KL(student||teacher)"),
+    "epistemic_words": ("epistemic words an attempt", "epistemic total"),
+    "tool_calls": ("tool calls an attempt", ""),
+    "zero_spread": ("groups without spread", ""),
 }
 
 
-def looks(labels: Sequence[str]) -> dict[str, tuple]:
-    """A colour, line and marker for each label. ValueError for more labels than can be told apart."""
-    styles = [look for arm, look in LOOKS.items() if arm != "base"]
-    if len(labels) > len(styles):
-        raise ValueError(
-            f"{len(labels)} variants in one figure; at most {len(styles)} can be told apart, draw two figures"
-        )
-    return dict(zip(labels, styles))
+class Curve(NamedTuple):
+    """One curve of a figure."""
+
+    label: str  # in the legend
+    arm: str  # its colour
+    paper: str = ""  # the paper's name of its own curve
 
 
-@styled
-def variant_figure(
-    metrics: dict[str, list[dict]],
+def curves_figure(
+    curves: Sequence[Curve],
+    metrics: Mapping[str, Sequence[dict]],
     keys: Sequence[str],
     *,
-    paper: str | None = None,
-    series: dict[str, str] | None = None,
-    titles: dict[str, str] = {},
+    x: str = "step",
+    papers: Sequence[str] = (),
+    titles: Mapping[str, str] = {},
 ) -> Figure:
-    """One panel a metric of `keys`, one curve a variant; below, small and faint, the paper's own curves where it has the panel.
+    """Draw one panel a metric, one curve an arm.
 
-    `metrics`: label -> metrics rows (of several seeds). `paper`: the paper's figure, or two of them ("13 and 14"); `series`: label -> its
-    name there, where they differ. `titles`: metric -> what stands above its panel, where it is not the usual.
+    Args:
+        curves: a curve without metrics is left out.
+        metrics: label -> metrics rows, of several seeds.
+        keys: the metrics.
+        x: "step" or "tokens_sampled".
+        papers: the paper's figures; a panel is taken from the first that has it.
+        titles: metric -> a title in place of the one in PANELS.
     """
-    curves = {key: found for key in keys if paper and (found := published(paper, key))}
-    figure = new_figure(max(3.6, 1.85 * len(keys)), 3.8 if curves else 2.4)
-    grid = figure.add_gridspec(
-        2 if curves else 1, len(keys), height_ratios=[1.5, 1] if curves else [1]
-    )
-    styles = looks(list(metrics))
-    for column, key in enumerate(keys):
-        axes = figure.add_subplot(grid[0, column])
-        for label, rows in metrics.items():
-            curve(axes, [row for row in rows if key in row], styles[label], key, "step", label)
-        axis(
-            axes,
-            "step",
-            [row[key] for rows in metrics.values() for row in rows if row.get(key) is not None],
-            title=titles.get(key, TITLES.get(key, key)),
-        )
-        if key in curves:
-            number, title, points = curves[key]
-            below = figure.add_subplot(grid[1, column])
-            for label in metrics:
-                if (name := (series or {}).get(label, label)) in points:
-                    below.plot(
-                        *zip(*sorted(points[name])),
-                        color=styles[label][0],
-                        linestyle=styles[label][1],
-                        linewidth=0.8,
-                        alpha=0.55,
-                    )
-            below.set_title(
-                f"the paper's Figure {number}, digitized\n{title}", color="#666666", fontsize=6.5
-            )
-            below.tick_params(colors="#666666", labelsize=6)
-            below.set_ylim(bottom=0)
-    legend_above(figure)
-    footnote(
-        figure,
-        note([row for rows in metrics.values() for row in rows], keys),
-        "Lower row: not ours, the paper's" if curves else "",
-    )
+    curves = [curve for curve in curves if curve.label in metrics]
+    looks = looks_of([curve.arm for curve in curves])
+    sources = {key: _source(papers, PANELS[key][1]) for key in keys}
+    below = any(sources.values())
+    figure = new_figure(max(3.7, 1.85 * len(keys)), 3.8 if below else 2.4)
+    grid = figure.subplots(1 + below, len(keys), squeeze=False, height_ratios=[1.5, 1][: 1 + below])
+    for axes, key in zip(grid[0], keys, strict=True):
+        window = WINDOW if key in SMOOTHED else 1
+        for curve, look in zip(curves, looks, strict=True):
+            rows = metrics[curve.label]
+            draw_seeds(axes, rows, key, look, curve.label, x=x, window=window)
+        values = [row[key] for curve in curves for row in metrics[curve.label] if _has(row, key)]
+        set_step_axis(axes, x, values, titles.get(key, PANELS[key][0]))
+        if not values:
+            axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center")
+    for axes, key in zip(grid[1] if below else (), keys, strict=False):
+        papers_looks = {curve.paper: look for curve, look in zip(curves, looks, strict=True)}
+        draw_paper_panel(axes, sources[key], PANELS[key][1], papers_looks)
+    add_legend(figure)
+    rows = [row for curve in curves for row in metrics[curve.label]]
+    add_note(figure, *_notes(rows, keys), "Lower row: not ours, the paper's" if below else "")
     return figure
 
 
-def published(paper: str, key: str) -> tuple[str, str, dict] | None:
-    """(figure, panel, curves by series) of the paper's panel for a metric, in the first of these figures that has one; None where none has."""
-    there = (
-        (number, title, paper_curves(number, title))
-        for number in paper.split(" and ")
-        for title in PAPER_TITLES.get(key, ())
-    )
-    return next((found for found in there if found[2]), None)
+def _has(row: dict, key: str) -> bool:
+    return row.get(key) is not None
 
 
-def variant_rows(metrics: dict[str, list[dict]], keys: Sequence[str]) -> list[dict]:
-    """What `variant_figure` draws, one row a variant, seed and step."""
+def _source(papers: Sequence[str], panel: str) -> str:
+    """The first of these figures of the paper that has the panel; nothing where none has."""
+    return next((number for number in papers if paper_curves(number, panel)), "")
+
+
+def _notes(rows: Sequence[dict], keys: Sequence[str]) -> list[str]:
+    """What a reader must know of the curves."""
+    seeds = sorted({row["seed"] for row in rows})
+    smoothed = [PANELS[key][0].partition(" (")[0] for key in keys if key in SMOOTHED]
+    notes = [f"{', '.join(smoothed)}: trailing mean of {WINDOW} steps"] if smoothed else []
+    if len(seeds) > 1:
+        return [*notes, f"Mean of {len(seeds)} seeds, bands from the lowest to the highest"]
+    return [*notes, *(f"Seed {seed} alone" for seed in seeds)]
+
+
+def curve_rows(
+    curves: Sequence[Curve], metrics: Mapping[str, Sequence[dict]], keys: Sequence[str]
+) -> list[dict]:
+    """Return what `curves_figure` draws: one row a curve, seed and step."""
     return [
-        {
-            "variant": label,
-            "seed": row["seed"],
-            "step": row["step"],
-            **{key: row.get(key) for key in keys},
-        }
-        for label, rows in metrics.items()
-        for row in rows
+        {"variant": curve.label, "seed": row["seed"], "step": row["step"]}
+        | {key: row.get(key) for key in keys}
+        for curve in curves
+        for row in metrics.get(curve.label, ())
     ]
 
 
-def settings_table(profile: Profile, arms: dict[str, str]) -> str:
-    """What each arm changes in the profile, as a Markdown table.
+def evaluation_rows(evaluations: Mapping[str, Sequence[dict]]) -> list[dict[str, str]]:
+    """Return pass@1 with its 95 % interval over problems, and pass@k, by label.
 
-    Args:
-        arms: label -> name of an arm. Without arms the table is one sentence.
+    k is the number of samples that all have. The last column is pass@1 of the problems that need
+    an unknown lemma.
     """
-    changes = {label: profile.arm(arm).settings for label, arm in arms.items()}
-    rows = [
-        (label, ", ".join(f"`{key}` {value}" for key, value in settings.items()))
-        for label, settings in changes.items()
-    ]
-    told = [(label, changed or "as in the profile") for label, changed in rows]
-    return markdown_table(["variant", "settings"], told) if rows else NO_ABLATION
-
-
-def variant_table(evaluations: dict[str, list[dict]]) -> str:
-    """pass@1 of each variant with its 95 % bootstrap interval over problems, and pass@k at the most samples, as a Markdown table."""
-    found = []
+    table = []
+    most = min((row["n"] for rows in evaluations.values() for row in rows), default=1)
     for label, rows in evaluations.items():
-        most = min(row["n"] for row in rows)
-        one, many = pass_at_k_curve(rows, [1])[1], pass_at_k_curve(rows, [most])[most]
-        low, high = bootstrap_pass_at_k(rows, [1])[1]
+        low, high = bootstrap_interval(pass_at_k_by_problem(rows, [1]))
         unknown = [row for row in rows if row["unknown"]]
-        share = f"{pass_at_k_curve(unknown, [1])[1]:.1%}" if unknown else "—"
-        found.append(
-            (label, f"{one:.1%} [{low:.1%}, {high:.1%}]", f"{many:.1%} (k = {most})", share)
+        table.append(
+            {
+                "arm": label,
+                "pass@1": f"{mean_pass_at_k(rows, 1):.1%} [{low:.1%}, {high:.1%}]",
+                f"pass@{most}": f"{mean_pass_at_k(rows, most):.1%}",
+                "an unknown lemma, pass@1": f"{mean_pass_at_k(unknown, 1):.1%}" if unknown else "—",
+            }
         )
-    return markdown_table(["variant", "pass@1", "pass@k", "an unknown lemma needed, pass@1"], found)
+    return table

@@ -4,7 +4,6 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const attempt = $("attempt");
 const chosen = {...data.views[0].labels};
-let palette = Object.keys(data.palettes)[0];
 let view, record, spans = [], own = [], current = -1;
 
 function element(name, properties = {}, ...children) {
@@ -29,7 +28,6 @@ function choices() {  // one list for each label with a choice; those after the 
     left = left.filter((v) => v.labels[key] === chosen[key]);
     if (new Set(data.views.map((v) => v.labels[key])).size > 1) form.append(list(key, values, chosen[key], (value) => { chosen[key] = value; show(); }));
   }
-  form.append(list("colours", Object.keys(data.palettes), palette, (value) => { palette = value; show(); }));
   if (focused && form.elements[focused]) form.elements[focused].focus();
   return left[0];
 }
@@ -44,19 +42,15 @@ function show() {
   const before = record;
   view = choices();
   record = data.attempts[view.attempt];
-  const [student, teacher] = data.palettes[palette];
-  document.documentElement.style.setProperty("--student", student);
-  document.documentElement.style.setProperty("--teacher", teacher);
   $("statement").textContent = record.statement;
-  $("feedback").textContent = data.texts[view.feedback];
+  $("feedback").textContent = view.feedback;
   $("file").hidden = $("copy-file").hidden = record.source === null;
   $("source").textContent = record.source ?? "";
   if (record !== before) draw();
   own.forEach((index, n) => paint(spans[index], view.teacher[n] - view.student[n], index === view.focus));
   const far = own.filter((_, n) => Math.abs(view.teacher[n] - view.student[n]) >= 1).length;
   const mean = view.kl.reduce((a, b) => a + b, 0) / own.length;
-  $("summary").textContent = `Lean's verdict: ${record.verdict}. ${far} of the student's ${own.length} tokens differ by 1 nat or more; mean KL(teacher ‖ student) ${nats(mean)} nats a token.`
-    + (data.left_out ? ` ${data.left_out} more views did not fit into this file.` : "");
+  $("summary").textContent = `Lean's verdict: ${record.verdict}. ${far} of the student's ${own.length} tokens differ by 1 nat or more; mean KL(teacher ‖ student) ${nats(mean)} nats a token.`;
   select(record === before ? current : view.focus);
   if ($("table").open) table();
   if (before) $("live").textContent = $("summary").textContent;
@@ -98,7 +92,7 @@ function parts(token, ends, sampled) {  // the token's text, and marks that hold
 
 function paint(span, ratio, focus) {
   const share = Math.min(1, Math.abs(ratio) / data.scale);
-  const end = data.palettes[palette][ratio > 0 ? 1 : 0];
+  const end = data.colours[ratio > 0 ? 1 : 0];
   const channel = (at) => Math.round(255 + (parseInt(end.slice(at, at + 2), 16) - 255) * share);
   span.style.backgroundColor = `rgb(${channel(1)}, ${channel(3)}, ${channel(5)})`;
   span.className = "own" + (ratio >= 1 ? " up" : ratio <= -1 ? " down" : "") + (focus ? " focus" : "");
@@ -126,7 +120,7 @@ function detail(index) {
   const ratio = view.teacher[n] - view.student[n];
   const row = (title, ...cells) => element("tr", {}, element("th", {scope: "row"}, title), ...cells.map((cell) => element("td", {}, cell)));
   const head = (...titles) => element("thead", {}, element("tr", {}, ...titles.map((title) => element("th", {scope: "col"}, title))));
-  const options = view.alternatives[n].map(([text, student, teacher]) => row(element("code", {}, visible(data.texts[text])), meter(student, "--student"), meter(teacher, "--teacher")));
+  const options = view.alternatives[n].map(([text, student, teacher]) => row(element("code", {}, visible(text)), meter(student, "--student"), meter(teacher, "--teacher")));
   $("numbers").replaceChildren(
     element("p", {}, token, ` ${n + 1} of ${own.length}`),
     element("p", {id: "ratio"}, `log p(teacher) − log p(student) = ${signed(ratio)} nats; KL(teacher ‖ student) = ${nats(view.kl[n])} nats`),
@@ -155,6 +149,7 @@ function table() {
 
 // ---- mouse, keyboard, clipboard ----
 const at = (event) => spans.indexOf(event.target.closest("#attempt > span"));
+["--student", "--teacher"].forEach((name, n) => document.documentElement.style.setProperty(name, data.colours[n]));
 attempt.addEventListener("pointerover", (event) => { if (at(event) >= 0) detail(at(event)); });
 attempt.addEventListener("pointerleave", () => detail(current));
 attempt.addEventListener("click", (event) => { if (record.mask[at(event)] && getSelection().isCollapsed) select(at(event), true); });

@@ -7,8 +7,7 @@ import yaml
 
 from fdcore import REPOSITORY
 from fdcore.experiment.study import Study
-from fdcore.figures.variants import settings_table
-from fdcore.profile import PROFILES, default_folder, load_profile
+from fdcore.profile import PROFILES, default_folder
 
 
 @pytest.fixture
@@ -76,16 +75,14 @@ def test_a_comparison_holds_the_arms_that_the_profile_has(profile, tmp_path):
     found = study.compare(arms)
     assert found.arms == {"alpha 0.9": "fd", "alpha 1": "alpha/alpha_1"}
     assert found.run is study.first
-    assert study.compare({"alpha 0.9": "fd", "alpha 2": "alpha/alpha_2"}).arms == {}
+    assert [row["settings"] for row in found.settings()] == ["as is", "distillation.ema_alpha: 1.0"]
 
 
-def test_a_table_says_what_each_variant_changes(profile):
-    told = settings_table(load_profile(profile), {"alpha 0.9": "fd", "alpha 1": "alpha/alpha_1"})
-    assert told.splitlines()[2:] == [
-        "| alpha 0.9 | as in the profile |",
-        "| alpha 1 | `distillation.ema_alpha` 1.0 |",
-    ]
-    assert settings_table(load_profile("tiny"), {}) == "This profile has no such ablation."
+def test_arms_that_a_profile_lacks_are_shown_from_the_published_records(profile, tmp_path):
+    found = Study(profile, out=tmp_path).compare({"critique": "fd", "Think": "constant/Think"})
+    assert found.run.folder.parent == REPOSITORY / "figures" / "records"
+    assert found.run.profile.name in found.source
+    assert all(rows for rows in found.train().values())
 
 
 def test_a_variant_whose_settings_were_changed_after_it_was_trained_is_refused(profile, tmp_path):

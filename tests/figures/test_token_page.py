@@ -4,7 +4,6 @@ Chromium is driven over its DevTools protocol; where none is on PATH the browser
 """
 
 import base64
-import contextlib
 import html
 import io
 import itertools
@@ -22,8 +21,8 @@ import websocket
 from PIL import Image
 
 from fdcore.experiment.publish import FIGURES
-from fdcore.figures.token_figure import PALETTES
-from fdcore.figures.token_page import inline, token_page
+from fdcore.figures.token_figure import STUDENT, TEACHER
+from fdcore.figures.token_page import show_in_notebook, token_page
 from fdcore.figures.token_view import Alternative, TokenView
 from fdcore.records import read_records
 
@@ -130,42 +129,15 @@ def test_the_page_refers_to_nothing_outside_and_escapes_what_models_wrote():
     assert page.encode("utf-8")
 
 
-def test_views_that_do_not_fit_are_left_out_from_the_end_and_the_page_says_so():
-    many = [view(step=str(step), tokens=HOSTILE * 5) for step in range(12)]
-    page = token_page(many, limit=100_000)
-    kept = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
-    assert (
-        len(page.encode()) < 100_000
-        and 1 < len(kept["views"]) < 12
-        and kept["left_out"] == 12 - len(kept["views"])
-    )
-    assert [row["labels"]["step"] for row in kept["views"]] == [
-        str(step) for step in range(len(kept["views"]))
-    ]
-
-
-def test_one_long_attempt_loses_alternatives_and_one_that_is_too_long_is_refused():
-    long = view(tokens=HOSTILE * 30)
-    limit = len(token_page([long]).encode()) - 10_000
-    kept = json.loads(re.search(r'id="data">(.*?)</script>', token_page([long], limit))[1])[
-        "views"
-    ][0]
-    assert {len(options) for options in kept["alternatives"]} == {1} and len(
-        kept["student"]
-    ) == sum(long.action_mask)
-    with pytest.raises(ValueError, match="an attempt of 870 tokens needs"):
-        token_page([long], limit // 10)
-
-
 def test_no_views_and_views_that_no_list_can_tell_apart_are_refused():
-    with pytest.raises(ValueError, match="no views"):
+    with pytest.raises(ValueError):
         token_page([])
-    with pytest.raises(ValueError, match="same labels"):
+    with pytest.raises(ValueError, match="feedback"):
         token_page([view(), view().model_copy(update={"labels": {"feedback": "mine"}})])
 
 
 def test_in_a_notebook_it_stands_in_a_frame_that_cannot_reach_the_notebook():
-    shown = inline(token_page(VIEWS)).data
+    shown = show_in_notebook(token_page(VIEWS)).data
     assert html.unescape(re.search(r'srcdoc="([^"]*)"', shown)[1]) == token_page(VIEWS)
     assert 'sandbox="allow-scripts"' in shown
 
@@ -327,7 +299,7 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def page(browser):
     """The page as it opens: the first view, its focus chosen."""
-    for key, value in (("attempt", "first"), ("arm", "base"), ("colours", "red-green")):
+    for key, value in (("attempt", "first"), ("arm", "base")):
         browser.choose(key, value)
     browser.js("getSelection().removeAllRanges(); select(17); document.activeElement.blur()")
     return browser
@@ -493,7 +465,7 @@ def test_every_control_has_a_name_and_news_is_announced(page):
         for n in nodes
         if n.get("role") and n.get("name")
     }
-    assert {("combobox", name) for name in ("attempt", "arm", "step", "colours")} <= named
+    assert {("combobox", name) for name in ("attempt", "arm", "step")} <= named
     assert {("button", "Copy attempt"), ("button", "Copy Lean file"), ("heading", "Token")} <= named
     assert any(n["role"]["value"] == "status" for n in nodes if n.get("role"))
 
@@ -527,11 +499,9 @@ def test_lists_switch_arm_step_and_attempt_and_keep_the_chosen_token(page):
 
 
 @browser_needed
-@pytest.mark.parametrize("palette", PALETTES)
 def test_a_picture_shows_each_token_on_the_colour_of_its_log_ratio_and_tool_output_grey_on_white(
-    page, palette
+    page,
 ):
-    page.choose("colours", palette)
     page.js("document.activeElement.blur()")
     for index in (3, 4, 18, 19, 24):
         left, top, right, bottom = page.js(
@@ -542,7 +512,7 @@ def test_a_picture_shows_each_token_on_the_colour_of_its_log_ratio_and_tool_outp
         )
         found, v = Counter(inside.get_flattened_data()), VIEWS[0]
         ratio = (v.teacher[index] - v.student[index]) * v.action_mask[index]
-        end = [int(PALETTES[palette][ratio > 0][at : at + 2], 16) for at in (1, 3, 5)]
+        end = [int((STUDENT, TEACHER)[ratio > 0][at : at + 2], 16) for at in (1, 3, 5)]
         colour = tuple(math.floor(255 + (c - 255) * min(1, abs(ratio) / 3) + 0.5) for c in end)
         assert found.most_common(1)[0][0] == colour, (index, ratio)
         darkest = min(found)
@@ -561,7 +531,6 @@ def test_of_a_real_run_every_view_shows_its_records_text_and_numbers(tmp_path):
     if not views:
         pytest.skip("no run has been published with its records yet")
     (tmp_path / "page.html").write_text(token_page(views), encoding="utf-8")
-    assert (tmp_path / "page.html").stat().st_size < 2_000_000
     page = Page((tmp_path / "page.html").as_uri(), tmp_path / "profile")
     try:
         for shown in views:
@@ -590,37 +559,17 @@ def test_of_a_real_run_every_view_shows_its_records_text_and_numbers(tmp_path):
         page.close()
 
 
-def _copied_out_of_a_frame(url: str, folder):
-    """(what the copy button gives, errors), again until it gives something: on a busy machine a key may come before the frame takes it."""
-    for attempt in itertools.count():
-        frame = Page(url, folder / f"profile{attempt}")
-        try:
-            frame.until(
-                lambda: any(abs(r - g) > 60 for r, g, _ in frame.picture().get_flattened_data())
-            )  # the colours that its script paints
-            frame.js("navigator.clipboard.writeText('nothing')")
-            for key in ["Tab"] * 6 + [
-                "Enter"
-            ]:  # the lists of arms, steps and colours, two buttons, and the one that copies
-                frame.key(key)
-            with contextlib.suppress(AssertionError):
-                frame.until(lambda: frame.js("navigator.clipboard.readText()") != "nothing", 20)
-            found = frame.js("navigator.clipboard.readText()"), frame.errors
-        finally:
-            frame.close()
-        yield found
-        if found[0] != "nothing":
-            return
-
-
 @browser_needed
-def test_inside_a_notebooks_frame_the_same_page_runs(browser, tmp_path):
-    (tmp_path / "notebook.html").write_text(
-        "<!doctype html><meta charset=utf-8>" + inline(token_page(VIEWS[:2])).data, encoding="utf-8"
-    )
-    copied, errors = zip(
-        *itertools.islice(
-            _copied_out_of_a_frame((tmp_path / "notebook.html").as_uri(), tmp_path), 3
+def test_inside_a_notebooks_frame_the_page_paints_its_colours(browser, tmp_path):
+    shown = show_in_notebook(token_page(VIEWS[:2])).data
+    (tmp_path / "notebook.html").write_text(f"<!doctype html>{shown}", encoding="utf-8")
+    frame = Page((tmp_path / "notebook.html").as_uri(), tmp_path / "profile")
+    try:
+        frame.until(
+            lambda: any(
+                abs(red - blue) > 60 for red, _, blue in frame.picture().get_flattened_data()
+            )
         )
-    )
-    assert "".join(HOSTILE) in copied and not any(errors)
+        assert not frame.errors
+    finally:
+        frame.close()
