@@ -101,21 +101,25 @@ class Recipe(Protocol):
     learning_rate: float
 
 
-class Method(Protocol):
-    settings: Recipe
-    updates: int  # optimizer steps on a batch
+class Method:
+    """What the trainer asks of a method. `loss` is all that a new one has to define."""
+
+    updates = 1  # optimizer steps on a batch
+
+    def __init__(self, settings: Recipe):
+        self.settings = settings
 
     def prepare(self, student: torch.nn.Module, batch: Batch) -> tuple[Batch, dict]:
-        """Called once a step, on the whole batch: the batch with what `loss` needs, and metrics."""
+        """Once a step, on the whole batch: the batch with what `loss` needs, and metrics."""
+        return batch, {}
 
     def loss(self, student: torch.nn.Module, batch: Batch) -> tuple[Tensor, dict]:
         """The part's share of the batch's loss, and its shares of metrics."""
+        raise NotImplementedError
 
 
-class FeedbackDistillation:
+class FeedbackDistillation(Method):
     """Per-token KL from a teacher that has read feedback on the attempt (arXiv 2605.30861)."""
-
-    updates = 1
 
     def __init__(
         self,
@@ -164,7 +168,7 @@ class FeedbackDistillation:
         return kl.mean() * share, metrics
 
 
-class GroupRelativePolicyOptimization:
+class GroupRelativePolicyOptimization(Method):
     """GRPO on the verifier's reward (arXiv 2402.03300); by its settings DAPO or Dr. GRPO.
 
     With several updates on a batch the old log-probs are the trainer's own before the first.
@@ -242,14 +246,12 @@ class GroupRelativePolicyOptimization:
         return len(batch.trajectories) / len((batch.whole or batch).trajectories)
 
 
-class RejectionSamplingFineTuning:
+class RejectionSamplingFineTuning(Method):
     """Cross-entropy on the student's own verified attempts, the supervised baseline.
 
     RFT: arXiv 2308.01825; a step is one round of STaR, arXiv 2203.14465. The other attempts have
     weight 0, so that the entropy is measured on all, as in the other methods.
     """
-
-    updates = 1
 
     def __init__(self, settings: RejectionSampling, *, autocast: bool = False):
         self.settings, self.autocast = settings, autocast
