@@ -42,7 +42,7 @@ from fdcore.profile import Profile
 from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
-from fdcore.rollout.remote_verifier import RayVerifier, open_verifier
+from fdcore.rollout.remote import RayVerifier, open_verifier
 from fdcore.rollout.sampler import Sampler, SamplingParams
 from fdcore.rollout.tools import Tools
 from fdcore.rollout.torch_sampler import TorchSampler

@@ -12,7 +12,7 @@ file decides. Everything before that step can only say no:
 lean_project/VERIFIER.md says why this is sound, and lists the attacks. With a Lean from elan, whose library is not called
 directly, the judge is the last step alone.
 
-Left out on purpose: more than one machine (`fdcore.rollout.remote_verifier`).
+Left out on purpose: more than one machine (`fdcore.rollout.remote`).
 """
 
 from __future__ import annotations

@@ -1,29 +1,122 @@
-"""Sampling with several engines on a Ray cluster: an actor on each GPU (or CPU), which is a whole sampler with weights of its own.
+"""Samplers and judges on the nodes of a Ray cluster, behind the interfaces of this process's own.
 
-`hardware.engines` says how many; the cluster at FD_RAY_ADDRESS gives them their places (`fdcore.rollout.remote_verifier` says how to start one). Only weights
-go out, once a step, and completions come back. A completion depends on its prompt and seed alone, so it does not matter which engine
-draws it, and what an engine was drawing when its node was lost is drawn again by another.
+A profile with `hardware.engines` turns them on. `ray start --head` on one machine and
+`ray start --address=HOST:6379` on the others, with this repository and its environment on each;
+then FD_RAY_ADDRESS=HOST:6379 (or `auto`). Weights go out once a step. A completion depends on its
+prompt and seed alone, a verdict on problem and file alone, so what a lost node was doing is done
+again elsewhere and comes out the same.
 
-Left out on purpose: engines larger than one GPU, and several training processes around one set of engines.
+Left out on purpose: starting nodes, nodes that join later, engines larger than one GPU, and several
+training processes around one set of engines.
 """
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Sequence
-from typing import Literal
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from fdcore.lean.library import Library, open_library
+from fdcore.lean.verifier import RULES, VerdictCache, Verifier
 from fdcore.model import merged_weights, unwrapped
-from fdcore.rollout.torch_sampler import Completion, SamplingParams, TorchSampler
+from fdcore.profile import MAX_TURNS
+from fdcore.records import Problem, Verdict
+from fdcore.rollout.sampler import Completion, SamplingParams, check_requests
+from fdcore.rollout.torch_sampler import TorchSampler
 
-TRIES = 4  # a batch that has cost so many engines their life will cost more
+TRIES = 4  # a job that has cost so many actors their life will cost more
+DEPTH = 2  # jobs that wait at an actor: a slow node holds up no other
+PASSING = ("timeout", "resource", "crash")  # verdicts of a machine's load: not kept
+
+
+class Job(NamedTuple):
+    """A method call on an actor."""
+
+    method: str
+    arguments: tuple
+    place: int | None = None  # the actor's number; None: whichever has least to do
+
+
+class JobLost(RuntimeError):
+    """TRIES actors were lost over one job."""
+
+
+class Actors:
+    """Ray actors that work in parallel. A lost one is replaced and its jobs are done again."""
+
+    def __init__(self, address: str | None):
+        """Connect to a cluster. ValueError without ray or an address."""
+        try:
+            import ray
+        except ImportError:
+            raise ValueError(
+                "hardware.engines is set, but ray is not installed; run `pip install ray` on every "
+                "node, or set hardware.engines: 0"
+            ) from None
+        if not address:
+            raise ValueError(
+                "hardware.engines is set, but FD_RAY_ADDRESS is not; set it to the Ray cluster's "
+                "address, or set hardware.engines: 0"
+            )
+        ray.init(
+            address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error"
+        )
+        self.ray = ray
+        self.handles: list[Any] = []
+
+    def start(self, make: Callable[[], Any], strategies: Sequence[Any]) -> None:
+        """Start an actor for each scheduling strategy; `make` gives an actor from one."""
+        self.make = make
+        self.handles = [make(strategy) for strategy in strategies]
+
+    def run(self, jobs: Sequence[Job]) -> list[Any]:
+        """The results in order, JobLost in place of one that cannot be had."""
+        results: list[Any] = [None] * len(jobs)
+        waiting, running, tries = deque(range(len(jobs))), {}, Counter()
+        load = Counter(dict.fromkeys(range(len(self.handles)), 0))
+        while waiting or running:
+            while waiting:
+                job = jobs[waiting[0]]
+                place = min(load, key=load.get) if job.place is None else job.place
+                if load[place] == DEPTH:
+                    break
+                handle = self.handles[place]
+                reference = getattr(handle, job.method).remote(*job.arguments)
+                running[reference] = waiting.popleft(), place, handle
+                load[place] += 1
+            (done,), _ = self.ray.wait(list(running))
+            number, place, handle = running.pop(done)
+            load[place] -= 1
+            try:
+                results[number] = self.ray.get(done)
+            except (
+                self.ray.exceptions.RayActorError,
+                self.ray.exceptions.ActorUnschedulableError,
+            ) as error:
+                if self.handles[place] is handle:
+                    self.ray.kill(handle)
+                    self.handles[place] = self.make("SPREAD")
+                tries[number] += 1
+                if tries[number] < TRIES:
+                    waiting.appendleft(number)
+                else:
+                    reason = str(error).splitlines()[0][:200]
+                    results[number] = JobLost(f"{TRIES} Ray actors were lost in turn: {reason}")
+        return results
+
+    def close(self) -> None:
+        for handle in self.handles:
+            self.ray.kill(handle)
+        self.handles = []
 
 
 class Engine:
-    """What runs in an actor: an empty model of the student's shape, and the sampler that follows it."""
+    """What runs in an actor: an empty model of the student's shape, and the sampler over it."""
 
     def __init__(self, config, tokenizer, backend: str, device: str, settings: dict):
         self.model = AutoModelForCausalLM.from_config(config, dtype=config.dtype).eval()
@@ -32,14 +125,12 @@ class Engine:
 
             self.sampler = VLLMSampler(self.model, tokenizer, **settings)
         else:
-            self.sampler = TorchSampler(self.model.to(device), tokenizer, **settings)
+            self.sampler = TorchSampler(self.model.to(device), **settings)
 
     def load(self, weights: dict[str, torch.Tensor]) -> None:
         unknown = self.model.load_state_dict(weights, strict=False).unexpected_keys
         if unknown:
-            raise ValueError(
-                f"engine: {len(unknown)} weights are not the model's, first {unknown[0]}"
-            )
+            raise ValueError(f"engine: {len(unknown)} unknown weights, first {unknown[0]}")
         self.sampler.update_weights(self.model)
 
     def generate(self, prompts, params, seeds) -> list[Completion]:
@@ -47,7 +138,7 @@ class Engine:
 
 
 class RaySampler:
-    """A `fdcore.rollout.torch_sampler.Sampler` over `engines` engines of the cluster at `address`; `settings` are those of the backend's sampler."""
+    """A sampler over several engines, each on a GPU (or CPU) of its own."""
 
     def __init__(
         self,
@@ -60,35 +151,30 @@ class RaySampler:
         device: Literal["cuda", "cpu"],
         **settings,
     ):
-        """ValueError without ray or an address, ConnectionError where the cluster has fewer GPUs (or CPUs) than engines are asked for."""
-        try:
-            import ray
-        except ImportError:
-            raise ValueError(
-                "hardware.engines is set, but ray is not installed; run `pip install ray` on every node, or set hardware.engines: 0"
-            ) from None
-        if not address:
-            raise ValueError(
-                "hardware.engines is set, but FD_RAY_ADDRESS is not; set it to the Ray cluster's address, or set hardware.engines: 0"
-            )
-        self._ray, kind = ray, {"cuda": "GPU", "cpu": "CPU"}[device]
-        ray.init(
-            address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error"
-        )
-        found = int(ray.cluster_resources().get(kind, 0))
-        if found < engines:
+        """`settings` are those of the backend's sampler.
+
+        Raises:
+            ValueError: no ray, or no address.
+            ConnectionError: the cluster has fewer GPUs (or CPUs) than `engines`.
+        """
+        self.actors, kind = Actors(address), {"cuda": "GPU", "cpu": "CPU"}[device]
+        ray = self.actors.ray
+        room = int(ray.cluster_resources().get(kind, 0))
+        if room < engines:
             raise ConnectionError(
-                f"hardware.engines is {engines}, but the Ray cluster at {address} has {found} {kind}s; start more nodes, or set hardware.engines: {found}"
+                f"hardware.engines is {engines}, but the Ray cluster at {address} has {room} "
+                f"{kind}s; start more nodes, or set hardware.engines: {room}"
             )
-        remote, config = (
-            ray.remote(Engine).options(
-                scheduling_strategy="SPREAD", **{"num_gpus" if device == "cuda" else "num_cpus": 1}
-            ),
-            unwrapped(model).config,
-        )
-        self._start = lambda: remote.remote(config, tokenizer, backend, device, settings)
-        self._engines, self._held, self._loaded = [self._start() for _ in range(engines)], {}, None
-        self.update_weights(model)
+        remote = ray.remote(**{f"num_{kind.lower()}s": 1})(Engine)
+        arguments = unwrapped(model).config, tokenizer, backend, device, settings
+
+        def make(strategy: Any) -> Any:
+            handle = remote.options(scheduling_strategy=strategy).remote(*arguments)
+            handle.load.remote(self._weights)  # an actor does its jobs in order
+            return handle
+
+        self._put(model)
+        self.actors.start(make, ["SPREAD"] * engines)
 
     def generate(
         self,
@@ -96,91 +182,121 @@ class RaySampler:
         params: Sequence[SamplingParams] | SamplingParams,
         seeds: Sequence[int],
     ) -> list[Completion]:
-        """As `TorchSampler.generate`. The next turn of an episode goes to the engine that has drawn its last one."""
-        params = [params] * len(prompts) if isinstance(params, SamplingParams) else list(params)
-        if not len(prompts) == len(params) == len(seeds):
-            raise ValueError(
-                f"generate: {len(prompts)} prompts, {len(params)} sampling parameters and {len(seeds)} seeds; the numbers must agree"
-            )
-        dealt = self._deal(prompts)
-        found = self._all(
-            {
-                place: (
-                    "generate",
-                    [[values[i] for i in rows] for values in (prompts, params, seeds)],
-                )
-                for place, rows in dealt.items()
-            }
-        )
-        done: list = [None] * len(prompts)
-        self._held = {}
-        for place, rows in dealt.items():
-            for row, completion in zip(rows, found[place]):
-                done[row] = completion
-                self._held[(*prompts[row], *completion.token_ids)] = place
-        return done
+        """As `TorchSampler.generate`. All turns of an episode go to one engine."""
+        params = check_requests(prompts, params, seeds)
+        for episode in dict.fromkeys(seed // MAX_TURNS for seed in seeds):
+            if episode not in self._places:  # in turn, so that all have about as many
+                self._places[episode] = len(self._places) % len(self.actors.handles)
+        rows: dict[int, list[int]] = {}
+        for row, seed in enumerate(seeds):
+            rows.setdefault(self._places[seed // MAX_TURNS], []).append(row)
+        jobs = []
+        for place, numbers in rows.items():
+            parts = ([values[n] for n in numbers] for values in (prompts, params, seeds))
+            jobs.append(Job("generate", tuple(parts), place))
+        completions: list = [None] * len(prompts)
+        for numbers, part in zip(rows.values(), self._run(jobs), strict=True):
+            for number, completion in zip(numbers, part, strict=True):
+                completions[number] = completion
+        return completions
 
     def update_weights(self, model: torch.nn.Module) -> None:
-        """Give every engine the model's weights, adapters merged; nothing to do where they have not changed since the last time."""
-        loaded = (
-            weakref.ref(model),
-            sum(parameter._version for parameter in model.parameters()),
-        )  # torch counts every change in place
-        if loaded == self._loaded:
-            return
-        self._weights = self._ray.put(
-            {name: weight.cpu() for name, weight in merged_weights(model)}
-        )
-        self._all({place: ("load", [self._weights]) for place in range(len(self._engines))})
-        self._loaded = loaded
-
-    def rest(self) -> None:
-        """The memory is the engines' own."""
+        """Give every engine the model's weights, adapters merged."""
+        self._put(model)
+        self._run([Job("load", (self._weights,), n) for n in range(len(self.actors.handles))])
 
     def close(self) -> None:
-        for engine in self._engines:
-            self._ray.kill(engine)
+        self.actors.close()
 
-    def _deal(self, prompts: Sequence[Sequence[int]]) -> dict[int, list[int]]:
-        """Engine -> the rows that it draws: those whose beginning it holds, and of the others so many that all have about as many."""
-        lengths = sorted({len(tokens) for tokens in self._held}, reverse=True)
-        dealt: dict[int, list[int]] = {place: [] for place in range(len(self._engines))}
-        new = []
-        for row, prompt in enumerate(prompts):
-            place = next(
-                (
-                    self._held[start]
-                    for n in lengths
-                    if n <= len(prompt) and (start := tuple(prompt[:n])) in self._held
-                ),
-                None,
-            )
-            (new if place is None else dealt[place]).append(row)
-        for row in new:
-            dealt[min(dealt, key=lambda place: len(dealt[place]))].append(row)
-        return {place: rows for place, rows in dealt.items() if rows}
+    def _put(self, model: torch.nn.Module) -> None:
+        weights = {name: weight.cpu() for name, weight in merged_weights(model)}
+        self._weights = self.actors.ray.put(weights)
+        self._places: dict[int, int] = {}  # episode -> engine
 
-    def _all(self, work: dict[int, tuple[str, list]]) -> dict[int, object]:
-        """What the engines answer to (method, arguments), each at its own. A lost one is replaced and asked again."""
-        running = {
-            getattr(self._engines[place], method).remote(*arguments): (place, 1)
-            for place, (method, arguments) in work.items()
-        }
-        found = {}
-        while running:
-            (done,), _ = self._ray.wait(list(running))
-            place, tries = running.pop(done)
-            try:
-                found[place] = self._ray.get(done)
-            except self._ray.exceptions.RayActorError as error:
-                if tries == TRIES:
-                    raise RuntimeError(
-                        f"{TRIES} engines were lost one after the other: {str(error).splitlines()[0][:200]}"
-                    ) from error
-                self._engines[place] = self._start()
-                self._engines[place].load.remote(
-                    self._weights
-                )  # an actor does what it is told in order
-                method, arguments = work[place]
-                running[getattr(self._engines[place], method).remote(*arguments)] = place, tries + 1
-        return found
+    def _run(self, jobs: list[Job]) -> list[Any]:
+        results = self.actors.run(jobs)
+        for result in results:
+            if isinstance(result, JobLost):
+                raise result
+        return results
+
+
+def open_verifier(library: Library, *settings, **limits) -> Verifier | RayVerifier:
+    """A verifier on every node of the cluster at FD_RAY_ADDRESS; without one, in this process."""
+    if address := os.environ.get("FD_RAY_ADDRESS"):
+        return RayVerifier(address, library, *settings, **limits)
+    return Verifier(library, *settings, **limits)
+
+
+class NodeVerifier(Verifier):
+    """What runs in an actor: a verifier over the library of this name as its node has it."""
+
+    def __init__(self, library: str, *settings, **limits):
+        super().__init__(open_library(library), *settings, **limits, cache_dir=None)
+
+
+class RayVerifier:
+    """Judges as `Verifier` does, on every node of the cluster that has CPUs.
+
+    The cache of verdicts is the caller's, on this machine.
+    """
+
+    def __init__(
+        self,
+        address: str | None,
+        library: Library,
+        *settings,
+        workers: int,
+        cache_dir: Path | None,
+        **limits,
+    ):
+        """Arguments as of Verifier; `workers` is on each node. Raises as RaySampler."""
+        self.actors, self._part = Actors(address), max(16, 2 * workers)
+        rest = repr([settings, sorted(limits.items())])
+        self._cache = VerdictCache(cache_dir, [RULES, library.identity, rest])
+        ray = self.actors.ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+        if not alive:
+            raise ConnectionError(f"the Ray cluster at {address} has no node with CPUs; start one")
+        remote = ray.remote(max_concurrency=DEPTH, num_cpus=0)(NodeVerifier)
+        self.actors.start(
+            lambda where: remote.options(scheduling_strategy=where).remote(
+                library.name, *settings, workers=workers, **limits
+            ),
+            [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in alive],
+        )
+
+    def check(self, problem: Problem, source: str) -> Verdict:
+        return self.check_many([(problem, source)])[0]
+
+    def check_many(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+        """As `Verifier.check_many`."""
+        keys = [self._cache.key(problem, source) for problem, source in pairs]
+        verdicts = {key: self._cache.read(key) for key in dict.fromkeys(keys)}
+        missing = {k: pair for k, pair in zip(keys, pairs, strict=True) if verdicts[k] is None}
+        todo = list(missing.items())
+        parts = [todo[start : start + self._part] for start in range(0, len(todo), self._part)]
+        jobs = [Job("check_many", ([pair for _, pair in part],)) for part in parts]
+        for part, found in zip(parts, self.actors.run(jobs), strict=True):
+            if isinstance(found, JobLost):
+                found = [Verdict(status="crash", detail=str(found))] * len(part)
+            for (key, _), verdict in zip(part, found, strict=True):
+                verdicts[key] = verdict
+                if verdict.status not in PASSING:
+                    self._cache.write(key, verdict)
+        return [verdicts[key] for key in keys]
+
+    def close(self) -> None:
+        """End the actors and every Lean process of theirs."""
+        ends = [handle.close.remote() for handle in self.actors.handles]
+        if ends:
+            self.actors.ray.wait(ends, num_returns=len(ends), timeout=10)
+        self.actors.close()
+
+    def __enter__(self) -> RayVerifier:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()

@@ -1,0 +1,170 @@
+"""Samplers and judges on a Ray cluster of two nodes, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+import torch
+
+from fdcore.experiment import check as doctor
+from fdcore.lean.verifier import StatementError, Verifier
+from fdcore.profile import load_profile
+from fdcore.rollout.remote import RaySampler, RayVerifier, open_verifier
+from fdcore.rollout.sampler import SamplingParams
+from fdcore.rollout.torch_sampler import TorchSampler
+from tests.attacks import COMM, FAMILIES, HONEST
+from tests.lean.test_verifier import SETTINGS, mixed_sources, problem
+from tests.smallrun import SPLITS, small_trainer, student
+
+PROMPTS = [[1, 2, 3, *range(10, 10 + i)] for i in range(1, 10)]
+SEEDS = [64 * episode for episode in range(9)]
+PARAMS = SamplingParams(max_new_tokens=8)
+
+
+def test_without_ray_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match="ray is not installed; run `pip install ray`"):
+        RaySampler("auto", student(), None, engines=2, backend="torch", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def address(cluster):
+    return cluster.address
+
+
+def spread(address, model, tokenizer=None):
+    return RaySampler(address, model, tokenizer, engines=2, backend="torch", device="cpu")
+
+
+def same(ours, theirs) -> None:
+    assert [c.token_ids for c in ours] == [c.token_ids for c in theirs]
+    torch.testing.assert_close(
+        [list(c.logprobs) for c in ours], [list(c.logprobs) for c in theirs], atol=1e-4, rtol=0
+    )
+
+
+def test_two_engines_draw_what_one_sampler_draws_also_after_a_step_and_after_a_loss(address):
+    import ray
+
+    model = student(lora=True)
+    engines, alone = spread(address, model), TorchSampler(model)
+    first = engines.generate(PROMPTS, PARAMS, SEEDS)
+    same(first, alone.generate(PROMPTS, PARAMS, SEEDS))
+    later = [prompt + list(c.token_ids) + [7] for prompt, c in zip(PROMPTS, first)][::-1]
+    same(engines.generate(later, PARAMS, SEEDS[::-1]), alone.generate(later, PARAMS, SEEDS[::-1]))
+    with torch.no_grad():
+        for weight in filter(lambda p: p.requires_grad, model.parameters()):
+            weight += 0.3
+    engines.update_weights(model)
+    changed = engines.generate(PROMPTS, PARAMS, SEEDS)
+    same(changed, alone.generate(PROMPTS, PARAMS, SEEDS))
+    assert [c.token_ids for c in changed] != [c.token_ids for c in first]
+    ray.kill(engines.actors.handles[1])
+    same(engines.generate(PROMPTS, PARAMS, SEEDS), changed)
+    engines.close()
+
+
+def test_a_run_with_engines_on_the_cluster_has_the_metrics_of_one_without(address, tmp_path):
+    alone, together = (small_trainer(tmp_path / name, "fd") for name in ("alone", "together"))
+    together.sampler = spread(address, together.model, together.environment.chat.tokenizer)
+    for mine, theirs in zip(alone.train(3, SPLITS), together.train(3, SPLITS), strict=True):
+        assert {
+            key: pytest.approx(value, rel=1e-4, abs=1e-6) if isinstance(value, float) else value
+            for key, value in mine.items()
+        } == theirs
+    together.sampler.close()
+
+
+def test_more_engines_than_the_cluster_has_room_for_are_refused(address):
+    with pytest.raises(
+        ConnectionError,
+        match="hardware.engines is 9, .* 4 CPUs",
+    ):
+        RaySampler(address, student(), None, engines=9, backend="torch", device="cpu")
+
+
+def test_the_check_counts_the_clusters_room_and_says_what_to_do_without_one(address, monkeypatch):
+    profile = load_profile("paper-lora").varied({"hardware.engines": 4, "hardware.device": "cpu"})
+    monkeypatch.setenv("FD_RAY_ADDRESS", address)
+    assert doctor.ray_cluster(profile) == "3 nodes with 4 CPUs"
+    with pytest.raises(doctor.Missing, match="^4 CPUs for 9 engines$") as missing:
+        doctor.ray_cluster(profile.varied({"hardware.engines": 9}))
+    assert "hardware.engines: 4" in missing.value.remedy
+    monkeypatch.delenv("FD_RAY_ADDRESS")
+    with pytest.raises(doctor.Missing, match="hardware.engines is 4, FD_RAY_ADDRESS is not set"):
+        doctor.ray_cluster(profile)
+
+
+def test_without_an_address_it_stays_in_this_process(monkeypatch):
+    monkeypatch.delenv("FD_RAY_ADDRESS", raising=False)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    with open_verifier(**SETTINGS) as one:
+        assert isinstance(one, Verifier) and "ray" not in sys.modules
+    monkeypatch.setenv("FD_RAY_ADDRESS", "auto")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match="ray is not installed; run `pip install ray`"):
+        open_verifier(**SETTINGS)
+
+
+def kill(node) -> None:
+    """All at once, as a machine that loses its power."""
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    for each in [raylet, *raylet.children(recursive=True)]:
+        each.kill()
+
+
+def test_a_node_that_is_killed_in_the_middle_changes_no_verdict_and_loses_none(
+    cluster, monkeypatch, tmp_path
+):
+    attacks = [
+        FAMILIES["no proof"].attacks["sorry"][1],
+        FAMILIES["new ground"].attacks["an axiom"][1],
+    ]
+    sources = [
+        *(
+            f"{source}\n-- {n}\n"
+            for n in range(40)
+            for source in (HONEST, COMM + f"\n  exact foo_{n}")
+        ),
+        *attacks,
+        *mixed_sources(60, seed=5),
+    ]
+    endless = [
+        f"{COMM}\n  repeat (have h : 0 = 0 := rfl)\n-- {n}" for n in range(4)
+    ]  # the run lasts until the kill is noticed
+    pairs = [(problem(), source) for source in (*endless[:2], *sources, *endless[2:])]
+    limits = SETTINGS | {"timeout_seconds": 4}
+    with Verifier(**limits) as local:
+        expected = [(v.status, v.messages, v.axioms) for v in local.check_many(pairs)]
+    monkeypatch.setenv("FD_RAY_ADDRESS", cluster.address)
+    with open_verifier(**limits | {"workers": 1, "cache_dir": tmp_path}) as spread:
+        assert isinstance(spread, RayVerifier) and len(spread.actors.handles) == 2
+        assert all(
+            v.verified
+            for v in spread.check_many([(problem(), f"{HONEST}\n-- begun {n}") for n in range(40)])
+        )  # both have started
+        started, began = time.monotonic(), list(spread.actors.handles)
+        killer = threading.Timer(1, kill, [cluster.workers[0]])
+        killer.start()
+        found = [(v.status, v.messages, v.axioms) for v in spread.check_many(pairs)]
+        killer.join()
+        assert found == expected and time.monotonic() - started > 1
+        assert [old is new for old, new in zip(began, spread.actors.handles)] in (
+            [False, True],
+            [True, False],
+        )  # one was lost, and one only
+        with pytest.raises(StatementError, match="bad-7"):
+            spread.check(
+                problem("theorem t (a : Nat) : a + = a := by", id="bad-7"),
+                "theorem t : True := trivial",
+            )
+    with open_verifier(**limits | {"workers": 1, "cache_dir": tmp_path}) as again:
+        monkeypatch.setattr(again.actors, "handles", [])  # all verdicts are in the cache
+        assert [
+            (v.status, v.messages, v.axioms) for v in again.check_many(pairs[2:-2])
+        ] == expected[2:-2]
+        monkeypatch.undo()
