@@ -65,8 +65,6 @@ class EMATeacher:
         self._round(averages)
         for own, other in zip(self.model.buffers(), student.buffers(), strict=True):
             own.copy_(other)
-        if is_sharded(self.model):  # FSDP holds the outermost module until a backward pass
-            self.model.reshard()
         return True
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -82,6 +80,8 @@ class EMATeacher:
         self._round(averages)
 
     def _averages(self) -> dict[str, Tensor]:
+        if is_sharded(self.model):  # FSDP holds the outermost module whole until a backward pass
+            self.model.reshard()
         weights = {name: p.data for name, p in self.model.named_parameters() if name in self._names}
         for name, weight in weights.items():
             if weight.dtype not in (torch.float32, torch.float64):

@@ -1,9 +1,9 @@
-"""How far every loss and its gradient are from an independent formula, and from TRL's where TRL has the method: largest absolute differences, in float64.
+"""How far every loss and its gradient are from an independent formula, and from TRL's, in float64.
 
-    .venv/bin/python -m tests.benchmarks.exactness
+    python -m tests.benchmarks.exactness
 
-The formulas are loops over tokens and words (`by_hand` of the tests). TRL's GRPO losses run its trainer on a model whose norms compute in
-float32, so that both sides are only so exact there.
+The formulas are loops over tokens and words (`by_hand` of the tests). TRL's GRPO losses run its
+trainer on a model whose norms compute in float32, so that both sides are only so exact there.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def compare() -> dict[str, float]:
             ]
             loss, gradient = (
                 (ours - theirs).abs().item(),
-                max((a - b).abs().max().item() for a, b in zip(*slopes)),
+                max((a - b).abs().max().item() for a, b in zip(*slopes, strict=True)),
             )
             print(f"{name:22} loss {loss:.1e}  gradient {gradient:.1e}")
             against = "TRL" if rows is trl else "formula"

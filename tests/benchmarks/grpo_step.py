@@ -1,10 +1,11 @@
-"""Seconds of one GRPO step of the tiny student: `fdcore.training.loop` against TRL's GRPOTrainer, side by side in one process.
+"""Seconds of one GRPO step of a small student: the trainer against TRL's GRPOTrainer.
 
-    .venv/bin/python -m tests.benchmarks.grpo_step [--prompts 16] [--samples 4] [--new 128] [--rounds 5] [--threads 1]
+    python -m tests.benchmarks.grpo_step [--prompts 16] [--samples 4] [--new 128] [--rounds 5]
 
-Both get the same weights, prompts (with the system prompt and tool list of a run), group size, micro-batches, reward and optimizer
-settings, a KL penalty to a reference, and sample exactly `--new` tokens a row: no stop token, so that neither gains by ending early.
-The reward is computed here from the tokens: no Lean on either side. Steps go in turns, so that another process' load meets both.
+Both get the same weights, prompts (with the system prompt and tools of a run), group size,
+micro-batches, reward, optimizer settings and KL penalty, and sample exactly `--new` tokens a row.
+The reward is computed from the tokens: no Lean on either side. Steps go in turns in one process, so
+that other load meets both.
 """
 
 from __future__ import annotations
@@ -35,6 +36,17 @@ from fdcore.training.methods import GroupRelativePolicyOptimization
 from fdcore.worlds.problems import ROOT, read_problems
 from fdcore.worlds.student import build_student, train_tokenizer
 from tests.smallrun import make_trajectory
+
+SHAPE = dict(
+    hidden_size=128,
+    layers=4,
+    heads=4,
+    kv_heads=2,
+    head_dim=32,
+    intermediate_size=384,
+    vocab_size=2048,
+    max_positions=2048,
+)
 
 
 def reward(completion_ids: list[list[int]], **_) -> list[float]:
@@ -105,14 +117,12 @@ class InTurns(TrainerCallback):
         self.cpu[who].append(time.process_time() - self.start[1])
 
 
-def theirs(
-    args, profile, model, tokenizer, chat: Chat, problems, folder: Path, callback
-) -> GRPOTrainer:
+def make_trl_trainer(args, profile, model, tokenizer, prompts: list[str], turns) -> GRPOTrainer:
     settings, training = profile.grpo, profile.training
     batch = args.prompts * args.samples
     micro = min(training.micro_batch, batch)
     config = GRPOConfig(
-        output_dir=str(folder),
+        output_dir=str(turns.ours.folder.with_name("theirs")),
         use_cpu=True,
         bf16=False,
         gradient_checkpointing=False,
@@ -138,15 +148,16 @@ def theirs(
         generation_kwargs={"min_new_tokens": args.new},
         mask_truncated_completions=False,
     )
-    rows = [{"prompt": chat.text(chat.messages(problem))} for problem in problems]
-    return GRPOTrainer(
+    trainer = GRPOTrainer(
         model=model,
         reward_funcs=reward,
         args=config,
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
         processing_class=tokenizer,
-        callbacks=[callback],
+        callbacks=[turns],
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def compare(args: argparse.Namespace) -> dict[str, float]:
@@ -154,53 +165,36 @@ def compare(args: argparse.Namespace) -> dict[str, float]:
     torch.set_num_threads(args.threads)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    profile = load_profile("tiny")
+    profile = load_profile("smoke")
     problems = read_problems(ROOT / "train.jsonl")[: args.prompts]
-    tokenizer = train_tokenizer(
-        [problem.statement for problem in problems] + [str(Tools.schemas)] * 50,
-        profile.model.student.vocab_size,
-    )
+    texts = [problem.statement for problem in problems] + [str(Tools.schemas)] * 50
+    tokenizer = train_tokenizer(texts, SHAPE["vocab_size"])
     chat = Chat(tokenizer, Tools.schemas, thinking=False)
-    shape = profile.model.student.model_dump(exclude={"vocab_size"})
-    with tempfile.TemporaryDirectory() as folder:
-        save_model(
-            build_student(**shape, vocab_size=profile.model.student.vocab_size, seed=0),
-            tokenizer,
-            Path(folder) / "model",
-        )
-        one, other = (
-            load_model(Path(folder) / "model") for _ in range(2)
-        )  # TRL reads its reference from the folder
-        ours = make_trainer(args, profile, one, chat, Path(folder) / "ours")
+    prompts = [chat.decode(chat.prompt(problem)) for problem in problems]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_model(build_student(**SHAPE, seed=0), tokenizer, folder / "model")
+        model, other = (load_model(folder / "model") for _ in range(2))
+        ours = make_trainer(args, profile, model, chat, folder / "ours")
         turns = InTurns(ours, problems)
-        trainer = theirs(
-            args, profile, other, tokenizer, chat, problems, Path(folder) / "theirs", turns
-        )
-        trainer.remove_callback(PrinterCallback)
+        trainer = make_trl_trainer(args, profile, other, tokenizer, prompts, turns)
         trainer.train()
-    lengths = [len(chat.prompt(problem)) for problem in problems]
+    logs = [row.get("completions/mean_length") for row in trainer.state.log_history]
+    counts = {length * args.prompts * args.samples for length in logs if length is not None}
     print(
-        f"{args.prompts} prompts of {min(lengths)} to {max(lengths)} tokens x {args.samples} samples x {args.new} new tokens, {args.threads} threads; each side's first step is left out"
+        f"{args.prompts} prompts x {args.samples} samples x {args.new} new tokens, {args.threads} "
+        f"threads; each side's first step is left out. New tokens a step: TRL {counts}, "
+        f"fdcore {ours.tokens / (args.rounds + 1):,.0f}"
     )
-    mean = {
-        row["completions/mean_length"]
-        for row in trainer.state.log_history
-        if "completions/mean_length" in row
-    }
-    print(
-        f"new tokens a step: TRL {', '.join(f'{m * args.prompts * args.samples:,.0f}' for m in mean)}, fdcore {ours.tokens / (args.rounds + 1):,.0f}"
-    )
-    for who, seconds in turns.seconds.items():
-        print(
-            f"{who:8}{statistics.median(seconds[1:]):7.2f} s a step ({', '.join(f'{s:.2f}' for s in seconds[1:])}), {statistics.median(turns.cpu[who][1:]):.2f} s of CPU time"
-        )
-    return {
-        what: statistics.median(values["TRL"][1:]) / statistics.median(values["fdcore"][1:])
-        for what, values in (("seconds", turns.seconds), ("cpu", turns.cpu))
-    }
+    ratios = {}
+    for unit, values in (("seconds", turns.seconds), ("cpu", turns.cpu)):
+        medians = {who: statistics.median(times[1:]) for who, times in values.items()}
+        ratios[unit] = medians["TRL"] / medians["fdcore"]
+        print(f"{unit:8} a step: TRL {medians['TRL']:.2f}, fdcore {medians['fdcore']:.2f}")
+    return ratios
 
 
-def arguments(given: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(given: list[str] | None = None) -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, value in dict(prompts=16, samples=4, new=128, rounds=5, threads=1).items():
         options.add_argument(f"--{name}", type=int, default=value)
@@ -208,5 +202,5 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    for name, ratio in compare(arguments()).items():
+    for name, ratio in compare(parse_arguments()).items():
         print(f"TRL / fdcore in {name}: {ratio:.2f}")
