@@ -1,6 +1,6 @@
-"""The typed records that pass between stages. Each is saved as one JSON line, so that a notebook can start from any stage.
+"""The typed records that pass between stages. Each is one JSON line of a file.
 
-Left out on purpose: behaviour. A record holds what was seen; functions elsewhere decide what it means.
+Left out on purpose: behaviour. A record holds what was seen; its meaning is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ class Problem(Record):
     split: Literal["train", "test", "holdout"]
     tier: int = 1  # 1 (one lemma) .. 5 (several steps); Mathlib's problems are not graded: all 1
     informal: str | None = None
-    proof: str | None = (
-        None  # reference proof: what follows `:= by`, starting with a newline; None: none is known
-    )
+    proof: str | None = None  # the reference: what follows `:= by`, from a newline on
     lemmas: tuple[str, ...] = ()  # library lemmas that the reference proof names
     source: str = ""
 
@@ -46,7 +44,7 @@ class Problem(Record):
 
 
 class LeanMessage(Record):
-    """One message of Lean. `line` counts from 1 in the text that the model wrote (the header is not counted)."""
+    """One message of Lean. `line` counts from 1 in the model's text, without the header."""
 
     severity: Literal["error", "warning", "info"]
     line: int
@@ -69,9 +67,9 @@ class Verdict(Record):
 
 
 class ToolCall(Record):
-    """One tool call as the model wrote it (`raw`), what was understood, and what the tool answered."""
+    """One tool call and its answer."""
 
-    raw: str
+    raw: str  # as the model wrote it
     name: str | None = None  # None: the call could not be parsed
     arguments: dict | None = None
     output: str = ""
@@ -79,19 +77,15 @@ class ToolCall(Record):
 
 
 class Trajectory(Record):
-    """One episode of the student. `token_ids` is prompt + response; masks and log-probs have its length.
-
-    action_mask is 1 on tokens that the student sampled, 0 on the prompt and on tool output;
-    logprobs (nats) are the sampler's, 0.0 where action_mask is 0.
-    """
+    """One episode of the student. Ids, mask and log-probs have one length."""
 
     problem_id: str
     seed: int
     step: int
     prompt_length: int
-    token_ids: tuple[int, ...]
-    action_mask: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    token_ids: tuple[int, ...]  # prompt and response
+    action_mask: tuple[int, ...]  # 1 where the student sampled, 0 on prompt and tool output
+    logprobs: tuple[float, ...]  # the sampler's, in nats; 0.0 where the mask is 0
     response_text: str
     tool_calls: tuple[ToolCall, ...]
     source: str | None  # the last Lean file that the student wrote
@@ -136,9 +130,14 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
     return records
 
 
-def write_records(path: Path, records: Iterable[Record]) -> None:
-    """Write a JSON-lines file in one atomic step: after a kill the file is the old one or the new one."""
-    write_text(path, "".join(record.model_dump_json() + "\n" for record in records))
+def write_jsonl(path: Path, rows: Iterable[dict | Record]) -> None:
+    """Write a file of rows in one atomic step."""
+    write_text(path, "".join(map(_write_line, rows)))
+
+
+def _write_line(row: dict | Record) -> str:
+    text = row.model_dump_json() if isinstance(row, Record) else json.dumps(row, ensure_ascii=False)
+    return text + "\n"
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -147,7 +146,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's content atomically (temporary file in the same folder, fsync, rename)."""
+    """Replace a file's content atomically: after a kill it is the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with open(partial, "w", encoding="utf-8") as file:
@@ -176,15 +175,11 @@ def read_jsonl(path: Path) -> Iterator[dict]:
 
 def append_jsonl(path: Path, rows: Iterable[dict | Record]) -> None:
     """Add rows to a file and wait until they are on disk. A torn last line is dropped first."""
-    lines = []
-    for row in rows:
-        is_record = isinstance(row, Record)
-        text = row.model_dump_json() if is_record else json.dumps(row, ensure_ascii=False)
-        lines.append(text.encode("utf-8") + b"\n")
+    text = "".join(map(_write_line, rows))
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as file:
         _drop_torn_line(file)
-        file.write(b"".join(lines))
+        file.write(text.encode("utf-8"))
         file.flush()
         os.fsync(file.fileno())
 

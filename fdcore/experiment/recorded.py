@@ -19,7 +19,7 @@ from fdcore.records import (
     Trajectory,
     read_jsonl,
     read_records,
-    write_records,
+    write_jsonl,
     write_text,
 )
 from fdcore.worlds import problems as problem_sets
@@ -114,7 +114,7 @@ class RecordedRun:
         if not stamp.exists():
             if self.profile.problems.source == "mathlib":
                 for split, path in self._kept_problems.items():
-                    write_records(path, self._problems[split])
+                    write_jsonl(path, self._problems[split])
             write_text(stamp, json.dumps(found) + "\n")
         elif json.loads(stamp.read_text()) != found:
             raise ValueError(

@@ -120,7 +120,8 @@ def teacher_target(logits: Tensor, *, top_k: int, tail: bool = False) -> Target:
     They are not renormalised: they keep the normaliser of the whole vocabulary. With `tail` the
     last outcome is "any other token" (SDPO, arXiv 2601.20802), so that distributions are compared.
 
-    >>> teacher_target(torch.log(torch.tensor([[0.5, 0.125, 0.375]])), top_k=1, tail=True).log_p.exp()
+    >>> logits = torch.log(torch.tensor([[0.5, 0.125, 0.375]]))
+    >>> teacher_target(logits, top_k=1, tail=True).log_p.exp()
     tensor([[0.5000, 0.5000]])
     """
     return _target(logits, top_k, tail)

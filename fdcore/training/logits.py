@@ -3,7 +3,7 @@
 All prompts of a batch begin with the same system prompt and tool list. This common prefix goes
 through the model once, with gradient, and all rows share its keys and values: the same logits and
 the same gradient for about half the tokens. The language-model head runs on positions that predict
-an action token, and over a large vocabulary on a chunk of them at a time (`fdcore.training.chunks`).
+an action token, and over a large vocabulary on a chunk of them (`fdcore.training.chunks`).
 
 Left out on purpose: losses, and prefix sharing for models whose cache is more than keys and values
 (linear attention, sliding windows). These take the plain path.

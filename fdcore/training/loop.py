@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import math
 import random
 import resource
@@ -29,7 +28,15 @@ from fdcore.feedback.form import report
 from fdcore.feedback.sources import Producer
 from fdcore.model import is_sharded, save_model, whole
 from fdcore.profile import Profile
-from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
+from fdcore.records import (
+    Feedback,
+    Problem,
+    Record,
+    Trajectory,
+    append_jsonl,
+    read_jsonl,
+    write_jsonl,
+)
 from fdcore.rollout.episode import Environment, epistemic_words, rollout
 from fdcore.rollout.sampler import Sampler
 from fdcore.seeds import seed_of
@@ -49,7 +56,7 @@ FILES = ("metrics", "timing", "trajectories", "feedback")
 
 
 class TrainingError(RuntimeError):
-    """Training stopped before the weights were spoilt; the message names the step and the reason."""
+    """Training stopped before the weights were spoilt; the message names step and reason."""
 
 
 class OutOfMemory(RuntimeError):
@@ -78,7 +85,7 @@ def explain_memory(where: str) -> Iterator[None]:
 
 
 def draw_problems(problems: Sequence[Problem], seed: int, step: int, count: int) -> list[Problem]:
-    """The problems of a step (from 1): a walk through seeded shuffles, each problem once an epoch."""
+    """The problems of a step (from 1): a walk through seeded shuffles, one an epoch."""
     size, first = len(problems), (step - 1) * count
     epochs = range(first // size, (first + count - 1) // size + 1)
     shuffles = {
@@ -273,7 +280,7 @@ class Trainer:
         )
 
     def evaluate(self, problems: Mapping[str, Sequence[Problem]]) -> dict:
-        """Accuracy on the first test and hold-out problems, one sample each, always the same seeds."""
+        """Accuracy on the first test and hold-out problems, one sample each, with fixed seeds."""
         accuracies = {}
         with self.timed("look"):
             for split in [name for name in ("test", "holdout") if name in problems]:
@@ -340,10 +347,10 @@ class Trainer:
                 self.teacher.load_state_dict(state["teacher"])
             restore_training_state(self.model, self.optimizer, state, whose)
             self.tokens_sampled, self.lemmas = state["tokens_sampled"], set(state["lemmas"])
-        for path in [self.folder / f"{name}.jsonl" for name in FILES] if self.first else []:
-            lines = [write_line(row) for row in read_jsonl(path) if row["step"] <= step]
+        for name in FILES if self.first else ():
+            path = self.folder / f"{name}.jsonl"
             if path.exists():
-                write_text(path, "".join(lines))
+                write_jsonl(path, [row for row in read_jsonl(path) if row["step"] <= step])
         self.processes.wait()
         return step
 
@@ -355,20 +362,15 @@ class Trainer:
     ) -> None:
         """Every step's episodes, without their log-probs: they can be computed again."""
         bare = [one.model_copy(update={"logprobs": ()}) for one in trajectories]
-        self.append("trajectories", [one.model_dump() for one in bare])
+        self.append("trajectories", bare)
         self.append("feedback", [{"step": step, **one.model_dump()} for one in feedback])
 
-    def append(self, name: str, rows: Sequence[dict]) -> None:
+    def append(self, name: str, rows: Sequence[dict | Record]) -> None:
         if self.first:
-            with open(self.folder / f"{name}.jsonl", "a", encoding="utf-8") as file:
-                file.writelines(map(write_line, rows))
+            append_jsonl(self.folder / f"{name}.jsonl", rows)
 
     @contextlib.contextmanager
     def timed(self, phase: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         self.seconds[phase] += time.perf_counter() - start
-
-
-def write_line(row: dict) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"

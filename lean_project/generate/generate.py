@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from fdcore.lean.library import INTERNAL, PROJECT, build_folder, core_library
-from fdcore.records import Problem, read_jsonl, read_records, write_records, write_text
+from fdcore.records import Problem, read_jsonl, read_records, write_jsonl, write_text
 from fdcore.seeds import seed_of
 from lean_project.generate.check import AUTOMATIC, HEADER, compile_many
 from lean_project.generate.facts import (
@@ -275,7 +275,7 @@ def generate(
         for name, size in (("test", test), ("train", train), ("warmup", warmup))
     }
     for split in ("test", "train"):
-        write_records(
+        write_jsonl(
             PROBLEMS / f"{split}.jsonl",
             [
                 _problem(f"{split}-{index:04d}", split, each, each.proof)
@@ -286,7 +286,7 @@ def generate(
         _problem(f"warmup-{index:04d}{letter}", "train", each, proof)
         for index, (each, proofs) in enumerate(judge.variants(sets["warmup"])) for letter, proof in zip("abcdefgh", proofs)
     ]  # fmt: skip
-    write_records(PROBLEMS / "warmup.jsonl", shown)
+    write_jsonl(PROBLEMS / "warmup.jsonl", shown)
     partition = {"seed": seed, "known": sorted(set(names) - unknown), "unknown": sorted(unknown)}
     write_text(
         PROBLEMS / "partition.json", json.dumps(partition, indent=1, ensure_ascii=False) + "\n"

@@ -13,7 +13,7 @@ from fdcore.figures import token_view as tokenview
 from fdcore.figures.token_view import TokenView, pieces, token_view
 from fdcore.model import save_model
 from fdcore.profile import load_profile
-from fdcore.records import Feedback, Problem, Trajectory, Verdict, read_records, write_records
+from fdcore.records import Feedback, Problem, Trajectory, Verdict, read_records, write_jsonl
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.sampler import SamplingParams
 from fdcore.rollout.tools import Tools
@@ -199,7 +199,7 @@ def test_a_view_read_back_is_the_same(chat, model, trajectory, tmp_path):
     view = token_view(
         model, model, chat, PROBLEM, trajectory, ADVICE, labels={"arm": "FD", "step": "2"}
     )
-    write_records(tmp_path / "views.jsonl", [view])
+    write_jsonl(tmp_path / "views.jsonl", [view])
     assert read_records(tmp_path / "views.jsonl", TokenView) == [view]
 
 

@@ -122,8 +122,8 @@ def test_an_extended_run_equals_one_that_was_that_long_at_once(tmp_path, method)
     whole = small_trainer(tmp_path / "whole", method)
     assert extended.train(5, SPLITS) == whole.train(5, SPLITS)
     assert same(weights_of(extended), weights_of(whole))
-    lines = [(tmp_path / name / "trajectories.jsonl").read_text() for name in ("extended", "whole")]
-    assert lines[0] == lines[1]
+    paths = [tmp_path / name / "trajectories.jsonl" for name in ("extended", "whole")]
+    assert list(read_jsonl(paths[0])) == list(read_jsonl(paths[1]))
 
 
 def test_the_best_model_is_that_of_the_highest_test_accuracy_also_over_an_interruption(tmp_path):
