@@ -194,14 +194,18 @@ def judge(
     ],
 ) -> None:
     """Judge one proof: the verdict as JSON, exit code 0 only when verified."""
+    from fdcore.experiment.judge import judge_files
+    from fdcore.lean.library import LibraryError, open_library
     from fdcore.lean.toolchain import LeanUnavailable
-    from fdcore.lean.verifier import check_command
+    from fdcore.profile import load_profile
 
+    settings = load_profile("tiny").lean
     try:
-        verdict, code = check_command(statement, proof)
-    except (ValueError, LeanUnavailable) as error:
+        verdict = judge_files(statement, proof, open_library(settings.library), settings)
+    except (ValueError, LeanUnavailable, LibraryError) as error:
         _stop(str(error), 2)
     print(verdict.model_dump_json(indent=1))
+    code = 0 if verdict.verified else 1
     raise typer.Exit(code)
 
 

@@ -7,10 +7,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from fdcore.profile import Lean
+
 HEADER = "prelude\nimport Fd\n\n"
 COMM = "theorem t (a b : Nat) : a + b = b + a := by"
 FALSE = "theorem t (a b : Nat) : a + b = a := by"
 HONEST = COMM + "\n  rw [Nat.add_comm]\n"
+
+
+SETTINGS = Lean(
+    header=HEADER,
+    axioms=("propext", "Quot.sound", "Classical.choice"),
+    timeout_seconds=20,
+    memory_mb=2048,
+    heartbeats=20000,
+    workers=2,
+    library="core",
+)
 
 
 class Family(NamedTuple):
@@ -37,8 +50,8 @@ FAMILIES = {
             ),
             "admit": ("sorry", FALSE + "\n  admit"),
             "stop": ("sorry", FALSE + "\n  stop\n  rfl"),
-            "sorryAx by name": ("forbidden", FALSE + "\n  exact sorryAx _ false"),
-            "lcProof by name": ("forbidden", FALSE + "\n  exact lcProof"),
+            "sorryAx by name": ("sorry", FALSE + "\n  exact sorryAx _ false"),
+            "lcProof by name": ("failed", FALSE + "\n  exact lcProof"),
             "an empty file": ("failed", ""),
             "another theorem": ("failed", "theorem s : 1 = 1 := rfl"),
             "the theorem in a comment": ("failed", "/- " + HONEST + " -/"),
@@ -124,26 +137,22 @@ FAMILIES = {
         "the declarations that a statement uses are compared, so a changed meaning is refused; the text is not restricted",
         "the type is compared, so a changed meaning is refused; the text is not restricted",
         {
-            "the name in a namespace of its own": ("forbidden", "namespace X\n" + HONEST + "end X"),
+            "the name in a namespace of its own": ("failed", "namespace X\n" + HONEST + "end X"),
             "the statement shadowed by a variable": (
-                "forbidden",
+                "failed",
                 "variable (h : False)\ntheorem t (a b : Nat) : a + b = a := by exact h.elim",
             ),
             "a local instance of addition": (
-                "forbidden",
+                "failed",
                 "local instance : Add Nat := ⟨fun a _ => a⟩\n" + FALSE + "\n  rfl",
             ),
             "a definition that takes the place of equality": (
-                "forbidden",
+                "failed",
                 "def Eq (a b : Nat) : Prop := True\n" + FALSE + "\n  trivial",
             ),
             "a definition in the library's namespace": (
-                "forbidden",
+                "failed",
                 "def Nat.gcd (a b : Nat) : Nat := 0\n" + FALSE + "\n  rfl",
-            ),
-            "a lemma in the root namespace": (
-                "forbidden",
-                "theorem _root_.Nat.bad : 1 = 1 := rfl\n" + HONEST,
             ),
             "notation for a false equality": (
                 "forbidden",
@@ -163,14 +172,12 @@ FAMILIES = {
             ),
             "syntax": ("forbidden", 'syntax "win" : tactic\n' + HONEST),
             "an elaborator": ("forbidden", 'elab "win" : tactic => pure ()\n' + HONEST),
-            "an open namespace": ("forbidden", "open Nat in\n" + HONEST),
-            "a section": ("forbidden", "section\n" + HONEST + "end"),
             "auto-bound names taken by a definition": (
                 "failed",
                 "def n : Nat := 0\ntheorem t : n + n = n := rfl",
             ),
             "scoped notation": ("forbidden", 'scoped notation "zero" => 1\n' + HONEST),
-            "notation3": ("forbidden", 'notation3 "zero" => 1\n' + HONEST),
+            "notation3": ("failed", 'notation3 "zero" => 1\n' + HONEST),
             "a prefix": ("forbidden", 'prefix:max "~" => Nat.succ\n' + HONEST),
             "a macro over rw": ("forbidden", 'macro "rw" : tactic => `(tactic| rfl)\n' + HONEST),
             "an elaborator's rule": (
@@ -178,11 +185,11 @@ FAMILIES = {
                 "elab_rules : tactic | `(tactic| rfl) => pure ()\n" + HONEST,
             ),
             "a unification hint": (
-                "forbidden",
+                "failed",
                 "unif_hint (a b : Nat) where a ≟ b ⊢ a ≟ b\n" + HONEST,
             ),
             "an instance of high priority": (
-                "forbidden",
+                "failed",
                 "instance (priority := 10000) : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n"
                 + FALSE
                 + "\n  rfl",
@@ -195,12 +202,10 @@ FAMILIES = {
                 "failed",
                 FALSE + "\n  have : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n  rfl",
             ),
-            "an alias": ("forbidden", "alias Nat.add_zero := Nat.add_comm\n" + HONEST),
+            "an alias": ("failed", "alias Nat.add_zero := Nat.add_comm\n" + HONEST),
             "an exported name": ("forbidden", "export Nat (add_comm)\n" + HONEST),
-            "open scoped": ("forbidden", "open scoped Classical in\n" + HONEST),
-            "universe": ("forbidden", "universe u\n" + HONEST),
             "a library theorem stated anew": (
-                "forbidden",
+                "failed",
                 "theorem Nat.add_comm (a b : Nat) : a + b = a := sorry\n" + HONEST,
             ),
             "a library type stated anew": (
@@ -223,7 +228,7 @@ FAMILIES = {
                 "/-- fine -/ axiom cheat : False\n" + FALSE + "\n  exact cheat.elim",
             ),
             "an opaque constant": ("forbidden", "opaque cheat : 1 = 2\n" + HONEST),
-            "a constant as in Lean 3": ("forbidden", "constant cheat : False\n" + HONEST),
+            "a constant as in Lean 3": ("failed", "constant cheat : False\n" + HONEST),
             "an unsafe definition": ("forbidden", "unsafe def cheat : False := cheat\n" + HONEST),
             "a partial definition": (
                 "forbidden",
@@ -242,7 +247,6 @@ FAMILIES = {
                 "attribute [-simp] Nat.add_zero\n" + HONEST,
             ),
             "a simp attribute": ("forbidden", "@[simp] theorem aux : 1 = 1 := rfl\n" + HONEST),
-            "an instance": ("forbidden", "instance : Add Prop := ⟨And⟩\n" + HONEST),
             "an inductive type": ("forbidden", "inductive Bad where | mk : Bad\n" + HONEST),
             "deriving": ("forbidden", "structure S where\n  x : Nat\nderiving Repr\n" + HONEST),
             "native_decide": (
@@ -259,7 +263,6 @@ FAMILIES = {
             ),
             "a structure": ("forbidden", "structure S where\n  x : False\n" + HONEST),
             "a class": ("forbidden", "class C (p : Prop) where\n  proof : p\n" + HONEST),
-            "an abbreviation": ("forbidden", "abbrev Two : Nat := 1\n" + HONEST),
             "mutual definitions": (
                 "forbidden",
                 "mutual\ndef f (n : Nat) : Nat := n\nend\n" + HONEST,
@@ -272,8 +275,8 @@ FAMILIES = {
                 "failed",
                 "theorem aux (n : Nat) : False := aux (n + 1)\n" + FALSE + "\n  exact (aux a).elim",
             ),
-            "ofReduceBool": ("forbidden", FALSE + "\n  exact Lean.ofReduceBool _ _ rfl"),
-            "trustCompiler": ("forbidden", FALSE + "\n  exact Lean.trustCompiler.elim"),
+            "ofReduceBool": ("failed", FALSE + "\n  exact Lean.ofReduceBool _ _ rfl"),
+            "trustCompiler": ("failed", FALSE + "\n  exact Lean.trustCompiler.elim"),
             "a parser's axiom in a proof": (
                 "forbidden",
                 COMM + "\n  have h : Lean.calc = Lean.calc := rfl\n  exact Nat.add_comm a b",
@@ -303,35 +306,31 @@ FAMILIES = {
             ),
             "#exit before the theorem": ("forbidden", "#exit\n" + HONEST),
             "#eval": ("forbidden", "#eval 1\n" + HONEST),
-            "run_cmd": ("forbidden", "run_cmd pure ()\n" + HONEST),
+            "run_cmd": ("failed", "run_cmd pure ()\n" + HONEST),
             "run_tac": ("forbidden", COMM + "\n  run_tac pure ()"),
             "initialize": ("forbidden", "initialize pure ()\n" + HONEST),
-            "by_elab": ("forbidden", "theorem t (a b : Nat) : a + b = a := by_elab default"),
-            "include_str": ("forbidden", 'def s := include_str "/etc/passwd"\n' + HONEST),
+            "by_elab": ("failed", "theorem t (a b : Nat) : a + b = a := by_elab default"),
+            "include_str": ("failed", 'def s := include_str "/etc/passwd"\n' + HONEST),
             "another import": ("forbidden", "import Lean\n" + HONEST),
             "an import after the header": ("forbidden", HEADER + "import Evil\n" + HONEST),
-            "a heartbeat limit of its own": (
-                "forbidden",
-                "set_option maxHeartbeats 0 in\n" + HONEST,
-            ),
             "a recursion limit of its own": (
                 "forbidden",
                 "set_option maxRecDepth 1000000\n" + HONEST,
             ),
             "#reduce": ("forbidden", "#reduce 10 ^ 10\n" + HONEST),
             "#print axioms": ("forbidden", HONEST + "#print axioms t\n"),
-            "run_elab": ("forbidden", "run_elab pure ()\n" + HONEST),
+            "run_elab": ("failed", "run_elab pure ()\n" + HONEST),
             "builtin_initialize": ("forbidden", "builtin_initialize pure ()\n" + HONEST),
-            "include_bytes": ("forbidden", 'def s := include_bytes "/etc/passwd"\n' + HONEST),
+            "include_bytes": ("failed", 'def s := include_bytes "/etc/passwd"\n' + HONEST),
             "an attribute at run time": (
                 "forbidden",
                 "attribute [local instance] Classical.propDecidable\n" + HONEST,
             ),
             "a simproc": (
-                "forbidden",
+                "failed",
                 "simproc cheat (_ + _) := fun _ => pure .continue\n" + HONEST,
             ),
-            "end of the file by a foreign end": ("forbidden", "end\n" + HONEST),
+            "end of the file by a foreign end": ("failed", "end\n" + HONEST),
         },
     ),
     "two readings": Family(
@@ -339,7 +338,7 @@ FAMILIES = {
         "not stated (works on compiled declarations, not on text)",
         "not stated (works on object files, not on text)",
         {
-            "a comment that is never closed": ("forbidden", HONEST + "/- "),
+            "a comment that is never closed": ("failed", HONEST + "/- "),
             "a doc comment opened as a closed one": (
                 "forbidden",
                 "/--/ axiom cheat : False -/ axiom more : False\n" + HONEST,
@@ -348,14 +347,10 @@ FAMILIES = {
                 "forbidden",
                 "theorem aux : 4 //- 2 = 2 := by axiom -/ rfl\n" + HONEST,
             ),
-            "a string that hides code": (
-                "forbidden",
-                'def s := "\n' + "axiom cheat : False\n" + 'def r := "\n' + HONEST,
-            ),
             "a quotation": ("forbidden", "def q := `(axiom cheat : False)\n" + HONEST),
             "a word after a number": ("forbidden", "def n := 0b1axiom cheat : False\n" + HONEST),
             "a quoted name": (
-                "forbidden",
+                "failed",
                 "theorem «t» (a b : Nat) : a + b = a := by rfl\n" + HONEST,
             ),
             "a right-to-left override": (
@@ -373,7 +368,7 @@ FAMILIES = {
             "a byte order mark": ("forbidden", "\ufeff" + HONEST),
             "a soft hyphen": ("forbidden", "theorem t\u00ad (a b : Nat) : a + b = a := by rfl"),
             "a letter of full width": (
-                "forbidden",
+                "failed",
                 "theorem ｔ (a b : Nat) : a + b = b + a := Nat.add_comm a b",
             ),
             "a left-to-right mark": (
@@ -384,15 +379,84 @@ FAMILIES = {
             "a vertical tab": ("forbidden", "-- note\x0baxiom cheat : False\n" + HONEST),
             "a carriage return alone": ("forbidden", "-- note\raxiom cheat : False\n" + HONEST),
             "a tag character": ("forbidden", "theorem t\U000e0061 : True := trivial"),
-            "a raw string": ("forbidden", 'def s := r#"\n' + 'axiom cheat : False "#\n' + HONEST),
-            "a character literal": ("forbidden", "def c := '\"'\n" + HONEST),
-            "an interpolated string": ("forbidden", 'def s := s!"{1}"\n' + HONEST),
+            "an interpolated string": ("failed", 'def s := s!"{1}"\n' + HONEST),
             "a comment closed too often": ("failed", "/- a -/ -/\n" + HONEST),
             "a comment that swallows the theorem": ("failed", "/- note -- -/ /- " + HONEST + "-/"),
-            "a module comment left open": ("forbidden", "/-! note\n" + HONEST),
-            "a name that runs into a dot": (
+            "a module comment left open": ("failed", "/-! note\n" + HONEST),
+        },
+    ),
+    "what a screen of text would not see": Family(
+        "/- / an open comment -/\n/---/\n" + HONEST,
+        "not stated (works on compiled declarations, not on text)",
+        "not stated (works on object files, not on text)",
+        {
+            "an axiom behind a comment that is closed": (
                 "forbidden",
-                "theorem t.«axiom» : True := trivial\n" + HONEST,
+                "/-/-/ axiom cheat (a b : Nat) : a + b = a\n-- -/ -/\n"
+                + FALSE
+                + "\n  exact cheat a b",
+            ),
+            "an axiom behind a superscript": (
+                "forbidden",
+                "def f {G : Type} [Inv G] (a : G) : G := a⁻¹axiom cheat : False\n" + HONEST,
+            ),
+            "an attribute behind a superscript": (
+                "forbidden",
+                "def f {G : Type} [Inv G] (a : G) : G := a⁻¹attribute [-simp] Nat.add_zero\n"
+                + HONEST,
+            ),
+            "an axiom named like a listed one": (
+                "forbidden",
+                "axiom «Classical.choice» : False\n" + FALSE + "\n  exact «Classical.choice».elim",
+            ),
+            "a lemma named like the judge's": (
+                "forbidden",
+                "theorem fdPristine.x : 1 = 1 := rfl\n" + HONEST,
+            ),
+            "a namespace round a decoy": (
+                "failed",
+                "def t : Nat := 0\nnamespace X\n" + FALSE + "\n  trivial\nend X",
+            ),
+            "a decoy in a namespace": (
+                "failed",
+                "def t : Nat := 0\nnamespace X\ntheorem t : True := trivial\nend X",
+            ),
+            "the kernel's check turned off": (
+                "forbidden",
+                "/-/-/ set_option debug.skipKernelTC true\n-- -/ -/\n"
+                + FALSE
+                + "\n  decide +kernel",
+            ),
+        },
+    ),
+    "extensions": Family(
+        "def d : Lean.ParserDescr := .const decl_name%\n" + HONEST,
+        "object files are not loaded",
+        "object files are replayed; extensions: not stated",
+        {
+            "a parser of the file's own": (
+                "forbidden",
+                "def d : Lean.ParserDescr := .const decl_name%\nattribute [command_parser 2000] d\n"
+                + HONEST,
+            ),
+            "a parser as an attribute of its definition": (
+                "forbidden",
+                "@[command_parser] def d : Lean.ParserDescr := .const decl_name%\n" + HONEST,
+            ),
+            "native code by an axiom": (
+                "forbidden",
+                '@[extern "l_IO_FS_readFile"] axiom read (path : String) : String\n' + HONEST,
+            ),
+            "a namespace entered from inside": (
+                "forbidden",
+                "with_weak_namespace List def mine : Nat := 0\n" + HONEST,
+            ),
+            "a command that recalls": ("forbidden", "recall Nat.add_comm\n" + HONEST),
+            "a rule for grind": ("forbidden", "init_grind_norm |\n" + HONEST),
+            "native decide as an option": ("forbidden", FALSE + "\n  decide +native"),
+            "an attribute on a local function": (
+                "forbidden",
+                COMM + "\n  let rec @[implemented_by Nat.add] f (n : Nat) : Nat := n\n  simp",
             ),
         },
     ),

@@ -66,11 +66,7 @@ def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Veri
     lean = profile.lean
     return open_verifier(
         open_library(lean.library),
-        header=lean.header,
-        axioms=lean.axioms,
-        timeout_seconds=lean.timeout_seconds,
-        memory_mb=lean.memory_mb,
-        heartbeats=lean.heartbeats,
+        lean,
         workers=max(1, lean.workers // processes),
         cache_dir=cache_dir,
     )

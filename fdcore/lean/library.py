@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fdcore import REPOSITORY
-from fdcore.lean.screen import tokens
+from fdcore.lean.source import words
 from fdcore.lean.toolchain import (
     ELAN,
     LeanUnavailable,
@@ -101,8 +101,7 @@ def find_lemmas(source: str, theorems: frozenset[str]) -> set[str]:
     ['And.symm', 'Nat.add_comm']
     """
     lemmas = set()
-    for token in tokens(source):
-        name = token.text
+    for name in words(source):
         while name and name not in theorems:
             name = name.rpartition(".")[0]
         lemmas.add(name)

@@ -1,53 +1,32 @@
-"""Read constants from a Lean object file without trusting it: every offset, tag and length is checked, nothing is executed.
+"""Read constants from a Lean object file without trusting it. Nothing of the file is mapped or executed.
 
-An object file is a memory image: a header, then objects, each behind those that it points to, so that no cycle can be read. Terms
-become numbered nodes, equal terms the same number; names of bound variables and annotations, which mean nothing to the
-kernel, are left out. Checked against Lean 4.35. Standard library only.
+An object file is an image of memory: a header, then objects. Each object stands behind those that it points
+to, so no cycle can be read. Every offset, tag and length is checked. Terms become numbered nodes, equal terms
+the same number. Names of bound variables and annotations mean nothing to the kernel and are left out.
+Written for Lean 4.35, standard library only.
 
-Left out on purpose: everything in the file that is no constant (extension entries, compiled code), and fvars and mvars in terms.
+Left out on purpose: everything in the file that is no constant (extension entries, compiled code), and free
+variables and metavariables in terms.
 """
 
 from __future__ import annotations
 
+import os
+import stat
 import struct
 from pathlib import Path
 from typing import NamedTuple
 
-HEADER, ARRAY, STRING, BIG = (
-    96,
-    246,
-    249,
-    250,
-)  # bytes of the file's header, which ends with its base address and the root; tags of objects that are no constructor
+HEADER = 96  # bytes before the first object; the last 16 are the base address and the root
+ARRAY, STRING, BIG = 246, 249, 250  # tags of objects that are no constructor
 KINDS = ("axiom", "def", "theorem", "opaque", "quot", "inductive", "constructor", "recursor")
-FIELDS = (
-    1,
-    1,
-    1,
-    1,
-    2,
-    2,
-    3,
-    3,
-    4,
-    1,
-    2,
-    3,
-)  # of a term by its tag: bvar, fvar, mvar, sort, const, app, lam, pi, let, literal, mdata, proj
-PARTS = (
-    (),
-    (),
-    (),
-    (),
-    (),
-    (1, 2),
-    (2, 3),
-    (2, 3),
-    (2, 3, 4),
-    (),
-    (2,),
-    (3,),
-)  # its words that point to terms, counted from its first
+# A term's constructors by tag: bvar, fvar, mvar, sort, const, app, lam, pi, let, literal, mdata, proj
+FIELDS = (1, 1, 1, 1, 2, 2, 3, 3, 4, 1, 2, 3)
+# The words of each that point to terms; word 0 is the object's own header
+PARTS = ((), (), (), (), (), (1, 2), (2, 3), (2, 3), (2, 3, 4), (), (2,), (3,))
+LEVELS = ("zero", "succ", "max", "imax", "param")
+LEVEL_FIELDS = (0, 1, 2, 2, 1)
+MAX_BVAR = (1 << 20) - 2  # Lean's own limit; one more ends its process
 Name = tuple  # of str and int: ("Nat", "add_comm")
 
 
@@ -55,13 +34,17 @@ class OleanError(ValueError):
     """The file is not what Lean writes."""
 
 
+# What reading hostile bytes may raise
 UNREADABLE = (
     OleanError,
-    UnicodeDecodeError,
+    UnicodeError,
     RecursionError,
     struct.error,
     IndexError,
-)  # what reading hostile bytes may raise
+    OverflowError,
+    MemoryError,
+    OSError,
+)
 
 
 class Constant(NamedTuple):
@@ -81,67 +64,78 @@ class Terms:
         self._number: dict[tuple, int] = {}
 
     def number(self, node: tuple) -> int:
-        found = self._number.setdefault(node, len(self.nodes))
-        if found == len(self.nodes):
+        """The node's number. Equal nodes have the same."""
+        number = self._number.setdefault(node, len(self.nodes))
+        if number == len(self.nodes):
             self.nodes.append(node)
-        return found
+        return number
 
 
 class Olean:
-    """The constants of one file. `names` is what it declares; `constant` reads one."""
+    """The constants of one file. `names` is what it declares; `constant` reads one.
+
+    Raises:
+        one of UNREADABLE, here and in every method.
+    """
 
     def __init__(self, data: bytes, terms: Terms):
         if data[:5] != b"olean" or len(data) < HEADER + 8:
             raise OleanError("not an object file")
         self._data, self._terms = data, terms
-        self._words = memoryview(data[: len(data) & ~7]).cast(
-            "Q"
-        )  # an object's first: number of fields at bit 48, tag at bit 56
+        # An object's first word holds its number of fields at bit 48 and its tag at bit 56
+        self._words = memoryview(data[: len(data) & ~7]).cast("Q")
         self._base = self._words[HEADER // 8 - 2]
         if self._base & 7:
             raise OleanError("a base address that is no multiple of 8")
         self._names: dict[int, Name] = {}
         self._made: dict[int, int] = {}  # offset of a term -> its node
-        self._levels: dict[
-            int, int
-        ] = {}  # offset of a level -> its node; apart, so that no level can pass for a term
+        # Levels apart from terms, so that no level can pass for a term
+        self._levels: dict[int, int] = {}
         names, constants = self._module()
         self.names: dict[Name, int] = {self._name(n): c for n, c in zip(names, constants)}
 
     @classmethod
     def read(cls, path: Path | str, terms: Terms) -> Olean:
-        with open(path, "rb") as file:
+        """Read a regular file; a link or a pipe in its place is not followed."""
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(number, "rb") as file:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                raise OleanError("not a regular file")
             return cls(file.read(), terms)
+
+    def kind(self, name: Name) -> str:
+        """One of KINDS."""
+        tag = self._data[self._at(self.names[name], len(self._data)) + 7]
+        if tag >= len(KINDS):
+            raise OleanError("a constant of no known kind")
+        return KINDS[tag]
 
     def constant(self, name: Name) -> Constant:
         info = self._at(self.names[name], len(self._data))
-        tag, (body,) = self._object(info, 1)
+        kind = self.kind(name)
+        (body,) = self._object(info, 1)
         body = self._at(body, info)
         fields = self._fields(body)
-        _, (declared, levels, type_) = self._object(self._at(fields[0], body), 3)
-        if tag >= len(KINDS) or self._name(declared) != name:
+        declared, levels, type_ = self._object(self._at(fields[0], body), 3)
+        if self._name(declared) != name:
             raise OleanError("a constant under another name")
-        kind, used = KINDS[tag], set()
-        if (
-            kind == "def" and self._data[body + 8 + 8 * len(fields)] != 1
-        ):  # DefinitionSafety: unsafe, safe, partial
-            kind = "unsafe"
-        value = self._term(fields[1], body, used) if kind in ("def", "theorem", "opaque") else None
+        if kind == "def" and self._data[body + 8 + 8 * len(fields)] != 1:
+            kind = "unsafe"  # DefinitionSafety: unsafe, safe, partial
+        uses: set[Name] = set()
+        value = None
+        if kind in ("def", "theorem", "opaque"):
+            value = self._term(fields[1], body, uses)
         height = -1
         if kind == "def" and not fields[2] & 1:
-            height = struct.unpack_from("<I", self._data, self._at(fields[2], body) + 8)[0]
-        return Constant(
-            kind,
-            tuple(self._name(n) for n in self._list(levels)),
-            self._term(type_, body, used),
-            value,
-            frozenset(used),
-            height,
-        )
+            (height,) = struct.unpack_from("<I", self._data, self._at(fields[2], body) + 8)
+        level_names = tuple(self._name(level) for level in self._list(levels))
+        type_node = self._term(type_, body, uses)
+        return Constant(kind, level_names, type_node, value, frozenset(uses), height)
 
-    # -- objects -----------------------------------------------------------------------------------------------------
+    # -- objects -------------------------------------------------------------------------------
 
     def _at(self, pointer: int, below: int) -> int:
+        """The offset that a pointer means. It must lie below the object that holds the pointer."""
         offset = pointer - self._base
         if pointer & 7 or not HEADER <= offset < below or offset + 8 > len(self._data):
             raise OleanError("a pointer that leads nowhere")
@@ -155,14 +149,14 @@ class Olean:
             raise OleanError("an object of another kind was expected")
         return fields
 
-    def _object(self, offset: int, count: int) -> tuple[int, tuple[int, ...]]:
+    def _object(self, offset: int, count: int) -> tuple[int, ...]:
         fields = self._fields(offset)
         if len(fields) < count:
             raise OleanError("an object is too small")
-        return self._data[offset + 7], fields[:count]
+        return fields[:count]
 
     def _module(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Pointers to the names and the constants: of the root object's arrays the second and the third."""
+        """Pointers to the names and to the constants: the second and third array of the root."""
         offset = self._at(self._words[HEADER // 8 - 1], len(self._data))
         arrays = self._fields(offset)
         if len(arrays) < 3:
@@ -172,23 +166,21 @@ class Olean:
             raise OleanError("names and constants differ in number")
         return names, constants
 
+    def _size(self, offset: int, tag: int) -> int:
+        """The length that an array or string states; -1 for an object of another kind."""
+        if self._data[offset + 7] != tag:
+            return -1
+        return struct.unpack_from("<Q", self._data, offset + 8)[0]
+
     def _array(self, offset: int) -> tuple[int, ...]:
-        size = (
-            struct.unpack_from("<Q", self._data, offset + 8)[0]
-            if self._data[offset + 7] == ARRAY
-            else -1
-        )
+        size = self._size(offset, ARRAY)
         if not 0 <= size <= (len(self._data) - offset - 24) // 8:
             raise OleanError("an array was expected")
         return struct.unpack_from(f"<{size}Q", self._data, offset + 24)
 
     def _string(self, pointer: int) -> str:
         offset = self._at(pointer, len(self._data))
-        size = (
-            struct.unpack_from("<Q", self._data, offset + 8)[0]
-            if self._data[offset + 7] == STRING
-            else 0
-        )
+        size = self._size(offset, STRING)
         if not 1 <= size <= len(self._data) - offset - 32:
             raise OleanError("a string was expected")
         return self._data[offset + 32 : offset + 31 + size].decode("utf-8")
@@ -210,29 +202,31 @@ class Olean:
                 parts.append(self._names[pointer])
                 break
             offset = self._at(pointer, len(self._data))
-            tag, (prefix, part) = self._object(offset, 2)
-            parts.append((self._string(part) if tag == 1 else self._nat(part),))
+            prefix, part = self._object(offset, 2)
+            is_string = self._data[offset + 7] == 1
+            parts.append((self._string(part) if is_string else self._nat(part),))
             if prefix != 1:
                 self._at(prefix, offset)
             pointer = prefix
-        self._names[first] = found = tuple(x for part in reversed(parts) for x in part)
-        return found
+        name = tuple(component for part in reversed(parts) for component in part)
+        self._names[first] = name
+        return name
 
     def _list(self, pointer: int) -> list[int]:
-        found = []
+        heads = []
         while pointer != 1:
             offset = self._at(pointer, len(self._data))
-            _, (head, rest) = self._object(offset, 2)
+            head, rest = self._object(offset, 2)
             if rest != 1:
                 self._at(rest, offset)
-            found.append(head)
+            heads.append(head)
             pointer = rest
-        return found
+        return heads
 
-    # -- terms -------------------------------------------------------------------------------------------------------
+    # -- terms ---------------------------------------------------------------------------------
 
-    def _term(self, pointer: int, below: int, used: set[Name]) -> int:
-        """The node of a term; the constants in it go into `used`."""
+    def _term(self, pointer: int, below: int, uses: set[Name]) -> int:
+        """The node of a term; the constants in it go into `uses`."""
         words, base = self._words, self._base
         root = self._at(pointer, below)
         reached, waiting = {root}, [root]
@@ -250,7 +244,7 @@ class Olean:
                     reached.add(child)
                     waiting.append(child)
             if tag == 4:
-                used.add(self._name(words[at + 1]))
+                uses.add(self._name(words[at + 1]))
         made = self._made
         for offset in sorted(reached):  # what a term is made of stands before it
             if offset not in made:
@@ -266,29 +260,35 @@ class Olean:
         if tag in (6, 7):
             return number(("lam" if tag == 6 else "pi", *children))
         if tag == 0:
-            return number(("bvar", self._nat(words[at + 1])))
+            return number(("bvar", self._bvar(words[at + 1])))
         if tag == 4:
-            return number(
-                (
-                    "const",
-                    self._name(words[at + 1]),
-                    *(self._level(each, offset) for each in self._list(words[at + 2])),
-                )
-            )
-        if tag == 3:
-            return number(("sort", self._level(words[at + 1], offset)))
+            levels = (self._level(level, offset) for level in self._list(words[at + 2]))
+            return number(("const", self._name(words[at + 1]), *levels))
         if tag == 8:
             return number(("let", *children, self._data[offset + 8 + 8 * 4 + 8] & 1))
-        if tag == 9:
-            kind, (literal,) = self._object(self._at(words[at + 1], offset), 1)
-            return number(
-                ("nat", self._nat(literal)) if kind == 0 else ("string", self._string(literal))
-            )
-        if tag == 10:
+        if tag == 10:  # an annotation: the term itself
             return children[0]
+        return self._rare_node(tag, offset, children)
+
+    def _rare_node(self, tag: int, offset: int, children: list[int]) -> int:
+        words, at, number = self._words, offset >> 3, self._terms.number
+        if tag == 3:
+            return number(("sort", self._level(words[at + 1], offset)))
+        if tag == 9:
+            literal = self._at(words[at + 1], offset)
+            (content,) = self._object(literal, 1)
+            if self._data[literal + 7] == 0:
+                return number(("nat", self._nat(content)))
+            return number(("string", self._string(content)))
         if tag == 11:
             return number(("proj", self._name(words[at + 1]), self._nat(words[at + 2]), *children))
         raise OleanError("a term with free or meta variables")
+
+    def _bvar(self, pointer: int) -> int:
+        index = self._nat(pointer)
+        if index > MAX_BVAR:
+            raise OleanError("a bound variable out of range")
+        return index
 
     def _level(self, pointer: int, below: int) -> int:
         if pointer == 1:
@@ -296,14 +296,11 @@ class Olean:
         offset = self._at(pointer, below)
         if offset not in self._levels:
             tag, fields = self._data[offset + 7], self._fields(offset)
-            if tag > 4 or len(fields) != (9, 1, 2, 2, 1)[tag]:
+            if not 1 <= tag <= 4 or len(fields) != LEVEL_FIELDS[tag]:
                 raise OleanError("a universe level was expected")
-            parts = (
-                (self._name(fields[0]),)
-                if tag == 4
-                else tuple(self._level(each, offset) for each in fields)
-            )
-            self._levels[offset] = self._terms.number(
-                (("zero", "succ", "max", "imax", "param")[tag], *parts)
-            )
+            if tag == 4:
+                parts = (self._name(fields[0]),)
+            else:
+                parts = tuple(self._level(field, offset) for field in fields)
+            self._levels[offset] = self._terms.number((LEVELS[tag], *parts))
         return self._levels[offset]

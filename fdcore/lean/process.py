@@ -1,10 +1,9 @@
-"""Warm processes, and one of them: the official server's file worker, which keeps the header imported and elaborates text after text.
+"""Warm processes of `fdcore.lean.kernel`: start one in the sandbox, ask it, keep its limits, replace it.
 
-It serves where Lean's library is not called directly (`fdcore.lean.host`): with a Lean from elan. It answers in the tenth part of the time of a fresh process, and its word counts only against a proof: what it finds no fault
-with is checked again from nothing (`fdcore.lean.verifier`). Each text stands one line lower or higher than the one before, so
-that the worker keeps the header but no part of the earlier text, and the answer does not depend on what came before.
+A process answers requests one after another, a JSON line each way. One that dies, hangs or grows too large is
+ended, and the next request starts a new one. What that costs is the verdict of the file that was asked about.
 
-Left out on purpose: everything of the language server protocol that is not needed to send a text and read its diagnostics.
+Left out on purpose: what an answer means (`fdcore.lean.verifier`).
 """
 
 from __future__ import annotations
@@ -12,7 +11,10 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -21,144 +23,177 @@ import psutil
 
 from fdcore.lean import sandbox
 
-URI = "file:///Main.lean"
-MAX_ANSWER = 4 << 20  # bytes; more is left to a fresh process and its limits
-POLL_SECONDS = 0.1  # how often memory and CPU time of a process that does not answer are looked at
-START_SECONDS = 120  # to import the header: half a second for the core library, some seconds for Mathlib on a machine that has nothing else to do
-MAX_TEXTS = 4000  # a process is replaced after so many
-SEVERITIES = {1: "error", 2: "warning", 3: "info", 4: "info"}
+MAX_ANSWER = 4 << 20  # bytes
+POLL_SECONDS = 0.1  # how often a process that does not answer is looked at
+START_SECONDS = 120  # to import the header: half a second for the core library, more for Mathlib
+MAX_REQUESTS = 4000  # a process is replaced after so many
+# The packages by hand: the repository's own folder cannot be read inside, and nothing else is imported
+START = """
+import json, sys, types
+for name, path in (("fdcore", sys.argv[1]), ("fdcore.lean", sys.argv[1] + "/lean")):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [path]
+from fdcore.lean.kernel import serve
+serve(*json.loads(sys.argv[2]))
+"""
 
 
-class RawMessage(NamedTuple):
-    """One message in Lean's own coordinates: lines from 1, columns from 0 in code points, of the whole file."""
+class NoAnswer(RuntimeError):
+    """The process died, hung or said too much. `status` is the verdict's: crash, timeout or resource."""
 
-    line: int
-    column: int
-    severity: str
-    text: str
-    sorry: bool = False
+    def __init__(self, status: str, reason: str):
+        super().__init__(reason)
+        self.status = status
 
 
-class WarmLeanFailed(RuntimeError):
-    """No answer: the worker died, hung or said too much. Says nothing about the text."""
+class Limits(NamedTuple):
+    seconds: float  # CPU time for an answer; three times as much wall time
+    memory_mb: int  # resident memory
+    heartbeats: int  # Lean's own measure of work
 
 
-class WarmLeanLate(WarmLeanFailed):
-    """No answer within the limits of time: the text takes too long, here as in a fresh process."""
+class LeanProcess:
+    """One process. Several threads may ask; they wait for each other.
 
-
-class WarmProcess:
-    """One process in the sandbox that answers requests. Not thread-safe. One that failed starts anew at the next request."""
+    Args:
+        role: "elaborate" or "judge".
+        library: Lean's shared library.
+        path: folders of compiled Lean modules.
+        header: what the process imports at its start.
+        folder: the only place where the process may write.
+        readable: what else it may read.
+        limits: per request.
+    """
 
     def __init__(
-        self, argv: list[str], env: dict[str, str], folder: Path, *, memory_mb: int, seconds: float
+        self,
+        role: str,
+        library: Path,
+        path: tuple[Path, ...],
+        header: str,
+        *,
+        folder: Path,
+        readable: tuple[Path, ...],
+        limits: Limits,
     ):
-        """`folder` is the only place where the process may write, `seconds` the CPU time for an answer (three times as much wall time)."""
-        self.argv, self.env, self.folder, self.memory_mb, self.seconds = (
-            argv,
-            env,
-            folder,
-            memory_mb,
-            seconds,
-        )
+        self.folder, self.limits = folder, limits
+        arguments = json.dumps([role, str(library), header, limits.heartbeats])
+        package = str(Path(__file__).parents[1])
+        self._argv = [sys.executable, "-I", "-S", "-c", START, package, arguments]
+        self._environment = {"LEAN_PATH": os.pathsep.join(map(str, path))}
+        self._readable = (library.parent, *path, *readable)
         self._process: subprocess.Popen | None = None
         self._pid = 0  # of Lean itself
-        self._buffer, self._asked, self._stopped = b"", 0, False
-        self._spent: float | None = (
-            None  # CPU time at the beginning of the request; None: not looked at yet
-        )
+        self._buffer, self._requests, self._stopped = b"", 0, False
+        self._one = threading.Lock()
 
-    def ready(self) -> None:
-        """Start the process where there is none, or where it died, has grown, or answered much."""
+    def ask(self, **request) -> dict:
+        """The answer to a request. Raises NoAnswer."""
+        with self._one:
+            try:
+                self._make_ready()
+                self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                self._process.stdin.flush()
+                return json.loads(self._read_line(3 * self.limits.seconds))
+            except (OSError, ValueError):
+                reason = self._reason_of_death()
+                self.close()
+                raise reason from None
+            except NoAnswer:
+                self.close()
+                raise
+
+    def _make_ready(self) -> None:
+        """Start a process where there is none, or where it died, has grown, or answered much."""
         if self._stopped:
-            raise WarmLeanFailed("the verifier is closed")
-        if (
-            self._process is None
-            or self._process.poll() is not None
-            or self._asked > MAX_TEXTS
-            or self.resident_mb() > self.memory_mb / 2
-        ):
-            self.close()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            command = sandbox.inside(self.argv, self.folder, memory_mb=self.memory_mb)
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=self.env,
-                start_new_session=True,
-            )
-            self._buffer, self._asked, self._spent = (
-                b"",
-                1,
-                float("inf"),
-            )  # importing counts for no text
-            if self._stopped:  # meanwhile
-                self.stop()
-            self._pid = self._process.pid
-            self._greet()
-            self._pid = self._innermost()
-        self._asked += 1
-        self._spent = None
-
-    def _greet(self) -> None:
-        """What is said first."""
-
-    def _write(self, content: bytes) -> None:
-        self._process.stdin.write(content)
-        self._process.stdin.flush()
-
-    def _until(self, end: bytes, deadline: float, budget: list[int]) -> bytes:
-        """What the process says up to `end`."""
-        start = 0
-        while (found := self._buffer.find(end, start)) < 0:
-            start = max(0, len(self._buffer) - len(end))
-            self._fill(deadline, budget)
-        said, self._buffer = self._buffer[:found], self._buffer[found + len(end) :]
-        return said
-
-    def _deadline(self) -> float:
-        return time.monotonic() + 3 * self.seconds
-
-    def _fill(self, deadline: float, budget: list[int]) -> None:
-        wait = min(POLL_SECONDS, deadline - time.monotonic())
-        if wait <= 0:
-            raise WarmLeanLate("no answer in time")
-        ready, _, _ = select.select([self._process.stdout], [], [], wait)
-        if not ready:
-            if self.resident_mb() > self.memory_mb:
-                raise WarmLeanFailed("the worker grew too large")
-            if self._spent is None:  # most requests are answered before anybody looks
-                self._spent = self.cpu_seconds()
-            if self.cpu_seconds() - self._spent > self.seconds:
-                raise WarmLeanLate(f"no answer within {self.seconds} s of CPU time")
+            raise NoAnswer("crash", "the verifier is closed")
+        self._requests += 1
+        running = self._process is not None and self._process.poll() is None
+        grown = running and self._resident_mb() > self.limits.memory_mb / 2
+        if running and not grown and self._requests <= MAX_REQUESTS:
             return
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self._process = subprocess.Popen(
+            sandbox.inside(
+                self._argv,
+                self.folder,
+                memory_mb=self.limits.memory_mb,
+                readable=self._readable,
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("FD_DEBUG") else subprocess.DEVNULL,
+            env=self._environment,
+            start_new_session=True,
+        )
+        self._buffer, self._requests = b"", 1
+        if self._stopped:  # meanwhile
+            self.stop()
+        self._pid = self._process.pid
+        try:
+            self._read_line(START_SECONDS, cpu_seconds=START_SECONDS)
+        except NoAnswer as error:
+            raise NoAnswer("crash", f"the header is not imported: {error}") from None
+        self._pid = self._innermost()
+
+    def _read_line(self, seconds: float, cpu_seconds: float | None = None) -> bytes:
+        """What the process says up to the next line's end. Raises NoAnswer."""
+        deadline, spent, start = time.monotonic() + seconds, None, 0
+        limit = self.limits.seconds if cpu_seconds is None else cpu_seconds
+        while (end := self._buffer.find(b"\n", start)) < 0:
+            start = len(self._buffer)
+            wait = min(POLL_SECONDS, deadline - time.monotonic())
+            if wait <= 0:
+                raise NoAnswer("timeout", "out of time")
+            if select.select([self._process.stdout], [], [], wait)[0]:
+                self._read_part()
+                continue
+            spent = self._cpu_seconds() if spent is None else spent  # most answers come earlier
+            if self._cpu_seconds() - spent > limit:
+                raise NoAnswer("timeout", "out of time")
+        line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
+        return line
+
+    def _read_part(self) -> None:
         part = os.read(self._process.stdout.fileno(), 1 << 16)
-        budget[0] -= len(part)
-        if not part or budget[0] < 0:
-            raise WarmLeanFailed("the worker ended" if not part else "the answer is too long")
+        if not part:
+            raise self._reason_of_death()
         self._buffer += part
+        if len(self._buffer) > MAX_ANSWER:
+            raise NoAnswer("resource", "too much output")
+
+    def _reason_of_death(self) -> NoAnswer:
+        """Why there is no more output: the keeper's exit code says so where it ended the process."""
+        try:
+            code = self._process.wait(1)
+        except (AttributeError, subprocess.TimeoutExpired):
+            code = None
+        if code == sandbox.TOO_MUCH_MEMORY:
+            return NoAnswer("resource", "too much memory")
+        if code == sandbox.TOO_MUCH_DISK:
+            return NoAnswer("resource", "too much on disk")
+        return NoAnswer("crash", f"the process ended ({code})")
 
     def _innermost(self) -> int:
-        """The process at the end of the line that begins with ours: under bubblewrap two stand between."""
+        """The process at the end of the line that begins with ours: the sandbox stands between."""
         try:
-            return [self._process, *psutil.Process(self._process.pid).children(recursive=True)][
-                -1
-            ].pid
+            children = psutil.Process(self._process.pid).children(recursive=True)
+            return children[-1].pid if children else self._process.pid
         except psutil.Error:
-            raise WarmLeanFailed("the worker ended") from None
+            raise NoAnswer("crash", "the process ended") from None
 
-    def resident_mb(self) -> float:
-        """Memory that the worker holds now, in MB (0 where it does not run)."""
+    def _resident_mb(self) -> float:
+        """Memory that the process holds now, in MB (0 where it does not run)."""
         try:
             with open(f"/proc/{self._pid}/statm") as file:
                 return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
         except (OSError, IndexError):
             return 0.0
 
-    def cpu_seconds(self) -> float:
-        """CPU time that the worker has spent, all threads (0 where it does not run)."""
+    def _cpu_seconds(self) -> float:
+        """CPU time that the process has spent, all threads (0 where it does not run)."""
         try:
             with open(f"/proc/{self._pid}/stat") as file:
                 fields = file.read().rpartition(")")[2].split()
@@ -167,151 +202,23 @@ class WarmProcess:
             return 0.0
 
     def stop(self) -> None:
-        """End the process from another thread, for good: who waits for it gets a WarmLeanFailed."""
+        """End the process from another thread, for good: who waits for it gets NoAnswer."""
         self._stopped, process = True, self._process
         if process is not None and process.poll() is None:
             process.kill()
 
     def close(self) -> None:
+        """End the process. The next request starts another."""
         process, self._process, self._pid = self._process, None, 0
-        if process is not None:
+        if process is None:
+            return
+        try:
+            os.killpg(process.pid, 9)
+        except ProcessLookupError:
+            process.kill()
+        for stream in (process.stdin, process.stdout):
             try:
-                os.killpg(process.pid, 9)
-            except ProcessLookupError:
-                process.kill()
-            for stream in (process.stdin, process.stdout):
-                try:
-                    stream.close()
-                except OSError:
-                    pass
-            process.wait()
-
-
-class WarmLean(WarmProcess):
-    """One worker of the official server: for a Lean whose library we do not call ourselves."""
-
-    def __init__(
-        self,
-        argv: list[str],
-        env: dict[str, str],
-        header: str,
-        folder: Path,
-        *,
-        heartbeats: int,
-        memory_mb: int,
-        seconds: float,
-    ):
-        """`header` holds the imports, and what is to stand above every text."""
-        super().__init__(
-            [*argv, "--worker", "-Dserver.reportDelayMs=0", f"-DmaxHeartbeats={heartbeats}", URI],
-            env,
-            folder,
-            memory_mb=memory_mb,
-            seconds=seconds,
-        )
-        self.header = header
-
-    def messages(self, body: str) -> list[RawMessage]:
-        """Lean's messages on header + body. Raises WarmLeanFailed."""
-        try:
-            self.ready()
-            shift = self._asked % 2
-            text = self.header + "\n" * shift + body
-            self._send(
-                "textDocument/didChange",
-                {
-                    "textDocument": {"uri": URI, "version": self._asked},
-                    "contentChanges": [{"text": text}],
-                },
-            )
-            found = self._read_diagnostics(self._deadline())
-        except (OSError, ValueError, KeyError) as error:
-            self.close()
-            raise WarmLeanFailed(str(error)) from None
-        except WarmLeanFailed:
-            self.close()
-            raise
-        lines = text.split("\n")
-        return [
-            _message(diagnostic, lines, self.header.count("\n"), shift)
-            for diagnostic in found
-            if not diagnostic.get("isSilent")
-        ]
-
-    def _greet(self) -> None:
-        """Wait until the header is imported: that is not the next request's time."""
-        self._send("initialize", {"processId": None, "rootUri": None, "capabilities": {}}, number=0)
-        self._send(
-            "textDocument/didOpen",
-            {"textDocument": {"uri": URI, "languageId": "lean", "version": 1, "text": self.header}},
-        )
-        try:
-            errors = [
-                each["message"]
-                for each in self._read_diagnostics(time.monotonic() + START_SECONDS)
-                if each.get("severity") == 1
-            ]
-        except WarmLeanLate:
-            raise WarmLeanFailed("the header is not imported in time") from None
-        if errors:
-            raise WarmLeanFailed(f"the header does not elaborate: {errors[0]}")
-
-    def _read_diagnostics(self, deadline: float) -> list[dict]:
-        """The last diagnostics of the text sent last, which all stand when the worker answers that it has no more."""
-        self._send(
-            "textDocument/waitForDiagnostics",
-            {"uri": URI, "version": self._asked},
-            number=self._asked,
-        )
-        budget, found = [MAX_ANSWER], []
-        while True:
-            answer = self._receive(deadline, budget)
-            if (
-                answer.get("method") == "textDocument/publishDiagnostics"
-                and answer["params"].get("version") == self._asked
-            ):
-                found = answer["params"]["diagnostics"]
-            if answer.get("id") == self._asked and "method" not in answer:
-                if "result" not in answer:
-                    raise WarmLeanFailed(f"the worker answered {answer.get('error')}")
-                return found
-
-    def _send(self, method: str, params: dict, number: int | None = None) -> None:
-        message = {"jsonrpc": "2.0", "method": method, "params": params} | (
-            {} if number is None else {"id": number}
-        )
-        content = json.dumps(message).encode()
-        self._write(b"Content-Length: %d\r\n\r\n" % len(content) + content)
-
-    def _receive(self, deadline: float, budget: list[int]) -> dict:
-        head = self._until(b"\r\n\r\n", deadline, budget)
-        length = int(
-            next(
-                line.split(b":")[1]
-                for line in head.split(b"\r\n")
-                if line.lower().startswith(b"content-length")
-            )
-        )
-        while len(self._buffer) < length:
-            self._fill(deadline, budget)
-        content, self._buffer = self._buffer[:length], self._buffer[length:]
-        return json.loads(content)
-
-
-def _message(diagnostic: dict, lines: list[str], header_lines: int, shift: int) -> RawMessage:
-    """A diagnostic as `lean --json` would have it. The protocol counts columns in UTF-16 units, Lean in code points."""
-    start = diagnostic.get("fullRange", diagnostic["range"])["start"]
-    line = start["line"]
-    text = lines[line] if line < len(lines) else ""
-    column = len(
-        text.encode("utf-16-le")[: 2 * start["character"]].decode("utf-16-le", errors="ignore")
-    )
-    line += 1 if line < header_lines else 1 - shift
-    said = diagnostic["message"]
-    return RawMessage(
-        line,
-        column,
-        SEVERITIES[diagnostic.get("severity", 1)],
-        said,
-        said.startswith("declaration uses `sorry`"),
-    )
+                stream.close()
+            except OSError:  # what was not written yet has no reader
+                pass
+        process.wait()

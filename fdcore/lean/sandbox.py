@@ -1,11 +1,16 @@
-"""Run a Lean process that reads what a model wrote: no network, no writing outside its own folder, hard limits, nothing left behind.
+"""Run a process that reads what a model wrote: it reaches no network, no other process and no file of ours.
 
-A keeper, one small process, is started under bubblewrap where that is installed, and enters fresh namespaces once; for each request it forks a child that limits itself and becomes
-Lean. Where Lean's library can be loaded (the PyPI toolchain) the keeper has it loaded and initialized, so that a child
-is a clean Lean in a third of the time; it has imported nothing and seen no text. This file is both sides: imported, the
-caller's; run as a script (standard library only), the keeper's.
+This file is both sides. Imported, it gives the command that starts a process inside, and says what protects this
+machine. Run as a script (standard library only), it is the *keeper*, which enters namespaces, forks, and watches;
+the child shuts itself in and becomes the program:
 
-Left out on purpose: filtering of system calls and a hidden file system (reading is allowed everywhere).
+- namespaces: a network of its own without a way out; process ids of its own, so that it can signal nobody
+  outside, and all that it started ends with it; every file system read-only but for one private folder;
+- Landlock: it reads the toolchain, the library and the system's libraries, and changes the private folder alone;
+- seccomp: it starts threads but no process, so limits of one process are those of all;
+- limits on address space, file size and open files; the keeper looks at memory and disk of the whole group.
+
+Time is the caller's to watch. Left out on purpose: machines that are no Linux.
 """
 
 from __future__ import annotations
@@ -14,428 +19,305 @@ import ctypes
 import functools
 import json
 import os
+import platform
 import resource
 import select
-import shutil
 import signal
+import stat
 import struct
 import subprocess
 import sys
+import sysconfig
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-NEW_USER, NEW_NETWORK, NEW_IPC, NEW_HOST = 0x10000000, 0x40000000, 0x08000000, 0x04000000
-POLL_SECONDS = 0.05  # how often a child's memory is looked at
-WRAP = (
-    "--die-with-parent",
-    "--unshare-all",
-    "--ro-bind",
-    "/",
-    "/",
-    "--dev",
-    "/dev",
-    "--proc",
-    "/proc",
-)
-STDOUT, STDERR = "stdout.txt", "stderr.txt"
+POLL_SECONDS = 0.1  # how often the keeper looks at memory and disk
+FILE_MB, DISK_MB, MAX_FILES = 64, 256, 2000  # one file, all files of the folder, their number
+STACK_MB = 512  # of the main thread: Lean's parser is recursive; reserved, not used
+RESERVE_MB = 1 << 17  # address space beyond the memory: threads reserve much and touch little
+TOO_MUCH_MEMORY, TOO_MUCH_DISK = 81, 82  # exit codes of the keeper
+NEW_MOUNT, NEW_HOST, NEW_IPC = 0x00020000, 0x04000000, 0x08000000
+NEW_USER, NEW_PID, NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000
+# Landlock's rights to files, and to what stands in a folder
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE, IOCTL = 1, 2, 4, 8, 1 << 14, 1 << 15
+READ, ALL = EXECUTE | READ_FILE | READ_DIR, (1 << 13) - 1
+FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL
+CLONE_THREAD = 0x00010000
+# seccomp, by machine: its number, `clone`, and calls that start processes or reach into others
+SYSTEM_CALLS = {
+    "x86_64": (0xC000003E, 56, (57, 58, 101, 155, 161, 165, 166, 248, 249, 250, 272, 298, 308)),
+    "aarch64": (0xC00000B7, 220, (39, 40, 41, 51, 97, 117, 217, 218, 219, 241, 268)),
+}
+MORE_CALLS = {"x86_64": (310, 311, 321, 323), "aarch64": (270, 271, 280, 282)}
+NEW_CALLS = (425, *range(428, 434), 438, 442)  # the same everywhere: io_uring, mounting
+CLONE3, X32 = 435, 0x40000000
+EPERM, ENOSYS = 1, 38
 
 
 class SandboxError(RuntimeError):
-    """The keeper could not be started or has died."""
+    """This machine cannot keep a process in."""
 
 
-class Finished:
-    """How a process ended. `code` is its exit status, negative for a signal; `reason` is exit, cpu, wall, memory or output."""
+def inside(
+    argv: list[str], folder: Path, *, memory_mb: int, readable: Sequence[Path] = ()
+) -> list[str]:
+    """The command that enters the sandbox and becomes `argv`.
 
-    def __init__(
-        self,
-        *,
-        code: int,
-        reason: str,
-        seconds: float,
-        peak_mb: float,
-        stdout: str = "",
-        stderr: str = "",
-    ):
-        self.code, self.reason, self.seconds, self.peak_mb, self.stdout, self.stderr = (
-            code,
-            reason,
-            seconds,
-            peak_mb,
-            stdout,
-            stderr,
-        )
-
-
-class Sandbox:
-    """One keeper. One request at a time: use one Sandbox a thread."""
-
-    def __init__(self, argv: list[str], *, library: Path | None, folder: Path):
-        """`argv` starts Lean; `library` is Lean's shared library to load once, or None to start `argv` afresh each time. All runs are in `folder`."""
-        self.argv, self.library, self.folder = list(argv), library, folder
-        self._keeper: subprocess.Popen | None = None
-        self._stopped = False
-
-    def run(
-        self,
-        arguments: list[str],
-        *,
-        folder: Path,
-        env: dict[str, str],
-        cpu_seconds: float,
-        wall_seconds: float,
-        memory_mb: int,
-        file_mb: int = 64,
-    ) -> Finished:
-        """Run Lean with these arguments in `folder`, the only place where it may write. Raises SandboxError if the keeper dies twice."""
-        request = {
-            "arguments": arguments,
-            "folder": str(folder),
-            "env": env,
-            "cpu": cpu_seconds,
-            "wall": wall_seconds,
-            "memory_mb": memory_mb,
-            "file_mb": file_mb,
-        }
-        for attempt in (1, 2):
-            if self._stopped:
-                raise SandboxError("the verifier is closed")
-            keeper = (
-                self._keeper
-                if self._keeper is not None and self._keeper.poll() is None
-                else self._start()
-            )
-            try:
-                keeper.stdin.write(json.dumps(request).encode() + b"\n")
-                keeper.stdin.flush()
-                answer = json.loads(keeper.stdout.readline())
-                break
-            except (OSError, ValueError):
-                self.close()
-                if attempt == 2:
-                    raise SandboxError(
-                        "the process that starts Lean died twice in a row; is the machine out of memory?"
-                    ) from None
-        return Finished(**answer, stdout=_read(folder / STDOUT), stderr=_read(folder / STDERR))
-
-    def _start(self) -> subprocess.Popen:
-        config = {"argv": self.argv, "library": str(self.library) if self.library else None}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._keeper = subprocess.Popen(
-            [
-                *bubblewrap(self.folder),
-                sys.executable,
-                "-I",
-                "-S",
-                __file__,
-                "keep",
-                json.dumps(config),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={},
-            start_new_session=True,
-        )
-        return self._keeper
-
-    def stop(self) -> None:
-        """End the keeper and what it runs from another thread, for good: who waits for it gets a SandboxError."""
-        self._stopped, keeper = True, self._keeper
-        if keeper is not None and keeper.poll() is None:
-            keeper.kill()  # Lean dies with it
-
-    def close(self) -> None:
-        """End the keeper and whatever it runs."""
-        keeper, self._keeper = self._keeper, None
-        if keeper is None:
-            return
-        keeper.stdin.close()  # the keeper kills its child and exits when its input ends
-        try:
-            keeper.wait(5)
-        except subprocess.TimeoutExpired:
-            keeper.kill()
-            keeper.wait()
-        keeper.stdout.close()
-
-
-def inside(argv: list[str], folder: Path, *, memory_mb: int) -> list[str]:
-    """The command that enters the sandbox and then becomes `argv`: for a long-lived process, which its owner limits in time."""
-    return [
-        *bubblewrap(folder),
-        sys.executable,
-        "-I",
-        "-S",
-        __file__,
-        "become",
-        json.dumps({"argv": argv, "folder": str(folder), "memory_mb": memory_mb}),
-    ]
-
-
-def bubblewrap(folder: Path) -> list[str]:
-    """The start of a command that runs the rest of it under bubblewrap, writing in `folder` alone; nothing where bubblewrap does not work."""
-    program = _working_bubblewrap()
-    return (
-        [program, *WRAP, "--bind", str(folder), str(folder), "--chdir", str(folder), "--"]
-        if program
-        else []
-    )
-
-
-@functools.cache
-def _working_bubblewrap() -> str | None:
-    """The program's path where it is installed and may make its namespaces, which some containers forbid."""
-    program = shutil.which("bwrap")
-    works = (
-        program
-        and subprocess.run(
-            [program, *WRAP, "--", sys.executable, "-I", "-S", "-c", ""], capture_output=True
-        ).returncode
-        == 0
-    )
-    return program if works else None
+    Args:
+        argv: the program and its arguments.
+        folder: the only place where it may write.
+        memory_mb: resident memory of the program and of all that it starts.
+        readable: what it may read, beside the system's libraries and Python's.
+    """
+    paths = [str(path) for path in readable]
+    config = {"argv": argv, "folder": str(folder), "memory_mb": memory_mb, "readable": paths}
+    return [sys.executable, "-I", "-S", __file__, "keep", json.dumps(config)]
 
 
 @functools.cache
 def active_protections() -> list[str]:
-    """What protects this machine from a Lean process, found by trying it in a process of its own."""
+    """What protects this machine from a process inside, found by trying it."""
     with tempfile.TemporaryDirectory(prefix="fdcore-") as folder:
-        wrap = bubblewrap(Path(folder))
-        done = subprocess.run(
-            [*wrap, sys.executable, "-I", "-S", __file__, "probe", folder],
-            capture_output=True,
-            text=True,
-            env={},
-        )
-    wrapped = (
-        ["bubblewrap: no network, writing only in a private folder, processes, IPC and users apart"]
-        if wrap
-        else []
-    )
-    return wrapped + json.loads(done.stdout) if done.returncode == 0 else []
+        command = [sys.executable, "-I", "-S", __file__, "probe", folder]
+        ended = subprocess.run(command, capture_output=True, text=True, env={})
+    return json.loads(ended.stdout) if ended.returncode == 0 else []
 
 
 def require_protection(protections: Sequence[str]) -> None:
-    """Raises SandboxError where text of a model could reach the network or files of ours (FD_SANDBOX=none takes that upon oneself)."""
+    """Refuse to run where text of a model could reach the network or our files.
+
+    Raises:
+        SandboxError: with what is missing; FD_SANDBOX=none takes that upon oneself.
+    """
+    wanted = {"network": "network", "folder": "private folder"}
     missing = [
-        what for what in ("network", "folder") if not any(what in each for each in protections)
+        word for word, sign in wanted.items() if not any(sign in each for each in protections)
     ]
     if missing and os.environ.get("FD_SANDBOX") != "none":
         raise SandboxError(
-            f"this machine cannot keep Lean from the {' and the '.join(missing)} (active: {', '.join(protections) or 'nothing'}); allow user namespaces and"
-            " Landlock (Linux 5.13 or newer), or set FD_SANDBOX=none to run model-written proofs on Mathlib without them"
+            f"this machine cannot keep Lean from the {' and the '.join(missing)} (active: "
+            f"{', '.join(protections) or 'nothing'}); allow user namespaces and Landlock (Linux 5.13 or "
+            "newer), or set FD_SANDBOX=none to run model-written proofs on Mathlib without them"
         )
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
+# -- the keeper's side: standard library only, no threads --------------------------------------
 
 
-# -- the keeper's side: standard library only, no threads of its own ---------------------------------------------------
-
-
-def _libc():
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def enter_namespaces() -> list[str]:
-    """Leave the network, shared memory and privileges behind. Returns what worked."""
-    libc, active = _libc(), []
-    if libc.prctl(38, 1, 0, 0, 0) == 0:  # PR_SET_NO_NEW_PRIVS
-        active.append("no new privileges")
-    if libc.unshare(NEW_USER | NEW_NETWORK | NEW_IPC | NEW_HOST) == 0:
-        active += ["no network (namespace)", "own user and IPC namespace"]
-    elif libc.unshare(NEW_NETWORK) == 0:
-        active.append("no network (namespace)")
-    return active
-
-
-def write_only_in(folder: str) -> bool:
-    """Landlock: from now on this process and its children may change files in `folder` alone. False where the kernel has no Landlock."""
-    libc = _libc()
-    version = libc.syscall(444, None, ctypes.c_size_t(0), 1)
-    if version < 1:
-        return False
-    rights = (
-        0x1FF2 | (0x2000 if version >= 2 else 0) | (0x4000 if version >= 3 else 0)
-    )  # write, remove, make, refer, truncate
-    attributes = struct.pack("Q", rights)
-    rules = libc.syscall(444, attributes, ctypes.c_size_t(len(attributes)), 0)
-    place = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-    beneath = struct.pack("=Qi", rights, place)
-    done = (
-        rules >= 0
-        and libc.syscall(445, rules, 1, beneath, 0) == 0
-        and libc.syscall(446, rules, 0) == 0
-    )
-    os.close(place)
-    if rules >= 0:
-        os.close(rules)
-    return done
-
-
-def limit(*, cpu: float | None, memory_mb: int, file_mb: int, reserve_mb: int = 8192) -> None:
-    """Resource limits of this process. `reserve_mb`: address space that Lean reserves and never touches; resident memory is watched."""
-    if cpu is not None:
-        seconds = max(1, int(cpu + 0.999))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_AS, ((memory_mb + reserve_mb) << 20,) * 2)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_mb << 20,) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if os.getuid() not in (
-        0,
-        65534,
-    ):  # the limit counts a user's processes everywhere; for root it does nothing
-        soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-        most = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
-        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
-
-
-def _die_with_parent(parent: int) -> None:
-    _libc().prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(70)
-
-
-def _keep(config: dict) -> None:
-    """Serve requests, one JSON line each, until the input ends."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the caller, who then closes the input
+def keep(config: dict) -> int:
+    """Fork the program, watch it, end with its exit code."""
+    caller = os.getppid()
+    _die_with_parent()
+    if os.getppid() != caller:
+        return 70
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller
     enter_namespaces()
-    library = None
-    if config["library"]:
-        library = ctypes.CDLL(config["library"], mode=os.RTLD_NOW | os.RTLD_GLOBAL)
-        library.lean_initialize()
-    buffer = b""
-    while True:
-        while b"\n" not in buffer:
-            part = os.read(0, 65536)
-            if not part:
-                return
-            buffer += part
-        line, buffer = buffer.split(b"\n", 1)
-        answer = _serve(json.loads(line), config["argv"], library)
-        os.write(1, json.dumps(answer).encode() + b"\n")
-
-
-def _serve(request: dict, argv: list[str], library) -> dict:
-    started, keeper = time.monotonic(), os.getpid()
+    keeper = os.pidfd_open(os.getpid())
     child = os.fork()
     if child == 0:
-        _be_lean(request, argv, library, keeper)
-    reason, peak = "exit", 0.0
-    watch = select.poll()
-    handle = os.pidfd_open(child)
-    watch.register(handle, select.POLLIN)
-    watch.register(0, 0)  # only its hang-up: the caller is gone
-    while True:
-        events = watch.poll(POLL_SECONDS * 1000)
-        if any(fd == handle for fd, _ in events):
+        _become(config, keeper)
+    for number in (0, 1):  # the streams are the child's
+        os.close(number)
+    watched = select.poll()
+    watched.register(os.pidfd_open(child), select.POLLIN)
+    code = 0
+    while not watched.poll(POLL_SECONDS * 1000):
+        if resident_mb(child) > config["memory_mb"]:
+            code = TOO_MUCH_MEMORY
+        elif is_over_disk(config["folder"]):
+            code = TOO_MUCH_DISK
+        if code:
+            os.kill(child, signal.SIGKILL)
             break
-        peak = max(peak, _resident_mb(child))
-        if events or time.monotonic() - started > request["wall"]:
-            reason = "wall"
-        elif peak > request["memory_mb"]:
-            reason = "memory"
-        else:
-            continue
-        _kill_group(child)
-        break
-    _, status, usage = os.wait4(child, 0)
-    os.close(handle)
-    _kill_group(child)  # whatever the child has started
-    code = os.waitstatus_to_exitcode(status)
-    if reason == "exit" and (
-        code == -signal.SIGXCPU
-        or (code == -signal.SIGKILL and usage.ru_utime + usage.ru_stime >= request["cpu"])
-    ):
-        reason = "cpu"
-    if reason == "exit" and code == -signal.SIGXFSZ:
-        reason = "output"
-    return {
-        "code": code,
-        "reason": reason,
-        "seconds": round(time.monotonic() - started, 4),
-        "peak_mb": round(max(peak, usage.ru_maxrss / 1024), 1),
-    }
+    _, status = os.waitpid(child, 0)
+    return code or os.waitstatus_to_exitcode(status) & 0xFF
 
 
-def _be_lean(request: dict, argv: list[str], library, keeper: int) -> None:
-    """In the child: become Lean. Never returns."""
+def _become(config: dict, keeper: int) -> None:
+    """In the child: shut oneself in and become the program. Never returns."""
     try:
-        os.setsid()
-        _die_with_parent(keeper)
-        os.chdir(request["folder"])
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        for number, path, how in (
-            (0, os.devnull, os.O_RDONLY),
-            (1, STDOUT, flags),
-            (2, STDERR, flags),
-        ):
-            os.dup2(os.open(path, how, 0o600), number)
-        limit(cpu=request["cpu"], memory_mb=request["memory_mb"], file_mb=request["file_mb"])
-        write_only_in(request["folder"])
-        os.environ.clear()
-        os.environ.update(request["env"], TMPDIR=request["folder"], HOME=request["folder"])
-        if library is None:
-            os.execve(argv[0], [*argv, *request["arguments"]], dict(os.environ))
-        words = [b"lean", *(word.encode() for word in request["arguments"])]
-        os._exit(
-            library.lean_main(len(words), (ctypes.c_char_p * (len(words) + 1))(*words, None)) & 0xFF
-        )
+        _die_with_parent()
+        if select.select([keeper], [], [], 0)[0]:  # the keeper has died meanwhile
+            os._exit(70)
+        mount_read_only(config["folder"])
+        os.chdir(config["folder"])  # only now: the folder lies in the new mount
+        limit(config["memory_mb"])
+        restrict_files(config["folder"], config["readable"])
+        forbid_processes()
+        environment = os.environ | {"TMPDIR": config["folder"], "HOME": config["folder"]}
+        os.execve(config["argv"][0], config["argv"], environment)
     except BaseException as error:  # noqa: BLE001 - nothing of the keeper may go on in the child
         os.write(2, f"sandbox: {error}\n".encode())
     finally:
         os._exit(71)
 
 
-def _resident_mb(child: int) -> float:
-    try:
-        with open(f"/proc/{child}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-    except (OSError, IndexError):
-        return 0.0
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
-def _kill_group(child: int) -> None:
-    for kill in (os.killpg, os.kill):
-        try:
-            kill(child, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
+def _die_with_parent() -> None:
+    _libc().prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
-def _become(config: dict) -> None:
-    _die_with_parent(os.getppid())
-    enter_namespaces()
-    limit(
-        cpu=None, memory_mb=config["memory_mb"], file_mb=64, reserve_mb=1 << 17
-    )  # a server has many threads, each reserves much
-    os.chdir(config["folder"])
-    write_only_in(config["folder"])
-    os.execve(config["argv"][0], config["argv"], dict(os.environ))
-
-
-def _probe(folder: str) -> list[str]:
-    active = enter_namespaces()
-    limit(cpu=10, memory_mb=256, file_mb=1)
-    active.append("limits on CPU time, wall time, memory, file size and output")
-    if os.getuid() not in (0, 65534):
-        active.append("limit on processes")
-    if write_only_in(folder):
-        active.append("writing only in a private folder (Landlock)")
+def enter_namespaces() -> list[str]:
+    """Leave network, shared memory and privileges behind; the next child has process ids of its own."""
+    libc, active = _libc(), []
+    if libc.prctl(38, 1, 0, 0, 0) == 0:  # PR_SET_NO_NEW_PRIVS
+        active.append("no new privileges")
+    most = NEW_NETWORK | NEW_IPC | NEW_HOST | NEW_PID
+    if libc.unshare(NEW_USER | most) == 0 or libc.unshare(most) == 0:
+        active += ["no network (namespace)", "no other process (namespaces of ids and IPC)"]
     return active
+
+
+def mount_read_only(folder: str) -> bool:
+    """In a mount namespace of this process: nothing can be changed but in `folder`, not even a file's mode."""
+    libc, none, place = _libc(), None, folder.encode()
+    recursive, private, bind = 0x4000, 0x40000, 0x1000
+    if libc.unshare(NEW_MOUNT) or libc.mount(none, b"/", none, recursive | private, none):
+        return False
+    if libc.mount(place, place, none, bind, none):
+        return False
+    read_only, whole_tree, size = 0x1 | 0x2, 0x8000, ctypes.c_size_t(32)  # and no set-user-id
+    attributes = struct.pack("QQQQ", read_only, 0, 0, 0)
+    mount_setattr = ctypes.c_long(442)
+    if libc.syscall(mount_setattr, -100, b"/", whole_tree, attributes, size):
+        return False
+    writable = struct.pack("QQQQ", 0, 0x1, 0, 0)
+    libc.mount(b"proc", b"/proc", b"proc", 0xE, none)  # its own processes alone, where allowed
+    return libc.syscall(mount_setattr, -100, place, 0, writable, size) == 0
+
+
+def limit(memory_mb: int) -> None:
+    """Limits of the kernel's on this process."""
+    resource.setrlimit(resource.RLIMIT_AS, ((memory_mb + RESERVE_MB) << 20,) * 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_MB << 20,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    stack = STACK_MB << 20
+    wanted = stack if hard == resource.RLIM_INFINITY else min(stack, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
+
+
+def restrict_files(folder: str, readable: Sequence[str]) -> bool:
+    """Landlock: change files in `folder` alone, read there, in `readable` and in the system's libraries."""
+    libc = _libc()
+    version = libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), 1)
+    if version < 1:
+        return False
+    handled = ALL | (1 << 13 if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
+    attributes = struct.pack("Q", handled)
+    rules = libc.syscall(ctypes.c_long(444), attributes, ctypes.c_size_t(8), 0)
+    if rules < 0:
+        return False
+    places = dict.fromkeys([*readable, *_system_paths()], READ)
+    places |= {folder: handled, "/dev/null": READ_FILE | WRITE_FILE}
+    for path, rights in places.items():
+        _allow(rules, path, rights & handled)
+    done = libc.syscall(ctypes.c_long(446), rules, 0) == 0
+    os.close(rules)
+    return done
+
+
+def _allow(rules: int, path: str, rights: int) -> None:
+    try:
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(os.fstat(place).st_mode):
+        rights &= FILE_RIGHTS
+    beneath = struct.pack("=Qi", rights, place)
+    _libc().syscall(ctypes.c_long(445), rules, 1, beneath, 0)
+    os.close(place)
+
+
+def _system_paths() -> Iterator[str]:
+    """What Python and a shared library read at their start."""
+    yield from ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+    yield from ("/dev/urandom", "/dev/zero", "/sys/devices/system/cpu")
+    yield f"/proc/{os.readlink('/proc/self')}" if os.path.islink("/proc/self") else "/proc/self"
+    yield from (sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+    yield from (os.path.realpath(sys.executable), os.path.join(sys.prefix, "pyvenv.cfg"))
+    yield str(Path(__file__).parent)
+
+
+def forbid_processes() -> bool:
+    """seccomp: no new process, no look into another, no mounting; threads are allowed."""
+    if platform.machine() not in SYSTEM_CALLS:
+        return False
+    machine, clone, forbidden = SYSTEM_CALLS[platform.machine()]
+    forbidden += MORE_CALLS[platform.machine()] + NEW_CALLS
+    load, equal, at_least, any_bit, answer = 0x20, 0x15, 0x35, 0x45, 0x06
+    errno, allow, kill = 0x00050000, 0x7FFF0000, 0x80000000
+    # Each line: what to do, k, lines to leave out where it holds, where it does not
+    lines = [(load, 4, 0, 0), (equal, machine, 1, 0), (answer, kill, 0, 0), (load, 0, 0, 0)]
+    lines += [(at_least, X32, 0, 1), (answer, errno | EPERM, 0, 0)]
+    for number in forbidden:
+        lines += [(equal, number, 0, 1), (answer, errno | EPERM, 0, 0)]
+    lines += [(equal, CLONE3, 0, 1), (answer, errno | ENOSYS, 0, 0)]  # libc then tries clone
+    lines += [(equal, clone, 0, 3), (load, 16, 0, 0), (any_bit, CLONE_THREAD, 1, 0)]
+    lines += [(answer, errno | EPERM, 0, 0), (answer, allow, 0, 0)]
+    code = b"".join(struct.pack("HBBI", what, yes, no, k) for what, k, yes, no in lines)
+    content = ctypes.create_string_buffer(code)
+    program = struct.pack("HxxxxxxQ", len(lines), ctypes.addressof(content))
+    return _libc().prctl(22, 2, program, 0, 0) == 0  # PR_SET_SECCOMP, a filter
+
+
+def resident_mb(root: int) -> float:
+    """Memory of a process and of all below it, in MB."""
+    pages, waiting = 0, [root]
+    while waiting:
+        process = waiting.pop()
+        try:
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+            for thread in os.listdir(f"/proc/{process}/task"):
+                children = Path(f"/proc/{process}/task/{thread}/children").read_text()
+                waiting += map(int, children.split())
+        except (OSError, IndexError):  # it has ended
+            continue
+    return pages * resource.getpagesize() / 2**20
+
+
+def is_over_disk(folder: str) -> bool:
+    """Do the files below a folder take more than their share?"""
+    size = count = 0
+    for place, folders, files in os.walk(folder):
+        count += len(folders) + len(files)
+        for name in files:
+            try:
+                size += os.lstat(os.path.join(place, name)).st_blocks * 512
+            except OSError:
+                continue
+        if count > MAX_FILES or size > DISK_MB << 20:
+            return True
+    return False
+
+
+def probe(folder: str) -> list[str]:
+    """In a process of its own: what works here."""
+    active = enter_namespaces()
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if mount_read_only(folder):
+            active.append("every file read-only but in a private folder (mount namespace)")
+        limit(256)
+        active.append("limits on memory, disk, file size and output; time is watched")
+        if restrict_files(folder, ()):
+            active.append("reading and writing only in a private folder and the library (Landlock)")
+        if forbid_processes():
+            active.append("no new process (seccomp)")
+        os.write(send, json.dumps(active).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    return json.loads(os.read(receive, 1 << 16))
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "keep":
-        _keep(json.loads(sys.argv[2]))
-    elif sys.argv[1] == "become":
-        _become(json.loads(sys.argv[2]))
+        sys.exit(keep(json.loads(sys.argv[2])))
     elif sys.argv[1] == "probe":
-        print(json.dumps(_probe(sys.argv[2])))
+        print(json.dumps(probe(sys.argv[2])))

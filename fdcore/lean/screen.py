@@ -1,210 +1,174 @@
-"""The textual screen: what a model's file may not contain, decided before Lean sees it.
+"""What a candidate's file may contain, decided on the trees of Lean's own parser before anything is elaborated.
 
-Lean's own verdict decides what is proved; the screen keeps out text that could change the rules (new axioms, notation, attributes,
-options, commands that run code) or that another reader of the file could take for something else. It is stricter than Lean
-where that costs a prover nothing: no string literals, no quotations, a space before each comment, plain names for new lemmas.
+`fdcore.lean.kernel` parses a file command by command with the pristine parser and hands each tree to
+`check_command`. Commands, modifiers and options are on lists of what is allowed. A short list of tokens that
+run code or change the rules is refused wherever it stands. The screen protects the elaborator's process and
+keeps odd files out. No verdict `verified` rests on it: see lean_project/VERIFIER.md.
 
-Left out on purpose: any judgement on the proof itself, and a full parser. Where Lean's tokens could be read in two ways, the
-text is refused instead of understood.
+Standard library only: the sandboxed process imports this file. Left out on purpose: any reading of text.
 """
 
 from __future__ import annotations
 
-import functools
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
 MAX_CHARS = 40_000
-ALLOWED_COMMANDS = ("theorem", "lemma", "def", "example")
-
-# Words that begin a command, modify one, or run code. All are reserved by Lean or by Mathlib, so no honest proof uses them as a name.
-FORBIDDEN_WORDS = frozenset(
+COMMAND = "Lean.Parser.Command."
+DECLARATIONS = frozenset({"theorem", "definition", "abbrev", "example", "instance"})
+SCOPE_COMMANDS = frozenset({"open", "namespace", "section", "end", "set_option", "universe"})
+OTHER_COMMANDS = frozenset({"variable", "include", "omit", "moduleDoc", "eoi"})
+ALLOWED_COMMANDS = SCOPE_COMMANDS | OTHER_COMMANDS
+FORBIDDEN_TOKENS = frozenset(
     """
-    axiom axioms constant constants opaque unsafe partial extern export import prelude public meta
-    abbrev structure class inductive coinductive instance deriving mutual alias irreducible_def notation_class
-    namespace section end open universe universes variable variables include omit local scoped nonrec
-    attribute set_option macro macro_rules syntax notation notation3 infix infixl infixr prefix postfix mixfix declare_syntax_cat
-    elab elab_rules elab_stx binder_predicate declare_config_elab declare_simp_like_tactic unif_hint simproc dsimproc simproc_decl dsimproc_decl
-    builtin_simproc builtin_dsimproc builtin_initialize initialize builtin_facet run_cmd run_elab run_meta run_tac by_elab eval%
-    include_str include_bytes init_quot add_decl_doc add_tactic_doc library_note suppress_compilation unsuppress_compilation
-    compile_inductive compile_def register_option register_builtin_option register_simp_attr register_label_attr register_tactic_tag
-    register_error_explanation register_parser_alias register_linter_set register_hint
-    tactic_extension recommended_spelling assert_not_exists assert_not_imported assert_exists grind_pattern grind_propagator
-    builtin_grind_propagator docs_to_verso deprecated_module deprecated_syntax deprecate to_additive initialize_simps_projections
-    native_decide unseal seal whatsnew show_panel_widgets end_local_scope implemented_by csimp private_decl% add_aesop_rules erase_aesop_rules
-    declare_aesop_rule_sets declare_uint_theorems declare_int_theorems gen_injective_theorems% extends where_finally
+    @[ unsafe partial public meta deriving extern export initialize builtin_initialize native_decide
+    run_tac run_elab run_meta run_cmd by_elab include_str include_bytes eval% sleep dbg_trace dbg_sleep
+    dbg_stack_trace implemented_by
     """.split()
 )
-FORBIDDEN_STARTS = ("register_", "declare_", "builtin_")
-# Names that no proof needs, wherever they stand inside a longer name.
-FORBIDDEN_PART = re.compile(
-    "sorryAx|lcProof|lcUnreachable|lcErased|lcAny|lcVoid|reduceBool|reduceNat|ofReduce|trustCompiler"
-    "|skipKernelTC|implemented_by|unsafe|native_decide|eagerReduce|_root_|_private|fdPristine|fdAccept"
-)
-COMMENT_START = ("--", "/-")
-WORD = re.compile(r"[^\W\d][\w'!?₀-₉]*(?:\.[^\W\d][\w'!?₀-₉]*)*%?")
-NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+(?:[eE][+-]?\d+)?")
-AUXILIARY_NAME = re.compile(r"[a-z][A-Za-z0-9_']{0,63}")
-UNUSUAL = re.compile(r"[^\n -~]")
-INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+BOUNDED_OPTIONS = frozenset({"maxHeartbeats", "synthInstance.maxHeartbeats"})
+MAX_RECURSION = 10_000  # Lean watches its own stack besides
+FREE_OPTIONS = frozenset({"autoImplicit", "relaxedAutoImplicit"})
+FREE_OPTION_PREFIXES = ("pp.", "linter.")
+RESERVED = frozenset({"fdPristine", "fdAccept"})  # the judge's own names
+QUOTATION = re.compile(r"`\((?:[\w.]+\|)?")
+INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a text is refused. `line` and `column` count as Lean's do: lines from 1, columns from 0, in the text given."""
+class Refused(Exception):
+    """The file may not be elaborated. `offset` is the place of the reason, in bytes of the parsed text."""
 
-    reason: str
-    line: int = 1
-    column: int = 0
-
-
-class _Refused(Exception):
     def __init__(self, reason: str, offset: int):
         super().__init__(reason)
         self.reason, self.offset = reason, offset
 
 
-@dataclass(frozen=True)
-class Token:
-    kind: str  # "word" or "symbol" (one character)
-    text: str
-    offset: int
+class Tree(NamedTuple):
+    """A syntax tree. A leaf has the kind "atom", "ident" or "missing"."""
+
+    kind: str
+    parts: tuple[Tree, ...] = ()
+    text: str = ""  # of an atom or identifier
+    start: int = -1  # offset of the first token in bytes; -1 where there is none
+    stop: int = -1  # offset behind the last token
+    name: tuple = ()  # of an identifier: its components
+
+    def leaves(self) -> Iterator[Tree]:
+        """The atoms and identifiers, from left to right."""
+        waiting = [self]
+        while waiting:
+            tree = waiting.pop()
+            if tree.text:
+                yield tree
+            waiting.extend(reversed(tree.parts))
 
 
-@functools.lru_cache(256)  # the screen reads a text, and then the search for the theorem
-def tokens(text: str) -> tuple[Token, ...]:
-    """Words, numbers and single symbols of a Lean text without its comments. Raises _Refused where Lean could read it in another way.
+def check_characters(text: str) -> None:
+    """Refuse texts that are too long, and characters that a reader cannot see.
 
-    Example: tokens("theorem t : 1 = 1 := rfl -- yes") has the words theorem, t, rfl and the symbols between.
+    Raises:
+        Refused: with the offset in bytes of the first such character.
     """
-    found, i = [], 0
-    while i < len(text):
-        char = text[i]
-        if char in " \n":
-            i += 1
-        elif text.startswith(COMMENT_START, i):
-            if i and not text[i - 1].isspace():
-                raise _Refused("a comment must have a space before it", i)
-            i = _after_comment(text, i)
-        elif match := NUMBER.match(text, i):
-            i = match.end()
-            if i < len(text) and (text[i].isalnum() or text[i] == "_"):
-                raise _Refused("a number runs into a word", i)
-            found.append(Token("symbol", match[0], match.start()))
-        elif match := WORD.match(text, i):
-            found.append(Token("word", match[0], i))
-            i = match.end()
-        else:
-            found.append(Token("symbol", char, i))
-            i += 1
-    return tuple(found)
-
-
-def _after_comment(text: str, start: int) -> int:
-    """The offset behind the comment that starts here. Block comments nest; doc comments open with three characters, as in Lean."""
-    if text.startswith("--", start):
-        end = text.find("\n", start)
-        return len(text) if end < 0 else end
-    depth, i = 1, start + (3 if text.startswith(("/--", "/-!"), start) else 2)
-    while i < len(text):
-        if text.startswith("-/", i):
-            depth, i = depth - 1, i + 2
-            if depth == 0:
-                return i
-        elif text.startswith("/-", i):
-            depth, i = depth + 1, i + 2
-        else:
-            i += 1
-    raise _Refused("a comment is never closed", start)
-
-
-def screen(text: str, name: str) -> Refusal | None:
-    """None where the file may go to Lean; else the first reason against it. `name` is the theorem that the problem states.
-
-    `text` has no header. Whether the theorem is there and proved is not asked here.
-    """
-    try:
-        _characters(text)
-        read = tokens(text)
-        _words(read)
-        _symbols(text, read)
-        _declared_names(read, name)
-    except _Refused as refused:
-        before = text[: refused.offset]
-        return Refusal(
-            refused.reason, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1)
-        )
-    return None
-
-
-def declares(text: str, name: str) -> bool:
-    """Does the file hold `theorem NAME` or `lemma NAME` as code? False for a text that cannot be read."""
-    try:
-        read = tokens(text)
-    except _Refused:
-        return False
-    return any(a.text in ("theorem", "lemma") and b.text == name for a, b in zip(read, read[1:]))
-
-
-def _characters(text: str) -> None:
     if len(text) > MAX_CHARS:
-        raise _Refused(f"the file has {len(text)} characters; at most {MAX_CHARS} are allowed", 0)
-    for match in UNUSUAL.finditer(text):
-        if unicodedata.category(match[0]) in INVISIBLE or match[0].isspace():
-            raise _Refused(f"the character U+{ord(match[0]):04X} is not allowed", match.start())
-
-
-def _words(read: tuple[Token, ...]) -> None:
-    for token in read:
-        if token.kind != "word":
+        raise Refused(f"the file has more than {MAX_CHARS} characters", 0)
+    for number, char in enumerate(text):
+        if char in "\n " or (char.isascii() and char.isprintable()):
             continue
-        first = token.text.split(".", 1)[0]
-        if (
-            token.text in FORBIDDEN_WORDS
-            or first in FORBIDDEN_WORDS
-            or first.rstrip("%") in FORBIDDEN_WORDS
-            or first.startswith(FORBIDDEN_STARTS)
-        ):
-            raise _Refused(f"'{first}' is not allowed", token.offset)
-        if part := FORBIDDEN_PART.search(token.text):
-            raise _Refused(f"'{part[0]}' is not allowed", token.offset)
+        if unicodedata.category(char) in INVISIBLE or char.isspace():
+            before = text[:number].encode("utf-8", "surrogatepass")
+            raise Refused(f"the character U+{ord(char):04X} is not allowed", len(before))
 
 
-def _symbols(text: str, read: tuple[Token, ...]) -> None:
-    for token in read:
-        if token.kind != "symbol":
+def check_command(command: Tree, heartbeats: int) -> list[tuple[int, int]]:
+    """Refuse a command that is not on the lists.
+
+    Args:
+        command: the tree of one command, as the pristine parser reads it.
+        heartbeats: the profile's limit; larger ones are not obeyed.
+
+    Returns:
+        Places (start, stop) that the caller blanks out before Lean elaborates the text: `set_option
+        maxHeartbeats` commands, whose limit is the profile's.
+
+    Raises:
+        Refused: with the token that is the reason.
+    """
+    kind = command.kind.removeprefix(COMMAND)
+    if kind == "missing":
+        return []
+    if kind == "null":
+        return [place for part in command.parts for place in check_command(part, heartbeats)]
+    if kind == "in" and len(command.parts) == 3:
+        return _check_in(*command.parts, heartbeats)
+    if command.kind == "lemma" or (kind == "declaration" and _declares_allowed_kind(command)):
+        _check_tokens(command)
+    elif command.kind.startswith(COMMAND) and kind in ALLOWED_COMMANDS or kind.endswith(".eoi"):
+        _check_tokens(command)
+    else:
+        raise Refused(f"'{_keyword(command)}' is not allowed", command.start)
+    blanks = []
+    if kind == "set_option" and _option(command)[0] in BOUNDED_OPTIONS:
+        blanks.append((command.start, command.stop))
+    _check_options(command, heartbeats, blanks)
+    return blanks
+
+
+def _check_in(first: Tree, word: Tree, second: Tree, heartbeats: int) -> list[tuple[int, int]]:
+    """`first in second`: the option or `open` holds for one command."""
+    blanks = check_command(first, heartbeats)
+    if blanks == [(first.start, first.stop)]:
+        blanks = [(first.start, word.stop)]
+    return blanks + check_command(second, heartbeats)
+
+
+def _declares_allowed_kind(command: Tree) -> bool:
+    declared = command.parts[1].kind if len(command.parts) > 1 else "missing"
+    return declared == "missing" or declared.removeprefix(COMMAND) in DECLARATIONS
+
+
+def _keyword(command: Tree) -> str:
+    """The token to name in a refusal: of a declaration, the one behind its modifiers."""
+    tree = command
+    if command.kind == COMMAND + "declaration" and len(command.parts) > 1:
+        tree = command.parts[1]
+    return next((leaf.text for leaf in tree.leaves()), "this command")
+
+
+def _check_tokens(command: Tree) -> None:
+    for leaf in command.leaves():
+        token = leaf.text.strip()
+        is_name = leaf.kind == "ident"
+        if is_name and not RESERVED.isdisjoint(leaf.name):
+            raise Refused(f"'{token}' is not allowed", leaf.start)
+        if not is_name and (token in FORBIDDEN_TOKENS or QUOTATION.fullmatch(token)):
+            raise Refused(f"'{token}' is not allowed", leaf.start)
+
+
+def _check_options(command: Tree, heartbeats: int, blanks: list[tuple[int, int]]) -> None:
+    """Look at every option that the command sets, inside terms and tactics too."""
+    waiting = [command]
+    while waiting:
+        tree = waiting.pop()
+        waiting.extend(tree.parts)
+        if tree.kind.endswith("ConfigItem") and any(p.text == "native" for p in tree.parts):
+            raise Refused("'native' is not allowed", tree.start)
+        if not tree.kind.endswith(".set_option") or (tree.start, tree.stop) in blanks:
             continue
-        after = text[token.offset + 1 : token.offset + 2]
-        if token.text == '"':
-            raise _Refused("string literals are not allowed", token.offset)
-        if token.text in "`«»":
-            raise _Refused(f"'{token.text}' is not allowed", token.offset)
-        if token.text == "@" and after == "[":
-            raise _Refused("attributes '@[' are not allowed", token.offset)
-        if token.text == "#" and (after.isalpha() or after == "_"):
-            raise _Refused("commands that begin with '#' are not allowed", token.offset)
-        if token.text == "'" and not _image_sign(text, token.offset):
-            raise _Refused("character literals are not allowed", token.offset)
-
-
-def _image_sign(text: str, offset: int) -> bool:
-    """Is this quote part of Mathlib's image notation `f '' s`?"""
-    return (
-        re.search(r"(?:^|\s)''?$", text[: offset + 1]) is not None
-        and re.match(r"'?'\s", text[offset:]) is not None
-        and "''" in text[max(0, offset - 1) : offset + 2]
-    )
-
-
-def _declared_names(read: tuple[Token, ...], name: str) -> None:
-    """New names are the problem's own or plain lower-case ones, so that nothing lands in a library namespace."""
-    for token, after in zip(read, read[1:]):
-        if token.text not in ("theorem", "lemma", "def"):
+        name, value = _option(tree)
+        number = int(value) if value.isascii() and value.isdecimal() and len(value) < 12 else 0
+        bounded = {"maxRecDepth": MAX_RECURSION} | dict.fromkeys(BOUNDED_OPTIONS, heartbeats)
+        if name in FREE_OPTIONS or name.startswith(FREE_OPTION_PREFIXES):
             continue
-        if after.text != name and not (
-            after.kind == "word" and AUXILIARY_NAME.fullmatch(after.text)
-        ):
-            raise _Refused(
-                f"a new lemma needs a plain lower-case name, not '{after.text}'", after.offset
-            )
+        if name not in bounded:
+            raise Refused(f"'set_option {name}' is not allowed", tree.start)
+        if not 0 < number <= bounded[name]:
+            limit = f"a number from 1 to {bounded[name]}"
+            raise Refused(f"'set_option {name}' needs {limit}", tree.start)
+
+
+def _option(tree: Tree) -> tuple[str, str]:
+    """(name, value) of a `set_option` command, term or tactic."""
+    texts = [leaf.text for leaf in tree.leaves()]
+    return (texts[1], texts[2]) if len(texts) > 2 else ("", "")

@@ -43,6 +43,10 @@ MARK = regex.compile(rf":=|[()\[\]{{}}⟨⟩⦃⦄]|(?<![\w.'!?])(?:{LET})(?![\w
 BY = regex.compile(r"\s*by(?![\w.'!?])")
 
 
+# A word as a human reads it; Lean alone decides what an identifier is
+WORD = r"[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*"
+
+
 class SourceError(ValueError):
     """A Lean text whose parts cannot be told; one line says why."""
 
@@ -73,6 +77,18 @@ def code(text: str) -> str:
         return stand_in * len(match[0]) if stand_in != " " else regex.sub(r"[^\r\n]", " ", match[0])
 
     return SKIPPED.sub(blank, text)
+
+
+def words(text: str) -> list[str]:
+    """The words of a Lean text's code. None where a comment or a string is never closed.
+
+    >>> words("rw [Nat.add_comm] -- or_comm")
+    ['rw', 'Nat.add_comm']
+    """
+    try:
+        return regex.findall(WORD, code(text))
+    except SourceError:
+        return []
 
 
 @functools.lru_cache(8192)

@@ -104,7 +104,9 @@ def elan_toolchain(lean: str, project: Path) -> Toolchain:
     ended = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=project)
     program = Path(ended.stdout.strip()) / "bin" / "lean"
     argv = (str(program if ended.stdout.strip() and program.exists() else lean),)
-    return Toolchain("elan", _version(argv) or "", argv, environment())
+    shared = (program.parents[1] / "lib" / "lean" / "libleanshared.so").resolve()
+    found = shared if shared.is_file() else None
+    return Toolchain("elan", _version(argv) or "", argv, environment(), found)
 
 
 def environment() -> dict[str, str]:

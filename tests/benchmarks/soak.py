@@ -17,17 +17,9 @@ import psutil
 from fdcore.lean.library import core_library
 from fdcore.lean.verifier import Verifier
 from fdcore.records import Problem
-from tests.attacks import COMM, FALSE, FAMILIES, HEADER, HONEST
+from tests.attacks import COMM, FALSE, FAMILIES, HEADER, HONEST, SETTINGS
 
-SETTINGS = dict(
-    library=core_library(),
-    header=HEADER,
-    axioms=("propext", "Quot.sound", "Classical.choice"),
-    timeout_seconds=3,
-    memory_mb=400,
-    heartbeats=20000,
-    cache_dir=None,
-)
+SOAKED = SETTINGS.model_copy(update={"timeout_seconds": 3, "memory_mb": 512})
 RARE = {  # each costs seconds, so there are few
     "hanging": COMM + "\n  repeat (have h : 0 = 0 := rfl)",
     "crashing": COMM + "\n  exact " + "(" * 10_000 + "rfl" + ")" * 10_000,
@@ -98,7 +90,7 @@ def soak(count: int, workers: int, seed: int = 0, kill: float = 0.001, every: in
         {p.pid for p in psutil.Process().children(recursive=True)},
     )
     seconds, memory, longest, kinds, killed, crashed = time.perf_counter(), [], 0.0, {}, [], 0
-    with Verifier(**SETTINGS, workers=workers) as verifier:
+    with Verifier(core_library(), SOAKED, workers=workers, cache_dir=None) as verifier:
         waiting = list(requests(count, seed))
         for start in range(0, count, every):
             part = [

@@ -104,16 +104,7 @@ def callers(check, part) -> tuple[list[bool], list[float]]:
     return [verdict for verdict, _ in found], [seconds for _, seconds in found]
 
 
-verifier = Verifier(
-    library,
-    header=lean.header,
-    axioms=lean.axioms,
-    timeout_seconds=lean.timeout_seconds,
-    memory_mb=lean.memory_mb,
-    heartbeats=lean.heartbeats,
-    workers=arguments.workers,
-    cache_dir=None,
-)
+verifier = Verifier(library, lean, workers=arguments.workers, cache_dir=None)
 ways = {
     "warm pool": lambda part: [verdict.verified for verdict in verifier.check_many(part)],
     "fresh processes": lambda part: callers(fresh, part)[0],

@@ -178,7 +178,11 @@ def make_mathlib_project(tmp_path, library, monkeypatch, layout="lib/lean") -> P
     batteries.symlink_to(library.path[0])
     lean = tmp_path / "bin/lean"
     lean.parent.mkdir()
-    lean.write_text(f'#!/bin/sh\nexec {shlex.join(library.toolchain.argv)} "$@"\n')
+    start = shlex.join(library.toolchain.argv)
+    prefix = f'[ "$1" = --print-prefix ] && exec echo {shlex.quote(str(tmp_path))}'
+    lean.write_text(f'#!/bin/sh\n{prefix}\nexec {start} "$@"\n')
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/lean").symlink_to(library.toolchain.shared.parent)
     lean.chmod(0o755)
     monkeypatch.setenv("PATH", f"{lean.parent}{os.pathsep}{os.environ['PATH']}")
     return project

@@ -6,6 +6,7 @@ The policy here is a script (fixed turns in place of a model); tools, tokenizer 
 import pytest
 
 from fdcore.lean.verifier import Verifier
+from tests.attacks import SETTINGS
 from fdcore.profile import load_profile
 from fdcore.records import Problem
 from fdcore.rollout.chat import Chat
@@ -64,11 +65,7 @@ def chat():
 def verifier(library, tmp_path_factory):
     with Verifier(
         library,
-        header=HEADER,
-        axioms=["propext"],
-        timeout_seconds=20,
-        memory_mb=2048,
-        heartbeats=20000,
+        SETTINGS,
         workers=1,
         cache_dir=tmp_path_factory.mktemp("verdicts"),
     ) as found:

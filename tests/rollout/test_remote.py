@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from fdcore.experiment import check as doctor
-from fdcore.lean.verifier import StatementError, Verifier
+from fdcore.lean.verifier import Verifier
 from fdcore.profile import load_profile
 from fdcore.rollout.remote import RaySampler, RayVerifier, open_verifier
 from fdcore.rollout.sampler import SamplingParams
 from fdcore.rollout.torch_sampler import TorchSampler
-from tests.attacks import COMM, FAMILIES, HONEST
-from tests.lean.test_verifier import SETTINGS, mixed_sources, problem
+from tests.attacks import COMM, FAMILIES, HONEST, SETTINGS
+from tests.lean.test_verifier import mixed_sources, problem
 from tests.smallrun import SPLITS, small_trainer, student
 
 PROMPTS = [[1, 2, 3, *range(10, 10 + i)] for i in range(1, 10)]
@@ -99,15 +99,15 @@ def test_the_check_counts_the_clusters_room_and_says_what_to_do_without_one(addr
         doctor.ray_cluster(profile)
 
 
-def test_without_an_address_it_stays_in_this_process(monkeypatch):
+def test_without_an_address_it_stays_in_this_process(library, monkeypatch):
     monkeypatch.delenv("FD_RAY_ADDRESS", raising=False)
     monkeypatch.delitem(sys.modules, "ray", raising=False)
-    with open_verifier(**SETTINGS) as one:
+    with open_verifier(library, SETTINGS, workers=2, cache_dir=None) as one:
         assert isinstance(one, Verifier) and "ray" not in sys.modules
     monkeypatch.setenv("FD_RAY_ADDRESS", "auto")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match="ray is not installed; run `pip install ray`"):
-        open_verifier(**SETTINGS)
+        open_verifier(library, SETTINGS, workers=2, cache_dir=None)
 
 
 def kill(node) -> None:
@@ -118,7 +118,7 @@ def kill(node) -> None:
 
 
 def test_a_node_that_is_killed_in_the_middle_changes_no_verdict_and_loses_none(
-    cluster, monkeypatch, tmp_path
+    library, cluster, monkeypatch, tmp_path
 ):
     attacks = [
         FAMILIES["no proof"].attacks["sorry"][1],
@@ -137,11 +137,11 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_verdict_and_loses_none(
         f"{COMM}\n  repeat (have h : 0 = 0 := rfl)\n-- {n}" for n in range(4)
     ]  # the run lasts until the kill is noticed
     pairs = [(problem(), source) for source in (*endless[:2], *sources, *endless[2:])]
-    limits = SETTINGS | {"timeout_seconds": 4}
-    with Verifier(**limits) as local:
+    limits = SETTINGS.model_copy(update={"timeout_seconds": 4})
+    with Verifier(library, limits, cache_dir=None) as local:
         expected = [(v.status, v.messages, v.axioms) for v in local.check_many(pairs)]
     monkeypatch.setenv("FD_RAY_ADDRESS", cluster.address)
-    with open_verifier(**limits | {"workers": 1, "cache_dir": tmp_path}) as spread:
+    with open_verifier(library, limits, workers=1, cache_dir=tmp_path) as spread:
         assert isinstance(spread, RayVerifier) and len(spread.actors.handles) == 2
         assert all(
             v.verified
@@ -157,12 +157,7 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_verdict_and_loses_none(
             [False, True],
             [True, False],
         )  # one was lost, and one only
-        with pytest.raises(StatementError, match="bad-7"):
-            spread.check(
-                problem("theorem t (a : Nat) : a + = a := by", id="bad-7"),
-                "theorem t : True := trivial",
-            )
-    with open_verifier(**limits | {"workers": 1, "cache_dir": tmp_path}) as again:
+    with open_verifier(library, limits, workers=1, cache_dir=tmp_path) as again:
         monkeypatch.setattr(again.actors, "handles", [])  # all verdicts are in the cache
         assert [
             (v.status, v.messages, v.axioms) for v in again.check_many(pairs[2:-2])

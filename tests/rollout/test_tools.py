@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fdcore.lean.library import core_library
 from fdcore.lean.verifier import Verifier
+from tests.attacks import SETTINGS
 from fdcore.records import LeanMessage, Problem, ToolCall, Verdict
 from fdcore.rollout.tools import PendingCheck, Tools, report, whole_source
 
@@ -24,11 +25,7 @@ PROBLEM = Problem(
 def verifier():
     with Verifier(
         core_library(),
-        header=HEADER,
-        axioms=("propext",),
-        timeout_seconds=20,
-        memory_mb=2048,
-        heartbeats=20000,
+        SETTINGS,
         workers=1,
         cache_dir=None,
     ) as one:
