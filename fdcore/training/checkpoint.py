@@ -75,9 +75,10 @@ def _drop_frozen(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> dict[
     return {name: weight for name, weight in weights.items() if name not in frozen}
 
 
-def gather(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors that processes share, whole, on the CPU. All processes must call it."""
-    return {name: whole(weight).cpu() for name, weight in weights.items()}
+def gather(weights: Mapping[str, Tensor], *, keep: bool = True) -> dict[str, Tensor]:
+    """Tensors that processes share, whole, on the CPU of those that `keep` them; all must call."""
+    gathered = ((name, whole(weight)) for name, weight in weights.items())  # one at a time
+    return {name: weight.cpu() for name, weight in gathered if keep}
 
 
 @torch.no_grad()

@@ -189,9 +189,10 @@ class Trainer:
         with self.timed("feedback"):
             feedback = self.write_feedback(problems, trajectories)
 
-        # what the teacher reads: the same prompt with the feedback in it
-        texts = [one.text for one in feedback]
-        contexts = list(map(self.environment.chat.prompt, problems[: len(texts)], texts))
+        contexts = [  # what the teacher reads: the same prompts with the feedback in them
+            self.environment.chat.prompt(problem, one.text)
+            for problem, one in zip(problems[: len(feedback)], feedback, strict=True)
+        ]
         batch = Batch(problems, trajectories, feedback, contexts)
 
         with self.timed("train"):
@@ -333,7 +334,7 @@ class Trainer:
         state = gather_training_state(self.model, self.optimizer)
         state |= {"tokens_sampled": self.tokens_sampled, "lemmas": sorted(self.lemmas)}
         if self.teacher is not None:
-            state["teacher"] = gather(self.teacher.state_dict())
+            state["teacher"] = gather(self.teacher.state_dict(), keep=self.first)
         if self.first:
             save_checkpoint(self.folder / "checkpoints", step, state)
 
