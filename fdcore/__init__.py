@@ -17,6 +17,7 @@ _PLACES = {
     "EMATeacher": "fdcore.training.teacher",
     "group_advantages": "fdcore.training.grpo",
     "policy_loss": "fdcore.training.grpo",
+    "Trainer": "fdcore.training.loop",
     "pass_at_k": "fdcore.figures.statistics",
     "Verifier": "fdcore.lean.verifier",
     "Problem": "fdcore.records",

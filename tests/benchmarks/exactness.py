@@ -81,7 +81,7 @@ def grpo() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
         yield (
             name,
             ours,
-            test_grpo.by_hand(new, old, advantages, mask, 0.2, high, normalization, 50),
+            test_grpo.by_hand(new, old, advantages, mask, (0.2, high), normalization, 50),
             (new,),
         )
 

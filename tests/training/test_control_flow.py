@@ -1,4 +1,4 @@
-"""One step of Feedback Distillation, traced: few files, and no file is called back by one it called."""
+"""One traced step of Feedback Distillation: few files, and none is called back by one it called."""
 
 from __future__ import annotations
 

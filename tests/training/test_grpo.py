@@ -1,4 +1,4 @@
-"""Advantages, the clipped loss and the reference penalty: against loops written out here, in float64."""
+"""Advantages, the clipped loss and the reference penalty, against loops written out here."""
 
 import doctest
 import math
@@ -38,7 +38,7 @@ def test_advantages_are_centred_rewards_whatever_the_order(rewards, scale, rando
         torch.tensor([i for _, i in members]),
         scale=scale,
     )
-    for value, (reward, index) in zip(values.tolist(), members):
+    for value, (reward, index) in zip(values.tolist(), members, strict=True):
         group = rewards[index]
         mean = sum(group) / len(group)
         spread = math.sqrt(sum((r - mean) ** 2 for r in group) / (len(group) - 1)) if scale else 1.0
@@ -82,7 +82,8 @@ def batch(seed: int, rows: int = 4, time: int = 6):
     )
 
 
-def by_hand(new, old, advantages, mask, low, high, normalization, length=None):
+def by_hand(new, old, advantages, mask, clip, normalization="token", length=None):
+    low, high = clip
     sums = []
     for row in range(len(mask)):
         terms = []
@@ -120,7 +121,7 @@ def test_loss_and_gradient_are_the_formula(normalization, length, seed):
         normalization=normalization,
         length=length,
     )
-    theirs = by_hand(new, old, advantages, mask, 0.2, 0.28, normalization, length)
+    theirs = by_hand(new, old, advantages, mask, (0.2, 0.28), normalization, length)
     assert torch.isclose(ours, theirs, atol=1e-12)
     assert torch.allclose(
         torch.autograd.grad(ours, new)[0], torch.autograd.grad(theirs, new)[0], atol=1e-12

@@ -1,4 +1,4 @@
-"""Training forwards: sharing the prefix, padding and the head on action tokens only must change nothing but the time."""
+"""Training forwards: a shared prefix, padding and chunks change nothing but time and memory."""
 
 import copy
 import doctest
@@ -48,7 +48,7 @@ def student():
 
 
 def sequences_and_masks(seed: int, shared: int, rows: int = 4):
-    """Rows with a common start, then prompts, actions and tool output (mask 0) of random lengths."""
+    """Rows with a common start, then prompts, actions and tool output of random lengths."""
     generator = torch.Generator().manual_seed(seed)
     draw = lambda n: torch.randint(0, VOCABULARY, (n,), generator=generator).tolist()  # noqa: E731
     prefix, sequences, masks = draw(shared), [], []
@@ -64,7 +64,7 @@ def sequences_and_masks(seed: int, shared: int, rows: int = 4):
 def one_by_one(model, sequences, masks):
     """The definition: every sequence alone, all its logits, those before action tokens kept."""
     rows = []
-    for sequence, mask in zip(sequences, masks):
+    for sequence, mask in zip(sequences, masks, strict=True):
         logits = model(torch.tensor([sequence])).logits[0]
         rows += [logits[t - 1] for t in range(len(sequence)) if mask[t]]
     return torch.stack(rows)

@@ -1,4 +1,4 @@
-"""LoRA: adapters alone are trained and saved, student, teacher and sampler share one base, and what is written is a plain model."""
+"""LoRA: adapters alone are trained and saved, on one shared base; a saved model is plain."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The methods' losses: equal to the formulas, however the batch is cut, and stopped by bad input."""
+"""The methods' losses: equal to the formulas however the batch is cut, and stopped by bad input."""
 
 import math
 
@@ -70,7 +70,7 @@ ATTEMPTS = [attempt(0, 2, 1.0), attempt(1, 9, 0.0), attempt(2, 5, 0.0), attempt(
 
 
 def make_batch(attempts=ATTEMPTS) -> Batch:
-    """The attempts; the teacher's prompt of each is one to five tokens longer than the student's."""
+    """The attempts; the teacher's prompts are one to five tokens longer than the student's."""
     problems = [next(p for p in PROBLEMS if p.id == t.problem_id) for t in attempts]
     contexts = [[9] * (1 + len(t.token_ids) % 5) + [1, 2, 3] for t in attempts]
     return Batch(problems, attempts, contexts=contexts)

@@ -1,4 +1,4 @@
-"""Several processes do what one does: the same metrics, weights, teacher and checkpoints, with whole weights and with FSDP's parts. Two over gloo, no GPU."""
+"""Two processes over gloo do what one does, with whole weights and with FSDP's parts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ folder, method, kind, *goes = sys.argv[1:]
 torch.set_num_threads(1)
 processes = join_processes()
 for steps in map(int, goes):
-    trainer = small_trainer(Path(folder), method, lora="lora" in kind, checkpointing="checkpointing" in kind, processes=processes)
+    settings = {name: name in kind for name in ("lora", "checkpointing")}
+    trainer = small_trainer(Path(folder), method, processes=processes, **settings)
     trainer.train(steps, SPLITS)
-torch.save({"weights": weights_of(trainer), "teacher": teacher_of(trainer)}, Path(folder) / f"after-{processes.rank}.pt")
+state = {"weights": weights_of(trainer), "teacher": teacher_of(trainer)}
+torch.save(state, Path(folder) / f"after-{processes.rank}.pt")
 torch.distributed.destroy_process_group()
 """
 

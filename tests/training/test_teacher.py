@@ -1,4 +1,4 @@
-"""The EMA teacher: which share is kept, when it moves, what it shares with the student, and that it survives a checkpoint."""
+"""The EMA teacher: what is kept, when it moves, what it shares, and that it can be restored."""
 
 import doctest
 
@@ -40,7 +40,10 @@ def test_a_frozen_teacher_stays_bit_for_bit():
     student = build_tiny(0)
     teacher = EMATeacher(student, alpha=1.0, every=1)
     teacher.update(build_tiny(1), 1)
-    assert all(torch.equal(a, b) for a, b in zip(teacher.model.parameters(), student.parameters()))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(teacher.model.parameters(), student.parameters(), strict=True)
+    )
 
 
 def test_small_steps_are_not_lost_in_bfloat16():
@@ -77,7 +80,8 @@ def test_a_restored_teacher_goes_on_as_the_saved_one(dtype):
         for name, value in restored.state_dict().items()
     )
     assert all(
-        torch.equal(a, b) for a, b in zip(teacher.model.parameters(), restored.model.parameters())
+        torch.equal(a, b)
+        for a, b in zip(teacher.model.parameters(), restored.model.parameters(), strict=True)
     )
 
 
@@ -142,7 +146,7 @@ def logits(model):
 
 def test_with_adapters_the_base_is_shared_and_the_adapters_are_not(adapted):
     teacher = EMATeacher(adapted, alpha=0.5, every=1)
-    shared = [a is b for a, b in zip(adapted.parameters(), teacher.model.parameters())]
+    shared = [a is b for a, b in zip(adapted.parameters(), teacher.model.parameters(), strict=True)]
     assert shared == [not p.requires_grad for p in adapted.parameters()] and 0 < sum(shared) < len(
         shared
     )
@@ -158,11 +162,13 @@ def test_with_adapters_the_teacher_is_the_average_of_the_adapters(adapted):
     )
     base = [p.clone() for p in adapted.parameters() if not p.requires_grad]
     teacher.update(shifted(adapted, 2), 1)
-    for (name, student), average in zip(adapted.named_parameters(), teacher.model.parameters()):
+    for (name, student), average in zip(
+        adapted.named_parameters(), teacher.model.parameters(), strict=True
+    ):
         assert torch.allclose(average, 0.9 * before[name] + 0.1 * student, atol=1e-7)
     assert all(
         torch.equal(a, p)
-        for a, p in zip(base, (p for p in adapted.parameters() if not p.requires_grad))
+        for a, p in zip(base, (p for p in adapted.parameters() if not p.requires_grad), strict=True)
     )
     assert adapted.training and all(
         p.requires_grad for n, p in adapted.named_parameters() if "lora" in n

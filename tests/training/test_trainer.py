@@ -1,7 +1,6 @@
 """The trainer around any method: resume, extension, the best model, bad batches. No Lean."""
 
 import doctest
-import json
 import os
 import subprocess
 import sys
@@ -59,7 +58,8 @@ def train(folder, place, at):
     trainer.train(40, SPLITS, keep={30: folder / "kept"})
 
 goes = [("undisturbed", None, 0)]
-goes += [("killed", *how) for how in (("metrics", 10), ("sample", 11), ("timing", 20), ("save", 30))]
+deaths = (("metrics", 10), ("sample", 11), ("timing", 20), ("save", 30))
+goes += [("killed", *death) for death in deaths]
 goes += [("killed", "metrics", 40), ("killed", None, 0)]
 for name, place, at in goes:
     child = os.fork()
@@ -231,6 +231,6 @@ def test_only_an_error_for_want_of_memory_is_explained():
 
 def test_a_metrics_row_has_every_number_that_a_figure_needs(tmp_path):
     small_trainer(tmp_path, "grpo").train(1, SPLITS)
-    (row,) = [json.loads(line) for line in open(tmp_path / "metrics.jsonl")]
+    (row,) = read_jsonl(tmp_path / "metrics.jsonl")
     assert row.keys() >= {"entropy", "kl", "policy_loss", "loss", "grad_norm", "learning_rate"}
     assert row.keys() >= {"zero_spread_groups", "groups", "clip_fraction", "lemmas_seen"}

@@ -1,4 +1,4 @@
-"""The same losses and gradients as TRL's own code, in float64, where TRL has the same method. Skipped where TRL is not installed."""
+"""The same losses and gradients as TRL's own code, in float64. Skipped where TRL is missing."""
 
 import pytest
 import torch
@@ -40,7 +40,9 @@ DIRECTIONS = [
 
 def same(ours, theirs, *inputs, near=EXACT):
     torch.testing.assert_close(ours, theirs, check_dtype=False, **near)
-    for mine, other in zip(torch.autograd.grad(ours, inputs), torch.autograd.grad(theirs, inputs)):
+    for mine, other in zip(
+        torch.autograd.grad(ours, inputs), torch.autograd.grad(theirs, inputs), strict=True
+    ):
         torch.testing.assert_close(mine, other, check_dtype=False, **near)
         assert mine.abs().max() > 0
 
@@ -120,7 +122,7 @@ def trainer(tmp_path_factory):
 
 
 def make_trainer(folder):
-    """TRL's trainer around a tiny student in float64. It is not run: its loss is called on a batch."""
+    """TRL's trainer around a tiny student in float64, whose loss is called on a batch."""
     logging.set_verbosity_error()
     model = build_student(
         hidden_size=16,
@@ -156,7 +158,7 @@ def make_trainer(folder):
 
 
 def batch():
-    """Four attempts: sequences and masks as ours, and TRL's tensors, prompts padded on the left and completions on the right."""
+    """Four attempts, as ours and as TRL's tensors: prompts padded left, completions right."""
     generator = torch.Generator().manual_seed(0)
     sequences, masks, columns = (
         [],
@@ -187,6 +189,7 @@ def batch():
                 [1] * length + right,
                 own + right,
             ),
+            strict=True,
         ):
             columns[name].append(row)
     return sequences, masks, {name: torch.tensor(rows) for name, rows in columns.items()}
