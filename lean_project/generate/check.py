@@ -16,9 +16,8 @@ from fdcore.records import Problem
 HEADER = "prelude\nimport Fd\n\n"
 CHUNK = 200  # theorems a process
 # Automatic tactics: they name no lemma.
-TACTICS = tuple(
-    "rfl trivial assumption contradiction decide omega ac_rfl simp norm_cast simp_all".split()
-)
+NAMES = "rfl trivial assumption contradiction decide omega ac_rfl simp norm_cast simp_all"
+TACTICS = tuple(NAMES.split())
 
 
 def alone(*tactics: str) -> str:

@@ -1,9 +1,8 @@
-"""Facts of the library as material for problems: parsed types, instances over fresh variables, and the normal form of a statement.
+"""Facts of the library as material for problems: parsed types, and instances over fresh variables.
 
-The library is the single source of truth: a fact's type, as Lean prints it, is parsed, and its variables are replaced by small terms.
-Nothing here is trusted: a statement or a proof counts only after Lean has accepted it (`lean_project.generate.generate`).
-
-Left out on purpose: dependent binders, casts, products, classes other than CLASSES, and sorts that are not listed in POOLS.
+A fact's type, as Lean prints it, is parsed, and its variables are replaced by small terms. Lean
+checks the result (`lean_project.generate.check`). Left out on purpose: dependent binders, casts,
+products, classes other than CLASSES, and sorts that POOLS does not list.
 """
 
 from __future__ import annotations
@@ -36,31 +35,31 @@ POOLS = {
 IDENTIFIER = re.compile(r"(?<![\w.'✝₀-₉])([A-Za-zα-ωΑ-Ω_][\w'✝₀-₉]*)(?![\w'✝₀-₉]|\.\w)")
 TYPE_NAME = re.compile(r"(?<![\w.])[α-ωGHMN](?![\w.])")
 RELATIONS = re.compile(
-    r"[=≤<≥>≠∣∧∨¬↔∈∃∀]|Injective|Surjective|Bijective|Involutive|Inverse|Commute|Even|Odd|\bTrue\b|\bFalse\b"
+    r"[=≤<≥>≠∣∧∨¬↔∈∃∀]|Injective|Surjective|Bijective|Involutive|Inverse|Commute|Even|Odd"
+    r"|\bTrue\b|\bFalse\b"
 )
+# Parentheses round a term that stands whole on a side of a relation.
+NEEDLESS = re.compile(r"(^|[=≤<≥>∣≠∧∨→↔] |[(])\(([^()=≤<≥>∣≠∧∨→↔¬∀∃,:]*)\)(?=$| [=≤<≥>∣≠∧∨→↔]|\))")
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A library theorem, parsed: `variables` are (name, sort), `hypotheses` and `conclusion` are Lean text.
-
-    `explicit` has one entry for each explicit argument, in order: True for a hypothesis, False for a variable.
-    """
+    """A library theorem, parsed."""
 
     name: str
-    variables: tuple[tuple[str, str], ...]
-    explicit: tuple[bool, ...]
-    hypotheses: tuple[str, ...]
-    conclusion: str
+    variables: tuple[tuple[str, str], ...]  # (name, sort)
+    explicit: tuple[bool, ...]  # of each explicit argument: is it a hypothesis?
+    hypotheses: tuple[str, ...]  # Lean text
+    conclusion: str  # Lean text
 
 
 @dataclass(frozen=True)
 class Use:
-    """A fact at chosen terms: `goal` is its conclusion, `given` are the proofs of its premises (names or terms)."""
+    """A fact at chosen terms."""
 
     fact: Fact
-    goal: str
-    given: tuple[str, ...] = ()
+    goal: str  # the conclusion
+    given: tuple[str, ...] = ()  # proofs of the premises: names or terms
     premises: tuple[str, ...] = ()  # at these terms
 
     @property
@@ -70,16 +69,15 @@ class Use:
         words = [next(given) if hypothesis else "_" for hypothesis in self.fact.explicit]
         while words and words[-1] == "_":
             words.pop()
-        return " ".join(
-            [self.fact.name, *words, *([".."] if len(words) < len(self.fact.explicit) else [])]
-        )
+        rest = [".."] if len(words) < len(self.fact.explicit) else []
+        return " ".join([self.fact.name, *words, *rest])
 
     def sides(self, relation: str) -> tuple[str, str]:
         """Both sides of the goal; LookupError where the goal is no such relation."""
-        found = split_relation(self.goal, relation)
-        if found is None:
+        sides = split_relation(self.goal, relation)
+        if sides is None:
             raise LookupError(relation)
-        return found
+        return sides
 
 
 @functools.cache
@@ -115,7 +113,10 @@ def print_theorems() -> dict[str, str]:
 
 
 def split_arrows(text: str) -> list[str]:
-    """Split at top-level arrows: 'a ≤ b → ¬(p → q) → c' gives ['a ≤ b', '¬(p → q)', 'c']. An ↔ binds less and keeps the text whole."""
+    """Split at top-level arrows: 'a ≤ b → ¬(p → q) → c' gives ['a ≤ b', '¬(p → q)', 'c'].
+
+    An ↔ binds less and keeps the text whole.
+    """
     parts, depth, start, i = [], 0, 0, 0
     while i < len(text):
         char = text[i]
@@ -135,22 +136,19 @@ def split_arrows(text: str) -> list[str]:
 
 
 def split_relation(text: str, relation: str) -> tuple[str, str] | None:
-    """The two sides of a top-level ` = ` or ` ↔ `, or None. Binders and lower connectives at the top refuse the split."""
-    depth, hits = 0, []
-    for i, char in enumerate(text):
-        if char in "([{⟨":
-            depth += 1
-        elif char in ")]}⟩":
-            depth -= 1
-        elif depth == 0 and (char in "∀∃λ" or text.startswith("fun ", i)):
+    """The two sides of a top-level ` = ` or ` ↔ `, or None.
+
+    Binders and lower connectives at the top refuse the split.
+    """
+    hits = []
+    for i, (char, depth) in enumerate(zip(text, _depths(text), strict=True)):
+        if depth or char in ")]}⟩":
+            continue
+        if char in "∀∃λ" or text.startswith("fun ", i):
             return None
-        elif depth == 0 and text.startswith(f" {relation} ", i):
+        if text.startswith(f" {relation} ", i):
             hits.append(i)
-        elif (
-            depth == 0
-            and relation == "="
-            and (char in "∧∨→↔≤<≥>∣" or text.startswith(("¬", "≠"), i))
-        ):
+        elif relation == "=" and char in "∧∨→↔≤<≥>∣¬≠":
             return None
     if len(hits) != 1:
         return None
@@ -195,14 +193,14 @@ def parse_fact(name: str, printed: str) -> Fact | None:
 
 
 def _binders(text: str) -> tuple[list[tuple[str, list[str], str]], str]:
-    """'(a b : Nat) {c : Nat}, rest' gives ([('(', ['a', 'b'], 'Nat'), ('{', ['c'], 'Nat')], 'rest'); of '[Group G]' the class is the kind."""
+    """The binders of a printed type, as (bracket, names, kind), and the rest.
+
+    '(a b : Nat) {c : Nat}, rest' gives ([('(', ['a', 'b'], 'Nat'), ('{', ['c'], 'Nat')], 'rest').
+    Of '[Group G]' the class is the kind.
+    """
     groups = []
     while text[0] in "({[⦃":
-        depth = 0
-        for end, char in enumerate(text):
-            depth += (char in "({[⦃") - (char in ")}]⦄")
-            if depth == 0:
-                break
+        end = _depths(text).index(0)
         names, colon, kind = text[1:end].partition(" : ")
         groups.append((text[0], names.split() if colon else [], kind if colon else names))
         text = text[end + 1 :].lstrip()
@@ -239,53 +237,49 @@ def substitute(text: str, terms: dict[str, str]) -> str:
 
 
 def tidy(text: str) -> str:
-    """Drop parentheses round a term that stands whole on a side of a relation: '(a + b) = c' gives 'a + b = c'."""
-    return re.sub(
-        r"(^|[=≤<≥>∣≠∧∨→↔] |[(])\(([^()=≤<≥>∣≠∧∨→↔¬∀∃,:]*)\)(?=$| [=≤<≥>∣≠∧∨→↔]|\))", r"\1\2", text
-    )
+    """Drop needless parentheses: '(a + b) = c' gives 'a + b = c'."""
+    return NEEDLESS.sub(r"\1\2", text)
 
 
 def matched(pattern: str, variables: set[str], text: str) -> dict[str, str] | None:
-    """Terms for which the pattern reads as the text, or None: matched("a ∣ b", {"a", "b"}, "x ∣ y * z") gives {"a": "x", "b": "y * z"}.
+    """Terms for which the pattern reads as the text, or None.
 
-    A pattern that is one variable alone matches nothing. Sorts and precedence are not looked at: Lean will.
+    Example: matched("a ∣ b", {"a", "b"}, "x ∣ y * z") gives {"a": "x", "b": "y * z"}.
+    A pattern that is one variable matches nothing. Sorts and precedence are left to Lean.
     """
     if pattern in variables:
         return None
     keys: dict[str, str] = {}
     expression, end = "", 0
     for word in IDENTIFIER.finditer(pattern):
-        if word[1] in variables:
-            expression += re.escape(pattern[end : word.start()])
-            expression += (
-                f"(?P={keys[word[1]]})"
-                if word[1] in keys
-                else f"(?P<{keys.setdefault(word[1], f'v{len(keys)}')}>.+)"
-            )
-            end = word.end()
-    found = re.fullmatch(expression + re.escape(pattern[end:]), text)
-    if not found:
+        if word[1] not in variables:
+            continue
+        known = word[1] in keys
+        key = keys.setdefault(word[1], f"v{len(keys)}")
+        group = f"(?P={key})" if known else f"(?P<{key}>.+)"
+        expression += re.escape(pattern[end : word.start()]) + group
+        end = word.end()
+    match = re.fullmatch(expression + re.escape(pattern[end:]), text)
+    if not match:
         return None
-    terms = {name: found[key].strip() for name, key in keys.items()}
-    if not all(
-        _depths(term) and min(_depths(term)) >= 0 and _depths(term)[-1] == 0
-        for term in terms.values()
-    ):
-        return None
-    return {
-        name: term[1:-1] if term[0] == "(" and 0 not in _depths(term)[:-1] else term
-        for name, term in terms.items()
-    }
+    terms = {name: match[key].strip() for name, key in keys.items()}
+    for name, term in terms.items():
+        depths = _depths(term)
+        if not depths or min(depths) < 0 or depths[-1]:
+            return None
+        if term[0] == "(" and 0 not in depths[:-1]:
+            terms[name] = term[1:-1]
+    return terms
 
 
 def _depths(text: str) -> list[int]:
     """The depth of brackets after each character."""
-    return list(itertools.accumulate((char in "([{⟨") - (char in ")]}⟩") for char in text))
+    return list(itertools.accumulate((char in "([{⟨⦃") - (char in ")]}⟩⦄") for char in text))
 
 
 @dataclass
 class Sheet:
-    """The variables and hypotheses of a problem under construction, and the lemmas that its proofs name."""
+    """A problem under construction: variables, hypotheses, and the lemmas that its proofs name."""
 
     rng: random.Random
     variables: dict[str, str] = field(default_factory=dict)  # name -> sort
@@ -293,52 +287,37 @@ class Sheet:
     lemmas: list[str] = field(default_factory=list)
 
     def fresh(self, sort: str, reuse: float = 0.0) -> str:
-        """A variable of that sort: an old one with probability `reuse`, else a new name from the sort's pool."""
+        """A variable of that sort: an old one with probability `reuse`, else a new one."""
         old = [name for name, kind in self.variables.items() if kind == sort]
         if old and self.rng.random() < reuse:
             return self.rng.choice(old)
         free = [name for name in POOLS[pool_of(sort)] if name not in self.variables]
+        if not free and not old:
+            raise LookupError(sort)
         if not free:
-            if not old:
-                raise LookupError(sort)
             return self.rng.choice(old)
         name = self.rng.choice(free)
         self.variables[name] = sort
         return name
 
     def term(self, sort: str, compound: float) -> str:
-        """A term of that sort: mostly a variable; with probability `compound` a small compound term."""
-        group = sort in self.variables and self.variables[sort] in CLASSES
-        if (
-            not (sort in ("Nat", "Int", "Prop") or sort.startswith("List ") or group)
-            or self.rng.random() >= compound
-        ):
+        """A term of that sort: a variable, or with probability `compound` a small compound term."""
+        group = self.variables.get(sort) in CLASSES
+        simple = not (sort in ("Nat", "Int", "Prop") or sort.startswith("List ") or group)
+        if simple or self.rng.random() >= compound:
             return self.fresh(sort, reuse=0.15)
         one, two = self.fresh(sort, reuse=0.3), self.fresh(sort, reuse=0.3)
+        sums = [f"{one} + {two}", f"{one} * {two}"]
         if sort == "Nat":
-            return self.rng.choice(
-                [
-                    f"{one} + {two}",
-                    f"{one} * {two}",
-                    f"{one} + {self.rng.randint(1, 5)}",
-                    f"{self.rng.randint(2, 5)} * {one}",
-                    f"{one} + {two}",
-                ]
-            )
-        if sort == "Int":
-            return self.rng.choice(
-                [
-                    f"{one} + {two}",
-                    f"{one} * {two}",
-                    f"{one} - {two}",
-                    f"{one} + {self.rng.randint(1, 5)}",
-                ]
-            )
-        if sort == "Prop":
-            return self.rng.choice(
-                [f"{one} ∧ {two}", f"{one} ∨ {two}", f"¬{one}", f"{one} → {two}"]
-            )
-        return f"{one} * {two}" if group else f"{one} ++ {two}"
+            added, factor = self.rng.randint(1, 5), self.rng.randint(2, 5)
+            choices = [*sums, f"{one} + {added}", f"{factor} * {one}", f"{one} + {two}"]
+        elif sort == "Int":
+            choices = [*sums, f"{one} - {two}", f"{one} + {self.rng.randint(1, 5)}"]
+        elif sort == "Prop":
+            choices = [f"{one} ∧ {two}", f"{one} ∨ {two}", f"¬{one}", f"{one} → {two}"]
+        else:
+            return f"{one} * {two}" if group else f"{one} ++ {two}"
+        return self.rng.choice(choices)
 
     def use(
         self,
@@ -348,17 +327,17 @@ class Sheet:
         terms: dict[str, str] | None = None,
         given: dict[int, str] | None = None,
     ) -> Use:
-        """The fact at new terms; its premises become hypotheses, but for those that `given` proves. `terms` fixes some of the variables."""
+        """The fact at new terms, of which `terms` fixes some.
+
+        Its premises become hypotheses, but for those that `given` proves, by their index.
+        """
         terms, given = dict(terms or {}), given or {}
         for variable, sort in fact.variables:
             sort = TYPE_NAME.sub(lambda name: terms.get(name[0], name[0]), sort)
             if sort == "Type" or sort in CLASSES:
-                old = [
-                    name
-                    for name, kind in self.variables.items()
-                    if kind == sort and name not in terms.values()
-                ]
-                terms.setdefault(variable, old[0] if old else self.fresh(sort))
+                old = [name for name, kind in self.variables.items() if kind == sort]
+                unused = [name for name in old if name not in terms.values()]
+                terms.setdefault(variable, unused[0] if unused else self.fresh(sort))
             elif variable not in terms:
                 terms[variable] = self.term(sort, compound)
         premises = tuple(substitute(premise, terms) for premise in fact.hypotheses)
@@ -372,32 +351,32 @@ class Sheet:
     def suppose(self, text: str) -> str:
         """Add a hypothesis; its name."""
         self.hypotheses.append(tidy(text))
-        return "h" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(len(self.hypotheses)))
+        return _hypothesis(len(self.hypotheses))
 
     def value_sort(self, text: str) -> str:
-        """A guess at the sort of a side of an equation, from its variables; LookupError without one. Lean refuses a wrong guess."""
+        """A guess at the sort of a side of an equation, from its variables.
+
+        LookupError where there is none. Lean refuses a wrong guess.
+        """
         if re.search(r"length|gcd|sum|natAbs", text):
             return "Nat"
         if "List.range" in text:
             return "List Nat"
-        sorts = [
-            self.variables[name] for name in IDENTIFIER.findall(text) if name in self.variables
-        ]
+        sorts = self._sorts(text)
         for pool in ("Int", "List", "Option", "element", "Nat", "Bool"):
             for sort in sorts:
                 if pool_of(sort) == pool:
-                    return (
-                        f"List {sort}" if pool == "element" and "List.replicate" in text else sort
-                    )
+                    repeated = pool == "element" and "List.replicate" in text
+                    return f"List {sort}" if repeated else sort
         raise LookupError(text)
+
+    def _sorts(self, text: str) -> list[str]:
+        names = IDENTIFIER.findall(text)
+        return [self.variables[name] for name in names if name in self.variables]
 
     def may_be(self, sort: str, text: str) -> bool:
         """Whether the text may be a term of the sort, by its variables."""
-        kinds = {
-            pool_of(self.variables[name])
-            for name in IDENTIFIER.findall(text)
-            if name in self.variables
-        }
+        kinds = set(map(pool_of, self._sorts(text)))
         if sort == "Prop":
             return bool(RELATIONS.search(text) or kinds & {"Prop", "predicate"})
         wanted = {
@@ -409,88 +388,76 @@ class Sheet:
 
     def numbers(self, text: str) -> list[str]:
         """The variables for natural numbers and integers that occur in the text."""
-        return [
-            name
-            for name in dict.fromkeys(IDENTIFIER.findall(text))
-            if self.variables.get(name) in ("Nat", "Int")
-        ]
+        names = dict.fromkeys(IDENTIFIER.findall(text))
+        return [name for name in names if self.variables.get(name) in ("Nat", "Int")]
 
     def statement(self, goal: str) -> str:
-        """`theorem thm {types} (variables) (hypotheses) : goal := by`, with the variables that occur."""
+        """`theorem thm {types} (variables) (hypotheses) : goal := by`, for variables that occur."""
         used = set(IDENTIFIER.findall(" ".join([*self.hypotheses, goal])))
-        used |= {
-            name
-            for variable in used & set(self.variables)
-            for name in TYPE_NAME.findall(self.variables[variable])
-        }
+        sorts = [self.variables[name] for name in used if name in self.variables]
+        used.update(name for sort in sorts for name in TYPE_NAME.findall(sort))
+        order = lambda sort: (sort != "Type", sort not in CLASSES, "→" in sort, sort)  # noqa: E731
         parts = []
-        for sort in dict.fromkeys(
-            sorted(
-                self.variables.values(), key=lambda s: (s != "Type", s not in CLASSES, "→" in s, s)
-            )
-        ):
-            names = " ".join(
-                name for name, kind in self.variables.items() if kind == sort and name in used
-            )
+        for sort in sorted(set(self.variables.values()), key=order):
+            names = [name for name, kind in self.variables.items() if kind == sort and name in used]
             if sort in CLASSES:
-                parts += [f"{{{name} : Type}} [{sort} {name}]" for name in names.split()]
+                parts += [f"{{{name} : Type}} [{sort} {name}]" for name in names]
             elif names:
-                parts.append(f"{{{names} : Type}}" if sort == "Type" else f"({names} : {sort})")
-        parts += [
-            f"(h{''.join('₀₁₂₃₄₅₆₇₈₉'[int(digit)] for digit in str(i))} : {text})"
-            for i, text in enumerate(self.hypotheses, 1)
-        ]
+                kind = "{%s : Type}" if sort == "Type" else f"(%s : {sort})"
+                parts.append(kind % " ".join(names))
+        supposed = enumerate(self.hypotheses, 1)
+        parts += [f"({_hypothesis(number)} : {text})" for number, text in supposed]
         return f"theorem thm {' '.join(parts)} : {tidy(goal)} := by".replace("  ", " ")
 
 
-def normal_form(statement: str) -> str:
-    """The statement with names replaced and hypotheses sorted: equal for two that differ in names and order alone.
+def _hypothesis(number: int) -> str:
+    """Its name: "h₁", "h₂"."""
+    return "h" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(number))
 
-    Variables are numbered as they appear in the goal; for those that only hypotheses hold, the least numbering is taken.
+
+def canonical_form(statement: str) -> str:
+    """The statement with names replaced and hypotheses sorted.
+
+    It is the same for two that differ in names and order alone. Variables are numbered as they
+    appear in the goal; those that only hypotheses hold get the least numbering.
     """
     groups, goal = binder_groups(re.sub(r"^theorem \S+ |:= by$", "", statement))
     named: dict[str, str] = {}
     hypotheses = []
     for names, kind in groups:
-        sorts = [named.get(word) for word in IDENTIFIER.findall(kind)]
-        if not names or (
-            kind != "Prop"
-            and (RELATIONS.search(kind) or any(sort not in (None, "Type") for sort in sorts))
-        ):
+        sorts = {named.get(word) for word in IDENTIFIER.findall(kind)} - {None, "Type"}
+        if not names or (kind != "Prop" and (RELATIONS.search(kind) or sorts)):
             hypotheses += [kind] * (len(names.split()) or 1)
         else:
             named |= dict.fromkeys(names.split(), kind)
     seen = list(dict.fromkeys(name for name in IDENTIFIER.findall(goal) if name in named))
-    rest = {
-        name: _surroundings(name, seen, named, hypotheses) for name in named if name not in seen
-    }
-    alike = [
-        list(group) for _, group in itertools.groupby(sorted(rest, key=rest.get), key=rest.get)
-    ]
-    orders = itertools.islice(
-        itertools.product(*(itertools.permutations(group) for group in alike)), 720
-    )
+    others = [name for name in named if name not in seen]
+    rest = {name: _surroundings(name, seen, named, hypotheses) for name in others}
+    alike = itertools.groupby(sorted(rest, key=rest.get), key=rest.get)
+    orders = itertools.product(*[list(itertools.permutations(group)) for _, group in alike])
     return min(
-        _numbered([*seen, *itertools.chain(*order)], named, hypotheses, goal) for order in orders
+        _numbered([*seen, *itertools.chain(*order)], named, hypotheses, goal)
+        for order in itertools.islice(orders, 720)
     )
 
 
 def _surroundings(name: str, seen: list[str], named: dict[str, str], hypotheses: list[str]) -> str:
-    """The sorts and hypotheses that hold a variable, in words that do not depend on the names of it and of others still to be numbered."""
-    names = (
-        {other: "_" for other in named}
-        | {other: f"v{index}" for index, other in enumerate(seen)}
-        | {name: "#"}
-    )
-    texts = [
-        IDENTIFIER.sub(lambda match: names.get(match[1], match[1]), text)
-        for text in [*named.values(), *hypotheses]
-    ]
+    """The sorts and hypotheses that hold a variable, whatever the names not numbered yet."""
+    numbers = {other: f"v{index}" for index, other in enumerate(seen)}
+    names = dict.fromkeys(named, "_") | numbers | {name: "#"}
+    texts = [_rename(text, names) for text in (*named.values(), *hypotheses)]
     return " & ".join([named[name], *sorted(text for text in texts if "#" in text)])
 
 
+def _rename(text: str, names: dict[str, str]) -> str:
+    return IDENTIFIER.sub(lambda match: names.get(match[1], match[1]), text)
+
+
 def binder_groups(text: str) -> tuple[list[tuple[str, str]], str]:
-    """'(a b : Nat) [Group G] (h : a ≤ b) : goal' gives ([('a b', 'Nat'), ('', 'Group G'), ('h', 'a ≤ b')], 'goal')."""
+    """(names, kind) of a statement's binders, and its goal.
+
+    '(a b : Nat) [Group G] : goal' gives ([('a b', 'Nat'), ('', 'Group G')], 'goal').
+    """
     groups, depth, start = [], 0, 0
     for i, char in enumerate(text):
         if depth == 0 and char == ":":
@@ -509,13 +476,9 @@ def _numbered(order: list[str], named: dict[str, str], hypotheses: list[str], go
     new = {name: f"v{index}" for index, name in enumerate(order)}
 
     def rename(text: str) -> str:
-        bound = [
-            name
-            for names in re.findall(r"(?:[∀∃] \(?|fun \(?)([\w ]+?)(?= :|,| =>)", text)
-            for name in names.split()
-        ]
-        names = new | {name: f"b{index}" for index, name in enumerate(dict.fromkeys(bound))}
-        return IDENTIFIER.sub(lambda match: names.get(match[1], match[1]), text)
+        bound = " ".join(re.findall(r"(?:[∀∃] \(?|fun \(?)([\w ]+?)(?= :|,| =>)", text)).split()
+        inner = {name: f"b{index}" for index, name in enumerate(dict.fromkeys(bound))}
+        return _rename(text, new | inner)
 
     sorts = sorted(f"{new[name]}: {rename(kind)}" for name, kind in named.items())
     return f"{', '.join(sorts)} | {', '.join(sorted(map(rename, hypotheses)))} ⊢ {rename(goal)}"

@@ -1,7 +1,7 @@
-"""Families of theorems: each builds a statement and several proofs around one, two or three library facts.
+"""Families of theorems: each builds a statement and proofs around one, two or three facts.
 
-Nothing here is trusted: a statement or a proof counts only after Lean has accepted it (`lean_project.generate.generate`), and its tier is that of
-the shortest proof which Lean accepts. A family that the facts do not fit raises LookupError.
+A family is a function of a sheet and its facts; it returns the goal and tactic proofs. One that the
+facts do not fit raises LookupError. Nothing here is trusted: Lean decides what is kept.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import random
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,27 +29,27 @@ class Draft:
 
 
 def draft(facts: Sequence[Fact], family: str, rng: random.Random) -> Draft | None:
-    """One candidate of a family from the given facts (as many as the family takes), or None where they do not fit."""
+    """One candidate of a family from as many facts as it takes; None where they do not fit."""
     sheet = Sheet(rng)
     try:
         goal, proofs = FAMILIES[family](sheet, *facts)
     except LookupError:
         return None
-    return Draft(
-        family,
-        sheet.statement(goal),
-        tuple(dict.fromkeys(proofs)),
-        tuple(dict.fromkeys(sheet.lemmas)),
-    )
-
-
-def lines(*tactics: str) -> str:
-    return "".join(f"\n  {tactic}" for tactic in tactics)
+    proofs = tuple(textwrap.indent(f"\n{proof}", "  ") for proof in dict.fromkeys(proofs))
+    return Draft(family, sheet.statement(goal), proofs, tuple(dict.fromkeys(sheet.lemmas)))
 
 
 def enclose(text: str, signs: str) -> str:
-    """The text in parentheses where one of the signs occurs in it: enclose("a + b", " ") gives "(a + b)"."""
+    """The text in parentheses where one of the signs occurs in it.
+
+    Example: enclose("a + b", " ") gives "(a + b)".
+    """
     return f"({text})" if re.search(f"[{signs}]", text) else text
+
+
+def part(use: Use) -> str:
+    """The goal as a part of a larger one."""
+    return enclose(use.goal, CONNECTIVES)
 
 
 def refuse_unless(fits: object) -> None:
@@ -81,28 +82,22 @@ def frame(sheet: Sheet, sort: str) -> str:
     if sort.startswith("Option"):
         return "some {}"
     other = sheet.fresh(sort, reuse=0.3)
-    return sheet.rng.choice(
-        [
-            "{} + " + other,
-            other + " + {}",
-            "{} * " + other,
-            other + " * {}",
-            "{} + " + str(sheet.rng.randint(1, 9)),
-        ]
-    )
+    number = str(sheet.rng.randint(1, 9))
+    frames = ["{} + " + other, other + " + {}", "{} * " + other, other + " * {}", "{} + " + number]
+    return sheet.rng.choice(frames)
 
 
-# -- one fact ---------------------------------------------------------------------------------------------------------
+# -- one fact --------------------------------------------------------------------------------------
 
 
 def direct(sheet, fact):
     use = sheet.use(fact)
-    return use.goal, [lines(t) for t in closers(use)]
+    return use.goal, closers(use)
 
 
 def compound(sheet, fact):
     use = sheet.use(fact, 0.7)
-    return use.goal, [lines(t) for t in closers(use)]
+    return use.goal, closers(use)
 
 
 def symmetric(sheet, fact):
@@ -111,9 +106,9 @@ def symmetric(sheet, fact):
     left, right = use.sides(relation)
     goal = f"{right} {relation} {left}"
     return goal, [
-        lines(f"exact ({use.term}).symm"),
-        lines("symm", f"exact {use.term}"),
-        *([] if use.given else [lines(f"rw [{fact.name}]")]),
+        f"exact ({use.term}).symm",
+        f"symm\nexact {use.term}",
+        *([] if use.given else [f"rw [{fact.name}]"]),
     ]
 
 
@@ -122,11 +117,7 @@ def in_context(sheet, fact):
     left, right = use.sides("=")
     around = frame(sheet, sheet.value_sort(left))
     goal = f"{around.format(enclose(left, ' '))} = {around.format(enclose(right, ' '))}"
-    return goal, [
-        lines(f"rw [{fact.name}]"),
-        lines(f"simp only [{fact.name}]"),
-        lines(f"simp [{fact.name}]"),
-    ]
+    return goal, [f"rw [{fact.name}]", f"simp only [{fact.name}]", f"simp [{fact.name}]"]
 
 
 def under_function(sheet, fact):
@@ -137,10 +128,7 @@ def under_function(sheet, fact):
     f = sheet.fresh(f"{sort} → Nat")
     goal = f"{f} {enclose(left, ' ')} = {f} {enclose(right, ' ')}"
     rule = use.term.removesuffix(" ..")
-    return goal, [
-        lines(f"rw [{use.term}]") if use.given else lines(f"rw [{fact.name}]"),
-        lines(f"simp only [{rule}]"),
-    ]
+    return goal, [f"rw [{use.term}]" if use.given else f"rw [{fact.name}]", f"simp only [{rule}]"]
 
 
 def in_predicate(sheet, fact):
@@ -152,8 +140,8 @@ def in_predicate(sheet, fact):
     h = sheet.suppose(f"{p} {enclose(left, ' ')}")
     rule = use.term.removesuffix(" ..")
     return f"{p} {enclose(right, ' ')}", [
-        lines(f"rw [{rule}] at {h}", f"exact {h}"),
-        lines(f"rw [← {rule}]", f"exact {h}"),
+        f"rw [{rule}] at {h}\nexact {h}",
+        f"rw [← {rule}]\nexact {h}",
     ]
 
 
@@ -161,14 +149,13 @@ def use_equation(sheet, fact):
     use = sheet.use(fact, 0.2)
     left, right = use.sides("=")
     sort = sheet.value_sort(left)
-    relation = sheet.rng.choice(
-        ["=", "=", "≠"] + (["≤", "<", "∣"] if sort in ("Nat", "Int") else [])
-    )
+    orders = ["≤", "<", "∣"] if sort in ("Nat", "Int") else []
+    relation = sheet.rng.choice(["=", "=", "≠", *orders])
     target = sheet.fresh(sort)
     h, rule = sheet.suppose(f"{right} {relation} {target}"), use.term.removesuffix(" ..")
-    proofs = [lines(f"rw [{rule}]", f"exact {h}")]
+    proofs = [f"rw [{rule}]\nexact {h}"]
     if relation == "=":
-        proofs = [lines(f"exact ({use.term}).trans {h}"), lines(f"rw [{rule}, {h}]"), *proofs]
+        proofs = [f"exact ({use.term}).trans {h}", f"rw [{rule}, {h}]", *proofs]
     return f"{left} {relation} {target}", proofs
 
 
@@ -180,9 +167,9 @@ def sandwich(sheet, fact):
     h, k = sheet.suppose(f"{one} = {left}"), sheet.suppose(f"{right} = {two}")
     goal = f"{one} = {two}"
     return goal, [
-        lines(f"rw [{h}, {fact.name}, {k}]"),
-        lines(f"rw [{h}, {fact.name}]", f"exact {k}"),
-        lines(f"exact {h}.trans (({use.term}).trans {k})"),
+        f"rw [{h}, {fact.name}, {k}]",
+        f"rw [{h}, {fact.name}]\nexact {k}",
+        f"exact {h}.trans (({use.term}).trans {k})",
     ]
 
 
@@ -194,9 +181,9 @@ def use_iff(sheet, fact):
     h, way, arrow = sheet.suppose(given), "mp" if forward else "mpr", "" if forward else "← "
     whole = enclose(use.term, " ")
     return wanted, [
-        lines(f"exact {whole}.{way} {h}"),
-        lines(f"rw [{arrow}{fact.name}] at {h}", f"exact {h}"),
-        lines(f"apply {whole}.{way}", f"exact {h}"),
+        f"exact {whole}.{way} {h}",
+        f"rw [{arrow}{fact.name}] at {h}\nexact {h}",
+        f"apply {whole}.{way}\nexact {h}",
     ]
 
 
@@ -206,11 +193,7 @@ def iff_in_context(sheet, fact):
     s = sheet.fresh("Prop")
     around = sheet.rng.choice(["{} ∧ " + s, s + " ∧ {}", "{} ∨ " + s, "{} → " + s, s + " → {}"])
     goal = f"({around.format(left)}) ↔ ({around.format(right)})"
-    return goal, [
-        lines(f"rw [{fact.name}]"),
-        lines(f"simp only [{fact.name}]"),
-        lines(f"simp [{fact.name}]"),
-    ]
+    return goal, [f"rw [{fact.name}]", f"simp only [{fact.name}]", f"simp [{fact.name}]"]
 
 
 def iff_onward(sheet, fact):
@@ -219,8 +202,8 @@ def iff_onward(sheet, fact):
     s = sheet.fresh("Prop")
     h = sheet.suppose(f"{enclose(right, CONNECTIVES)} ↔ {s}")
     return f"{enclose(left, CONNECTIVES)} ↔ {s}", [
-        lines(f"exact ({use.term}).trans {h}"),
-        lines(f"rw [{fact.name}]", f"exact {h}"),
+        f"exact ({use.term}).trans {h}",
+        f"rw [{fact.name}]\nexact {h}",
     ]
 
 
@@ -232,63 +215,56 @@ def implication(sheet, fact):
     return (
         " → ".join(enclose(part, "→∀∃↔") for part in (*premises, use.goal)),
         [
-            lines(f"intro {names}", f"exact {use.term}"),
-            lines(f"exact fun {names} => {use.term}"),
-            lines(f"intro {names}", f"apply {fact.name} <;> assumption"),
+            f"intro {names}\nexact {use.term}",
+            f"exact fun {names} => {use.term}",
+            f"intro {names}\napply {fact.name} <;> assumption",
         ],
     )
 
 
 def weaken(sheet, fact):
     use = sheet.use(fact, 0.3)
-    goal, s = enclose(use.goal, CONNECTIVES), sheet.fresh("Prop")
+    goal, s = part(use), sheet.fresh("Prop")
     if sheet.rng.random() < 0.5:
         return f"{goal} ∨ {s}", [
-            lines(f"exact Or.inl ({use.term})"),
-            *(lines("left", t) for t in closers(use)),
+            f"exact Or.inl ({use.term})",
+            *(f"left\n{t}" for t in closers(use)),
         ]
-    return f"{s} ∨ {goal}", [
-        lines(f"exact Or.inr ({use.term})"),
-        *(lines("right", t) for t in closers(use)),
-    ]
+    return f"{s} ∨ {goal}", [f"exact Or.inr ({use.term})", *(f"right\n{t}" for t in closers(use))]
 
 
 def under_premise(sheet, fact):
     use = sheet.use(fact, 0.3)
-    return f"{sheet.fresh('Prop')} → {enclose(use.goal, CONNECTIVES)}", [
-        lines("intro h", f"exact {use.term}"),
-        lines(f"exact fun _ => {use.term}"),
+    return f"{sheet.fresh('Prop')} → {part(use)}", [
+        f"intro h\nexact {use.term}",
+        f"exact fun _ => {use.term}",
     ]
 
 
 def beside(sheet, fact):
     use = sheet.use(fact, 0.3)
     s = sheet.fresh("Prop")
-    h, goal = sheet.suppose(s), enclose(use.goal, CONNECTIVES)
+    h, goal = sheet.suppose(s), part(use)
     if sheet.rng.random() < 0.5:
         return f"{goal} ∧ {s}", [
-            lines(f"exact ⟨{use.term}, {h}⟩"),
-            lines("constructor", f"· exact {use.term}", f"· exact {h}"),
+            f"exact ⟨{use.term}, {h}⟩",
+            f"constructor\n· exact {use.term}\n· exact {h}",
         ]
     return f"{s} ∧ {goal}", [
-        lines(f"exact ⟨{h}, {use.term}⟩"),
-        lines("constructor", f"· exact {h}", f"· exact {use.term}"),
+        f"exact ⟨{h}, {use.term}⟩",
+        f"constructor\n· exact {h}\n· exact {use.term}",
     ]
 
 
 def packed(sheet, fact):
     refuse_unless(fact.hypotheses)
     last = max(len(fact.hypotheses) - 1, 1)
-    use = sheet.use(
-        fact,
-        0.2,
-        given={
-            i: "h₁" + ".2" * i + (".1" if i < last else "") for i in range(len(fact.hypotheses))
-        },
-    )
+    count = len(fact.hypotheses)
+    given = {i: "h₁" + ".2" * i + (".1" if i < last else "") for i in range(count)}
+    use = sheet.use(fact, 0.2, given=given)
     premises = [enclose(premise, CONNECTIVES) for premise in use.premises]
     sheet.suppose(" ∧ ".join(premises if len(premises) > 1 else [*premises, sheet.fresh("Prop")]))
-    return use.goal, [lines(f"exact {use.term}")]
+    return use.goal, [f"exact {use.term}"]
 
 
 def contrapositive(sheet, fact):
@@ -298,8 +274,8 @@ def contrapositive(sheet, fact):
     h = sheet.suppose(negated(use.goal))
     renamed = Use(fact, use.goal, (*use.given[:-1], "k"))
     return negated(premise), [
-        lines("intro k", f"exact {h} ({renamed.term})"),
-        lines(f"exact fun k => {h} ({renamed.term})"),
+        f"intro k\nexact {h} ({renamed.term})",
+        f"exact fun k => {h} ({renamed.term})",
     ]
 
 
@@ -311,24 +287,24 @@ def refute(sheet, fact):
     use = sheet.use(fact, 0.3)
     h = sheet.suppose(negated(use.goal))
     s = sheet.rng.choice(["False", sheet.fresh("Prop")])
-    return s, [lines(f"exact {h} ({use.term})")] if s == "False" else [
-        lines(f"exact absurd ({use.term}) {h}"),
-        lines("exfalso", f"exact {h} ({use.term})"),
+    return s, [f"exact {h} ({use.term})"] if s == "False" else [
+        f"exact absurd ({use.term}) {h}",
+        f"exfalso\nexact {h} ({use.term})",
     ]
 
 
 def consequence(sheet, fact):
     use = sheet.use(fact, 0.2)
     s = sheet.fresh("Prop")
-    h = sheet.suppose(f"{enclose(use.goal, CONNECTIVES)} → {s}")
-    return s, [lines(f"exact {h} ({use.term})"), lines(f"apply {h}", f"exact {use.term}")]
+    h = sheet.suppose(f"{part(use)} → {s}")
+    return s, [f"exact {h} ({use.term})", f"apply {h}\nexact {use.term}"]
 
 
 def double_negation(sheet, fact):
     use = sheet.use(fact, 0.2)
     return f"¬{negated(use.goal)}", [
-        lines(f"exact fun h => h ({use.term})"),
-        lines("intro h", f"exact h ({use.term})"),
+        f"exact fun h => h ({use.term})",
+        f"intro h\nexact h ({use.term})",
     ]
 
 
@@ -337,25 +313,20 @@ def one_of_two(sheet, fact):
     use = sheet.use(fact, 0.1, given={len(fact.hypotheses) - 1: "h"})
     premise, s = enclose(use.premises[-1], CONNECTIVES), sheet.fresh("Prop")
     h = sheet.suppose(f"{premise} ∨ {s}")
-    return f"{enclose(use.goal, CONNECTIVES)} ∨ {s}", [
-        lines(f"rcases {h} with h | h", f"· exact Or.inl ({use.term})", "· exact Or.inr h")
+    return f"{part(use)} ∨ {s}", [
+        f"rcases {h} with h | h\n· exact Or.inl ({use.term})\n· exact Or.inr h"
     ]
 
 
 def for_all(sheet, fact):
     use = sheet.use(fact, 0.3)
-    free = [
-        name
-        for name in sheet.numbers(use.goal)
-        if not any(re.search(rf"\b{name}\b", text) for text in sheet.hypotheses)
-    ]
+    supposed = " ".join(sheet.hypotheses)
+    numbers = sheet.numbers(use.goal)
+    free = [name for name in numbers if not re.search(rf"\b{name}\b", supposed)]
     refuse_unless(free)
     name = sheet.rng.choice(free)
     goal = f"∀ {name} : {sheet.variables.pop(name)}, {use.goal}"
-    return goal, [
-        lines(f"intro {name}", f"exact {use.term}"),
-        lines(f"exact fun {name} => {use.term}"),
-    ]
+    return goal, [f"intro {name}\nexact {use.term}", f"exact fun {name} => {use.term}"]
 
 
 def for_all_premise(sheet, fact):
@@ -367,8 +338,8 @@ def for_all_premise(sheet, fact):
     sheet.suppose(f"∀ {name} : {sort}, {premise}")
     use = Use(fact, use.goal, (f"(h₁ {name})",))
     return f"∀ {name} : {sort}, {use.goal}", [
-        lines(f"intro {name}", f"exact {use.term}"),
-        lines(f"exact fun {name} => {use.term}"),
+        f"intro {name}\nexact {use.term}",
+        f"exact fun {name} => {use.term}",
     ]
 
 
@@ -380,7 +351,7 @@ def from_exists(sheet, fact):
     sort = sheet.variables.pop(name)
     k = sheet.suppose(f"∃ {name} : {sort}, {premise}")
     return f"∃ {name} : {sort}, {use.goal}", [
-        lines(f"obtain ⟨{name}, h⟩ := {k}", f"exact ⟨{name}, {use.term}⟩")
+        f"obtain ⟨{name}, h⟩ := {k}\nexact ⟨{name}, {use.term}⟩"
     ]
 
 
@@ -395,13 +366,11 @@ def witness(sheet, fact):
     use = sheet.use(fact, 0.2)
     refuse_unless(sheet.numbers(use.goal) and "∃" not in use.goal)
     name = sheet.rng.choice(sheet.numbers(use.goal))
-    new, bound = (
-        sheet.fresh(sheet.variables[name]),
-        name in " ".join(sheet.hypotheses).replace("(", " ").replace(")", " ").split(),
-    )
-    at = name if bound else sheet.rng.choice("0123")
+    new = sheet.fresh(sheet.variables[name])
+    words = re.split(r"[()\s]+", " ".join(sheet.hypotheses))
+    at = name if name in words else sheet.rng.choice("0123")
     goal = f"∃ {new} : {sheet.variables.pop(new)}, {substitute(use.goal, {name: new})}"
-    return goal, [lines(f"exact ⟨{at}, {use.term}⟩"), lines(f"exists {at}", f"exact {use.term}")]
+    return goal, [f"exact ⟨{at}, {use.term}⟩", f"exists {at}\nexact {use.term}"]
 
 
 def extensional(sheet, fact):
@@ -410,7 +379,7 @@ def extensional(sheet, fact):
     refuse_unless(sheet.numbers(left))
     name = sheet.rng.choice(sheet.numbers(left))
     goal = f"(fun {name} : {sheet.variables.pop(name)} => {left}) = fun {name} => {right}"
-    return goal, [lines(f"funext {name}", f"exact {use.term}"), lines(f"simp only [{fact.name}]")]
+    return goal, [f"funext {name}\nexact {use.term}", f"simp only [{fact.name}]"]
 
 
 def under_sum(sheet, fact):
@@ -421,10 +390,7 @@ def under_sum(sheet, fact):
     refuse_unless(sheet.variables.pop(name) == "Nat")
     n = sheet.fresh("Nat")
     goal = f"sumRange {n} (fun {name} => {left}) = sumRange {n} (fun {name} => {right})"
-    return goal, [
-        lines(f"simp only [{fact.name}]"),
-        lines("congr", f"funext {name}", f"exact {use.term}"),
-    ]
+    return goal, [f"simp only [{fact.name}]", f"congr\nfunext {name}\nexact {use.term}"]
 
 
 def under_map(sheet, fact):
@@ -434,13 +400,10 @@ def under_map(sheet, fact):
     name = sheet.rng.choice(sheet.numbers(left))
     xs = sheet.fresh(f"List {sheet.variables.pop(name)}")
     goal = f"List.map (fun {name} => {left}) {xs} = List.map (fun {name} => {right}) {xs}"
-    return goal, [
-        lines(f"simp only [{fact.name}]"),
-        lines("congr", f"funext {name}", f"exact {use.term}"),
-    ]
+    return goal, [f"simp only [{fact.name}]", f"congr\nfunext {name}\nexact {use.term}"]
 
 
-# -- two facts --------------------------------------------------------------------------------------------------------
+# -- two facts -------------------------------------------------------------------------------------
 
 
 def sum_of_two(sheet, one, two):
@@ -453,44 +416,42 @@ def sum_of_two(sheet, one, two):
     )
     goal = f"{left} = {right}"
     return goal, [
-        lines(f"rw [{one.name}, {two.name}]"),
-        lines(f"rw [{two.name}, {one.name}]"),
-        lines(f"simp [{one.name}, {two.name}]"),
+        f"rw [{one.name}, {two.name}]",
+        f"rw [{two.name}, {one.name}]",
+        f"simp [{one.name}, {two.name}]",
     ]
 
 
 def both(sheet, one, two):
     use1, use2 = (sheet.use(fact, 0.15) for fact in (one, two))
-    halves = zip(closers(use1)[:2], closers(use2)[:2])
+    halves = zip(closers(use1)[:2], closers(use2)[:2], strict=True)
     proofs = [
-        lines(f"exact ⟨{use1.term}, {use2.term}⟩"),
-        *(lines("constructor", f"· {one}", f"· {two}") for one, two in halves),
+        f"exact ⟨{use1.term}, {use2.term}⟩",
+        *(f"constructor\n· {one}\n· {two}" for one, two in halves),
     ]
-    return f"{enclose(use1.goal, CONNECTIVES)} ∧ {enclose(use2.goal, CONNECTIVES)}", proofs
+    return f"{part(use1)} ∧ {part(use2)}", proofs
 
 
 def both_lead_on(sheet, one, two):
     use1, use2 = (sheet.use(fact, 0.1) for fact in (one, two))
     s = sheet.fresh("Prop")
-    h = sheet.suppose(
-        f"{enclose(use1.goal, CONNECTIVES)} → {enclose(use2.goal, CONNECTIVES)} → {s}"
-    )
+    h = sheet.suppose(f"{part(use1)} → {part(use2)} → {s}")
     return s, [
-        lines(f"exact {h} ({use1.term}) ({use2.term})"),
-        lines(f"apply {h}", f"· exact {use1.term}", f"· exact {use2.term}"),
+        f"exact {h} ({use1.term}) ({use2.term})",
+        f"apply {h}\n· exact {use1.term}\n· exact {use2.term}",
     ]
 
 
 def chain(sheet, one, two):
-    """From `left = middle` (first fact) and `left' = middle'` (second), under a hypothesis that joins the middles."""
+    """A hypothesis joins the right sides of two equations; the goal joins their left sides."""
     (left1, right1), (left2, right2) = (plain(sheet, fact, 0.1).sides("=") for fact in (one, two))
     refuse_unless(sheet.value_sort(left1) == sheet.value_sort(left2))
     h = sheet.suppose(f"{right1} = {right2}")
     goal = f"{left1} = {left2}"
     return goal, [
-        lines(f"rw [{one.name}, {h}, {two.name}]"),
-        lines(f"rw [{one.name}, {two.name}]", f"exact {h}"),
-        lines(f"rw [{one.name}, {two.name}, {h}]"),
+        f"rw [{one.name}, {h}, {two.name}]",
+        f"rw [{one.name}, {two.name}]\nexact {h}",
+        f"rw [{one.name}, {two.name}, {h}]",
     ]
 
 
@@ -498,13 +459,9 @@ def choice(sheet, one, two):
     use1, use2 = (sheet.use(fact, 0.0) for fact in (one, two))
     s, t = sheet.fresh("Prop"), sheet.fresh("Prop")
     h = sheet.suppose(f"{s} ∨ {t}")
-    goal = f"({s} ∧ {enclose(use1.goal, CONNECTIVES)}) ∨ ({t} ∧ {enclose(use2.goal, CONNECTIVES)})"
+    goal = f"({s} ∧ {part(use1)}) ∨ ({t} ∧ {part(use2)})"
     return goal, [
-        lines(
-            f"rcases {h} with h | h",
-            f"· exact Or.inl ⟨h, {use1.term}⟩",
-            f"· exact Or.inr ⟨h, {use2.term}⟩",
-        )
+        f"rcases {h} with h | h\n· exact Or.inl ⟨h, {use1.term}⟩\n· exact Or.inr ⟨h, {use2.term}⟩"
     ]
 
 
@@ -512,22 +469,18 @@ def composed(sheet, one, two):
     """The first fact's conclusion is a premise of the second."""
     refuse_unless(two.hypotheses)
     use = _onto(sheet, two, sheet.use(one, 0.1))
-    rest = " <;> first | assumption | " if len(use.given) > 1 else "\n  "
-    return use.goal, [
-        lines(f"exact {use.term}"),
-        lines(f"apply {two.name}{rest}exact {one.name} .."),
-    ]
+    rest = " <;> first | assumption | " if len(use.given) > 1 else "\n"
+    return use.goal, [f"exact {use.term}", f"apply {two.name}{rest}exact {one.name} .."]
 
 
 def fitted(sheet, fact: Fact, pattern: str, text: str) -> dict[str, str] | None:
-    """The terms at which a part of the fact reads as the text, of the right sorts as far as variables show; None where there are none."""
-    terms = matched(pattern, {name for name, _ in fact.variables}, text)
-    return (
-        terms
-        if terms
-        and all(sheet.may_be(sort, terms[name]) for name, sort in fact.variables if name in terms)
-        else None
-    )
+    """The terms at which a part of the fact reads as the text, or None.
+
+    Their sorts are right as far as variables show.
+    """
+    terms = matched(pattern, {name for name, _ in fact.variables}, text) or {}
+    chosen = [(sort, terms[name]) for name, sort in fact.variables if name in terms]
+    return terms if terms and all(sheet.may_be(*pair) for pair in chosen) else None
 
 
 def _onto(sheet, fact: Fact, use: Use, proof: str | None = None) -> Use:
@@ -543,17 +496,15 @@ def _onto(sheet, fact: Fact, use: Use, proof: str | None = None) -> Use:
 
 
 def from_iff(sheet, one, two):
-    """One side of the first fact, an iff, is supposed; the other side is a premise of the second."""
+    """One side of the first fact, an iff, is supposed; the other is a premise of the second."""
     refuse_unless(two.hypotheses)
     use = plain(sheet, one, 0.1)
     sides = use.sides("↔")
     forward = sheet.rng.random() < 0.5
-    given, found = sides if forward else sides[::-1]
-    h = sheet.suppose(given)
-    last = _onto(
-        sheet, two, Use(one, found), f"{enclose(use.term, ' ')}.{'mp' if forward else 'mpr'} {h}"
-    )
-    return last.goal, [lines(f"exact {last.term}")]
+    given, other = sides if forward else sides[::-1]
+    h, way = sheet.suppose(given), "mp" if forward else "mpr"
+    last = _onto(sheet, two, Use(one, other), f"{enclose(use.term, ' ')}.{way} {h}")
+    return last.goal, [f"exact {last.term}"]
 
 
 def into_iff(sheet, one, two):
@@ -564,11 +515,10 @@ def into_iff(sheet, one, two):
     terms = fitted(sheet, two, pattern[0 if forward else 1], use.goal)
     refuse_unless(terms)
     last = sheet.use(two, 0.0, terms=terms)
-    way = "mp" if forward else "mpr"
-    whole = f"{enclose(last.term, ' ')}.{way}"
+    whole = f"{enclose(last.term, ' ')}.{'mp' if forward else 'mpr'}"
     return last.sides("↔")[1 if forward else 0], [
-        lines(f"exact {whole} ({use.term})"),
-        lines(f"apply {whole}", f"exact {use.term}"),
+        f"exact {whole} ({use.term})",
+        f"apply {whole}\nexact {use.term}",
     ]
 
 
@@ -583,46 +533,40 @@ def two_steps(sheet, one, two):
     last = sheet.use(two, 0.0, terms=terms)
     refuse_unless(last.sides("=")[1] != left)
     return f"{left} = {last.sides('=')[1]}", [
-        lines(f"rw [{one.name}, {two.name}]"),
-        lines(f"exact ({use.term}).trans ({last.term})"),
+        f"rw [{one.name}, {two.name}]",
+        f"exact ({use.term}).trans ({last.term})",
     ]
 
 
-# -- three facts ------------------------------------------------------------------------------------------------------
+# -- three facts -----------------------------------------------------------------------------------
 
 
 def three(sheet, one, two, last):
     uses = [sheet.use(fact, 0.0) for fact in (one, two, last)]
-    return " ∧ ".join(enclose(use.goal, CONNECTIVES) for use in uses), [
-        lines(f"exact ⟨{', '.join(use.term for use in uses)}⟩")
-    ]
+    return " ∧ ".join(part(use) for use in uses), [f"exact ⟨{', '.join(use.term for use in uses)}⟩"]
 
 
 def composed_twice(sheet, one, two, last):
     """Each fact's conclusion is a premise of the next."""
     refuse_unless(two.hypotheses and last.hypotheses)
     use = _onto(sheet, last, _onto(sheet, two, sheet.use(one, 0.0)))
-    return use.goal, [lines(f"exact {use.term}")]
+    return use.goal, [f"exact {use.term}"]
 
 
 def composed_beside(sheet, one, two, last):
     """Of two facts one follows from the other; the third stands beside."""
     refuse_unless(two.hypotheses)
     use, other = _onto(sheet, two, sheet.use(one, 0.0)), sheet.use(last, 0.0)
-    return f"{enclose(use.goal, CONNECTIVES)} ∧ {enclose(other.goal, CONNECTIVES)}", [
-        lines(f"exact ⟨{use.term}, {other.term}⟩")
-    ]
+    return f"{part(use)} ∧ {part(other)}", [f"exact ⟨{use.term}, {other.term}⟩"]
 
 
-FAMILIES = {
-    f.__name__: f
-    for f in (
-        direct, compound, symmetric, in_context, under_function, in_predicate, use_equation, sandwich, use_iff, iff_in_context, iff_onward,
-        implication, weaken, under_premise, beside, packed, contrapositive, refute, consequence, double_negation, one_of_two, for_all,
-        for_all_premise, from_exists, witness, extensional, under_sum, under_map, sum_of_two, both, both_lead_on, chain, choice, composed,
-        from_iff, into_iff, two_steps, three, composed_twice, composed_beside,
-    )
-}  # fmt: skip
-FACTS = {
-    name: len(inspect.signature(f).parameters) - 1 for name, f in FAMILIES.items()
-}  # how many facts a family takes
+NAMES = (
+    "direct compound symmetric in_context under_function in_predicate use_equation sandwich "
+    "use_iff iff_in_context iff_onward implication weaken under_premise beside packed "
+    "contrapositive refute consequence double_negation one_of_two for_all for_all_premise "
+    "from_exists witness extensional under_sum under_map sum_of_two both both_lead_on chain "
+    "choice composed from_iff into_iff two_steps three composed_twice composed_beside"
+)
+FAMILIES = {name: globals()[name] for name in NAMES.split()}
+# How many facts a family takes.
+FACTS = {name: len(inspect.signature(f).parameters) - 1 for name, f in FAMILIES.items()}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lean_project.generate.facts import (
     binder_groups,
     matched,
-    normal_form,
+    canonical_form,
     parse_fact,
     split_arrows,
     split_relation,
@@ -137,10 +137,12 @@ def test_renaming_variables_and_reordering_hypotheses_do_not_make_a_new_statemen
     one = "theorem thm (a b c : Nat) (h₁ : a ≤ b) (h₂ : b ≤ c) : a ≤ c := by"
     two = "theorem thm (z x y : Nat) (hyz : y ≤ z) (k : x ≤ y) : x ≤ z := by"
     other = "theorem thm (a b c : Nat) (h₁ : a ≤ b) (h₂ : a ≤ c) : a ≤ c := by"
-    assert normal_form(one) == normal_form(two) != normal_form(other)
+    assert canonical_form(one) == canonical_form(two) != canonical_form(other)
 
 
 def test_names_of_bound_variables_and_of_what_only_hypotheses_hold_make_no_new_statement():
     one = "theorem thm {G : Type} [Group G] (p q : Prop) (P : G → Prop) (h : p → q) (k : ∀ x, P x) : ∃ y : G, P y := by"
     two = "theorem thm {H : Type} [Group H] (s r : Prop) (Q : H → Prop) (h₁ : ∀ z, Q z) (h₂ : r → s) : ∃ x : H, Q x := by"
-    assert normal_form(one) == normal_form(two) != normal_form(one.replace("p → q", "p ∨ q"))
+    assert (
+        canonical_form(one) == canonical_form(two) != canonical_form(one.replace("p → q", "p ∨ q"))
+    )

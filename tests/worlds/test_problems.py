@@ -7,7 +7,7 @@ import pytest
 from fdcore.lean.library import core_library
 from fdcore.records import Problem
 from fdcore.worlds.problems import ROOT, ProblemError, partition, read_problems
-from lean_project.generate.facts import find_theorem_modules, normal_form
+from lean_project.generate.facts import canonical_form, find_theorem_modules
 from lean_project.generate.generate import grade, length
 
 
@@ -32,7 +32,8 @@ def test_the_sets_are_large_enough(sets):
 
 def test_no_statement_stands_in_two_sets_up_to_names_and_order_of_hypotheses(sets):
     forms = {
-        name: {normal_form(problem.statement) for problem in found} for name, found in sets.items()
+        name: {canonical_form(problem.statement) for problem in found}
+        for name, found in sets.items()
     }
     for name in ("train", "test", "holdout"):
         assert len(forms[name]) == len(sets[name])
