@@ -16,7 +16,6 @@ from torch import Tensor
 
 from fdcore.profile import GRPO as GRPOSettings
 from fdcore.profile import Distillation as DistillationSettings
-from fdcore.profile import RejectionSampling
 from fdcore.records import Feedback, Problem, Trajectory
 from fdcore.training.distillation import check_divergence, teacher_target, token_kl
 from fdcore.training.grpo import (
@@ -106,8 +105,9 @@ class Method:
 
     updates = 1  # optimizer steps on a batch
 
-    def __init__(self, settings: Recipe):
-        self.settings = settings
+    def __init__(self, settings: Recipe, *, autocast: bool = False, mismatch: bool = False):
+        """`mismatch`: measure how far the sampler's log-probs are from the trainer's."""
+        self.settings, self.autocast, self.mismatch = settings, autocast, mismatch
 
     def prepare(self, student: torch.nn.Module, batch: Batch) -> tuple[Batch, dict]:
         """Once a step, on the whole batch: the batch with what `loss` needs, and metrics."""
@@ -117,22 +117,19 @@ class Method:
         """The part's share of the batch's loss, and its shares of metrics."""
         raise NotImplementedError
 
+    def read_logprobs(self, model: torch.nn.Module, batch: Batch) -> TokenLogprobs:
+        """Log-probs and entropies of the attempts' action tokens under a model."""
+        logits = deferred_logits(model, batch.sequences, batch.masks, autocast=self.autocast)
+        return token_logprobs(logits, batch.taken)
+
 
 class FeedbackDistillation(Method):
     """Per-token KL from a teacher that has read feedback on the attempt (arXiv 2605.30861)."""
 
-    def __init__(
-        self,
-        settings: DistillationSettings,
-        teacher: torch.nn.Module,
-        *,
-        autocast: bool = False,
-        mismatch: bool = False,
-    ):
-        """`mismatch`: measure how far the sampler's log-probs are from the trainer's."""
+    def __init__(self, settings: DistillationSettings, teacher: torch.nn.Module, **how):
+        super().__init__(settings, **how)
         check_divergence(settings.direction, settings.beta, settings.top_k, settings.tail)
-        self.settings, self.teacher = settings, teacher
-        self.autocast, self.mismatch = autocast, mismatch
+        self.teacher = teacher
 
     def prepare(self, student: torch.nn.Module, batch: Batch) -> tuple[Batch, dict]:
         prompts = sum(trajectory.prompt_length for trajectory in batch.trajectories)
@@ -140,17 +137,15 @@ class FeedbackDistillation(Method):
         return batch, {"feedback_tokens": sum(map(len, batch.contexts)) / count - prompts / count}
 
     def loss(self, student: torch.nn.Module, batch: Batch) -> tuple[Tensor, dict]:
-        settings = self.settings
-        how = {"top_k": settings.top_k, "tail": settings.tail}
+        settings, autocast = self.settings, self.autocast
+        top = {"top_k": settings.top_k, "tail": settings.tail}
         with torch.no_grad():
-            teacher = deferred_logits(
-                self.teacher, *batch.behind_feedback(), autocast=self.autocast
-            )
+            teacher = deferred_logits(self.teacher, *batch.behind_feedback(), autocast=autocast)
             if settings.top_k is not None:
-                teacher = teacher_target(teacher, **how)
-        logits = deferred_logits(student, batch.sequences, batch.masks, autocast=self.autocast)
+                teacher = teacher_target(teacher, **top)
+        logits = deferred_logits(student, batch.sequences, batch.masks, autocast=autocast)
         kl, entropies = token_kl(
-            logits, teacher, direction=settings.direction, beta=settings.beta, **how
+            logits, teacher, direction=settings.direction, beta=settings.beta, **top
         )
         check_finite(kl, entropies)
         share = len(kl) / batch.tokens
@@ -160,7 +155,7 @@ class FeedbackDistillation(Method):
         }
         if self.mismatch or settings.importance_cap:
             with torch.no_grad():
-                own = token_logprobs(logits, batch.taken.to(kl.device)).logprobs
+                own, _ = token_logprobs(logits, batch.taken)
             sampled = batch.sampler_logprobs.to(own)
             metrics |= measure_mismatch(own, sampled, share)
             if settings.importance_cap:
@@ -175,69 +170,54 @@ class GroupRelativePolicyOptimization(Method):
     """
 
     def __init__(
-        self,
-        settings: GRPOSettings,
-        reference: torch.nn.Module,
-        *,
-        max_tokens: int,
-        autocast: bool = False,
-        mismatch: bool = False,
+        self, settings: GRPOSettings, reference: torch.nn.Module, *, max_tokens: int, **how
     ):
         """`max_tokens`: the length that normalization `constant` divides by."""
-        self.settings, self.reference, self.updates = settings, reference, settings.updates
-        self.autocast, self.mismatch = autocast, mismatch
+        super().__init__(settings, **how)
+        self.reference, self.updates = reference, settings.updates
         self.averaging = {"normalization": settings.normalization, "length": max_tokens}
 
     def prepare(self, student: torch.nn.Module, batch: Batch) -> tuple[Batch, dict]:
         rewards = [trajectory.reward for trajectory in batch.trajectories]
-        names = {problem.id: None for problem in batch.problems}
-        numbers = {name: number for number, name in enumerate(names)}
-        groups = [numbers[problem.id] for problem in batch.problems]
+        names = list(dict.fromkeys(problem.id for problem in batch.problems))
+        groups = [names.index(problem.id) for problem in batch.problems]
         advantages = group_advantages(rewards, groups, scale=self.settings.scale)
-        spread = {
-            "zero_spread_groups": zero_spread_groups(rewards, groups),
-            "groups": len(names),
-        }
-        return replace(batch, advantages=advantages), spread
+        metrics = {"zero_spread_groups": zero_spread_groups(rewards, groups), "groups": len(names)}
+        return replace(batch, advantages=advantages), metrics
+
+    @torch.no_grad()
+    def keep_old_logprobs(self, student: torch.nn.Module, batch: Batch) -> Batch:
+        """The part with the student's log-probs as they are now; needed where `updates` > 1."""
+        return replace(batch, old_logprobs=self.read_logprobs(student, batch).logprobs)
 
     def loss(self, student: torch.nn.Module, batch: Batch) -> tuple[Tensor, dict]:
         settings, masks = self.settings, batch.masks
-        logprobs, entropies = self._logprobs(student, batch)
+        logprobs, entropies = self.read_logprobs(student, batch)
         old = logprobs.detach() if batch.old_logprobs is None else batch.old_logprobs
-        new, mask = by_sequence(logprobs, masks)
-        before, _ = by_sequence(old, masks)
+        (new, mask), (before, _) = by_sequence(logprobs, masks), by_sequence(old, masks)
         advantages, sampled = batch.advantages.to(new.device), batch.sampler_logprobs.to(old)
         if settings.importance_cap:
             weights = importance_weights(old, sampled, cap=settings.importance_cap)
             advantages = advantages[:, None] * by_sequence(weights, masks)[0]
         clip = settings.clip_low, settings.clip_high
         loss = policy_loss(new, before, advantages, mask, clip=clip, **self.averaging)
-        token_share, share = len(logprobs) / batch.tokens, self._share(batch, len(logprobs))
+        share = self._share(batch, len(logprobs))
         metrics = {
             "policy_loss": loss.item() * share,
             "entropy": entropies.sum().item() / batch.tokens,
         }
         if self.mismatch or settings.importance_cap:
-            metrics |= measure_mismatch(old, sampled, token_share)
+            metrics |= measure_mismatch(old, sampled, len(logprobs) / batch.tokens)
         if self.updates > 1:
             fraction = clip_fraction(new, before, advantages, mask, clip=clip)
             metrics["clip_fraction"] = fraction * len(logprobs) / batch.tokens
         if settings.kl_coefficient:
             with torch.no_grad():
-                theirs, _ = by_sequence(self._logprobs(self.reference, batch).logprobs, masks)
-            kl = reference_kl(new, theirs, mask, **self.averaging)
+                theirs, _ = self.read_logprobs(self.reference, batch)
+            kl = reference_kl(new, by_sequence(theirs, masks)[0], mask, **self.averaging)
             loss = loss + settings.kl_coefficient * kl
             metrics["kl"] = kl.item() * share
         return loss * share, metrics
-
-    @torch.no_grad()
-    def keep_old_logprobs(self, student: torch.nn.Module, batch: Batch) -> Batch:
-        """The part with the student's log-probs as they are now; needed where `updates` > 1."""
-        return replace(batch, old_logprobs=self._logprobs(student, batch).logprobs)
-
-    def _logprobs(self, model: torch.nn.Module, batch: Batch) -> TokenLogprobs:
-        logits = deferred_logits(model, batch.sequences, batch.masks, autocast=self.autocast)
-        return token_logprobs(logits, batch.taken.to(logits.hidden.device))
 
     def _share(self, batch: Batch, tokens: int) -> float:
         """The part's share in the batch's loss: of tokens, or of attempts."""
@@ -253,15 +233,11 @@ class RejectionSamplingFineTuning(Method):
     weight 0, so that the entropy is measured on all, as in the other methods.
     """
 
-    def __init__(self, settings: RejectionSampling, *, autocast: bool = False):
-        self.settings, self.autocast = settings, autocast
-
     def prepare(self, student: torch.nn.Module, batch: Batch) -> tuple[Batch, dict]:
         return batch, {"kept": sum(one.verdict.verified for one in batch.trajectories)}
 
     def loss(self, student: torch.nn.Module, batch: Batch) -> tuple[Tensor, dict]:
-        logits = deferred_logits(student, batch.sequences, batch.masks, autocast=self.autocast)
-        logprobs, entropies = token_logprobs(logits, batch.taken.to(logits.hidden.device))
+        logprobs, entropies = self.read_logprobs(student, batch)
         verified = [
             [float(one.verdict.verified)] * len(one.token_ids) for one in batch.trajectories
         ]
