@@ -1,8 +1,9 @@
-"""The command line: `python -m fdcore COMMAND`. Each command is a few lines around one function of the package."""
+"""The command line: `fdcore COMMAND`. Each command is a few lines around one function."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -13,258 +14,237 @@ import typer
 
 from fdcore import REPOSITORY
 
-if TYPE_CHECKING:  # each command imports what it needs, no other's
+if TYPE_CHECKING:  # each command imports what it needs, and no other's
     from fdcore.profile import Profile
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
+UsageError = typer.BadParameter.__mro__[1]  # click's own, or that of the copy that typer carries
+ProfileName = Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")]
+Seed = Annotated[int | None, typer.Option(min=0, help="this seed alone; else all of the profile's")]
+Folder = Annotated[Path | None, typer.Option(help="folder of the run; else runs/PROFILE-seedN")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="section.setting=value, in place of the profile's")
+]
 
-@app.callback()
+
 def main() -> None:
-    """Feedback Distillation for Lean 4."""
+    """The command `fdcore`. Options that cannot be read end in one line."""
     # Set before torch loads OpenMP, and inherited by every kernel and training process:
     # threads that spin while they wait starve each other where cores are shared.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        print(f"fdcore: {error.format_message()} See --help.", file=sys.stderr)
+        sys.exit(2)
 
 
-Notebooks = Annotated[
-    list[str] | None, typer.Argument(help="names in notebooks/; all when none is given")
-]
-ProfileName = Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")]
-Seed = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        help="one run of the profile's, or another one; without it all of the profile's seeds",
-    ),
-]
-Folder = Annotated[Path | None, typer.Option(help="folder of the run")]
+@app.callback()
+def describe() -> None:
+    """Feedback Distillation for Lean 4."""
 
 
 @contextlib.contextmanager
-def _one_line_each() -> Iterator[None]:
-    """Ctrl-C, wrong input and a failed notebook end the command with one line."""
-    from fdcore.experiment import notebooks as runner
+def _errors_in_one_line() -> Iterator[None]:
+    """Wrong input, a path that cannot be used and a failed notebook end in one line."""
+    from fdcore.experiment.notebooks import INTERRUPTED, NotebookFailed
+    from fdcore.lean.library import LibraryError
+    from fdcore.lean.toolchain import LeanUnavailable
 
     try:
         yield
     except KeyboardInterrupt:
-        _stop(runner.INTERRUPTED, 130)
-    except (ValueError, runner.NotebookFailed) as error:
+        _stop(INTERRUPTED, 130)
+    except OSError as error:
+        _stop(f"{error.filename or 'a file'}: {error.strerror or error}; give another path", 2)
+    except (ValueError, LeanUnavailable, LibraryError, NotebookFailed) as error:
         _stop(str(error), 1)
 
 
 @app.command()
 def run(
-    notebooks: Notebooks = None,
+    notebooks: Annotated[list[str] | None, typer.Argument(help="as --only")] = None,
     profile: ProfileName = "tiny",
+    only: Annotated[
+        list[str] | None, typer.Option(help="these notebooks; 03 is enough; or `figures`")
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="this notebook and those after it")
+    ] = None,
     seed: Seed = None,
     out: Folder = None,
+    settings: Settings = None,
 ) -> None:
-    """Run notebooks in order (run_all.sh sets up an environment, then calls this)."""
-    from fdcore.experiment import notebooks as runner
-    from fdcore.profile import default_folder, load_profile
-
-    with _one_line_each():
-        out, settings = (out or default_folder(profile, seed)).resolve(), load_profile(profile)
-        if settings.feedback.producer == "claude" and not os.environ.get(
-            "ANTHROPIC_API_KEY"
-        ):  # told at once, not after a day; drawing needs none
-            print(
-                "ANTHROPIC_API_KEY is not set: the run will stop where Claude is first asked for feedback",
-                flush=True,
-            )
-        chosen = runner.find_notebooks(notebooks or settings.notebooks or [])
-        _foretell(_of_seed(settings, seed), out, [path.stem for path in chosen])
-        runner.run(chosen, profile=profile, seed=seed, out=out)
+    """Run notebooks in order, from the problems to the figures. Run it again to go on."""
+    names = [*(only or []), *(notebooks or [])]
+    if names and first is not None:
+        _stop("--only and --from exclude each other; give one of them", 2)
+    if names == ["figures"]:
+        return figures()
+    with _errors_in_one_line():
+        _run(_load(profile, settings), names, first, seed, out)
 
 
-def _of_seed(settings: Profile, seed: int | None) -> Profile:
-    return settings if seed is None else settings.model_copy(update={"seeds": (seed,)})
+def _load(profile: str, settings: list[str] | None) -> Profile:
+    from fdcore.profile import load_profile, parse_settings
+
+    return load_profile(profile).varied(parse_settings(settings or []))
 
 
-def _foretell(settings: Profile, out: Path, notebooks: list[str]) -> None:
-    """One line on what is ahead, where something is to be made; nothing where the size of the model is not known before it is fetched."""
-    from fdcore.experiment.plan import make_plan
-    from fdcore.experiment.plantables import summary
-    from fdcore.experiment.recorded import SHIPPED
-
-    if (out / SHIPPED).exists():
-        return
-    with contextlib.suppress(ValueError):
-        plan = make_plan(settings, out, notebooks)
-        if any(work.left > 0 for work in plan.works):
-            print(f"{summary(plan)[0]} --plan says more.", flush=True)
-
-
-@app.command()
-def figures() -> None:
-    """Draw the figures of figures/ anew from the published records, into runs/published."""
-    from fdcore.experiment import notebooks as runner
-    from fdcore.experiment import publish as published
-    from fdcore.profile import load_profile
-
-    with _one_line_each():
-        for source in published.folders() or [published.FIGURES]:
-            out = REPOSITORY / "runs" / "published" / source.name
-            profile = published.unpack(out, source)
-            names = runner.find_notebooks(load_profile(profile).notebooks or [])
-            drawing = [path for path in names if not path.stem.endswith(("lean_world", "explore"))]
-            runner.run(drawing, profile=profile, seed=None, out=out)
-            print(f"drawn in {out / 'figures'}; fdcore publish copies them into the repository")
-
-
-@app.command()
-def publish(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
-    """Copy a run's figures and compact records into figures/, and its results into the README."""
-    from fdcore.experiment.publish import publish, target_of
+def _run(
+    profile: Profile, names: list[str], first: str | None, seed: int | None, out: Path | None
+) -> None:
+    from fdcore.experiment.notebooks import find_notebooks, run_notebooks
+    from fdcore.experiment.plan import make_plan, summarize
+    from fdcore.experiment.run import dump_profile
     from fdcore.experiment.study import Study
+    from fdcore.records import write_text
 
-    with _one_line_each():
-        study = Study(profile, seed=seed, out=out)
-        files = publish(study)
-        print(f"{len(files)} figures and notebooks published in {target_of(study.profile)}")
+    chosen = find_notebooks(names or profile.notebooks or [])
+    if first is not None:
+        (start,) = find_notebooks([first])
+        chosen = [path for path in chosen if path >= start]
+    # Refuses a folder of another run before anything in it is touched.
+    study = Study(profile, seed=seed, out=out and out.absolute())
+    write_text(study.folder / "profile.yaml", dump_profile(profile))
+    if profile.feedback.producer == "claude" and not os.environ.get("ANTHROPIC_API_KEY"):
+        print("ANTHROPIC_API_KEY is not set: the run will stop where Claude is first asked")
+    with contextlib.suppress(ValueError):  # the model's size is not known before it is fetched
+        print(summarize(make_plan(profile, study.folders)), flush=True)
+    file = str(study.folder / "profile.yaml")
+    run_notebooks(chosen, profile=file, seed=seed, out=study.folder)
+
+
+@app.command("list")
+def list_names() -> None:
+    """The profiles and the notebooks."""
+    from fdcore.experiment.notebooks import find_notebooks
+    from fdcore.profile import load_profile, profile_names
+
+    print("profiles:")
+    for name in profile_names():
+        print(f"  {name:14} {load_profile(name).about}")
+    print("notebooks:")
+    for path in find_notebooks([]):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        print(f"  {path.stem:38} {cells[0]['source'][0].lstrip('# ').strip()}")
 
 
 @app.command()
 def plan(
-    notebooks: Notebooks = None,
-    profile: ProfileName = "tiny",
-    seed: Seed = None,
-    out: Folder = None,
+    profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None, settings: Settings = None
 ) -> None:
-    """What a run will need and what of it is done: memory, tokens, checks, feedback calls, dollars, hours. Needs no GPU."""
-    from fdcore.experiment.notebooks import find_notebooks
-    from fdcore.experiment.plan import make_plan
-    from fdcore.experiment.plantables import console, show
-    from fdcore.profile import default_folder, load_profile
+    """What a run will need and what of it is done: memory, attempts, feedback calls, hours."""
+    from rich.console import Console
 
-    with _one_line_each():
-        settings, out = load_profile(profile), (out or default_folder(profile, seed)).resolve()
-        show(
-            make_plan(
-                _of_seed(settings, seed),
-                out,
-                [path.stem for path in find_notebooks(notebooks or settings.notebooks or [])],
-            ),
-            console(),
-        )
+    with _errors_in_one_line():
+        from fdcore.experiment.plan import make_plan, show
+        from fdcore.experiment.study import default_folder, run_folders
+
+        values = _load(profile, settings)
+        folders = run_folders(values, seed, out or default_folder(values, seed))
+        width = None if sys.stdout.isatty() else 200
+        show(make_plan(values, list(folders.values())), Console(width=width, highlight=False))
 
 
 @app.command()
-def check(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
-    """Whether this machine has what a run needs, each row with its remedy; exit code 1 when something is missing."""
-    from fdcore.experiment.check import examine, show
-    from fdcore.profile import default_folder, load_profile
+def check(
+    profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None, settings: Settings = None
+) -> None:
+    """Whether this machine has what a run needs; exit code 1 when something is missing."""
+    with _errors_in_one_line():
+        from fdcore.experiment.check import examine_machine
+        from fdcore.experiment.study import default_folder
 
-    try:
-        out = (out or default_folder(profile, seed)).resolve()
-        ready = show(examine(load_profile(profile), out), f"This machine, for profile {profile}")
-    except ValueError as error:
-        _stop(str(error), 2)
-    raise typer.Exit(0 if ready else 1)
+        values, missing = _load(profile, settings), 0
+        for row in examine_machine(values, out or default_folder(values, seed)):
+            missing += row.missing
+            print(f"{'MISSING' if row.missing else 'ok':8} {row.check:24} {row.found}", flush=True)
+        raise typer.Exit(1 if missing else 0)
 
 
 @app.command()
-def rehearse(
-    notebooks: Notebooks = None,
-    profile: ProfileName = "paper",
-    out: Folder = None,
-    seed: Annotated[int, typer.Option(min=0, help="not used: a rehearsal has seed 0")] = 0,
-) -> None:
-    """Run a paper profile's notebooks on a CPU, with stand-ins for model, Mathlib, data and Claude."""
-    from fdcore.experiment.rehearsal import rehearse
-    from fdcore.profile import load_profile
+def figures() -> None:
+    """Draw what figures/ shows anew from the published records; nothing is trained."""
+    from fdcore.experiment.notebooks import find_notebooks, run_notebooks
+    from fdcore.experiment.publish import published_folders, update_readme
+    from fdcore.experiment.study import FIGURES, Study
 
-    with _one_line_each():
-        rehearse(
-            load_profile(profile),
-            (out or Path("runs") / f"{Path(profile).stem}-rehearsal").resolve(),
-            notebooks or [],
-        )
+    with _errors_in_one_line():
+        for folder in published_folders():
+            profile = Study("", out=folder).profile
+            chosen = find_notebooks(profile.notebooks or [])
+            drawing = [path for path in chosen if not path.stem.endswith(NO_FIGURES)]
+            file = str(folder / "records" / "seed-0" / "profile.yaml")
+            run_notebooks(drawing, profile=file, seed=None, out=folder)
+        update_readme(REPOSITORY / "README.md", FIGURES)
+
+
+NO_FIGURES = ("lean_world", "explore")  # notebooks that read no records
+
+
+@app.command()
+def publish(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
+    """Copy a run's compact records into figures/; `fdcore figures` then draws them."""
+    from fdcore.experiment.publish import publish
+    from fdcore.experiment.study import Study
+
+    with _errors_in_one_line():
+        target = publish(Study(profile, seed=seed, out=out))
+        print(f"the records are in {target / 'records'}; `fdcore figures` draws them")
 
 
 @app.command()
 def judge(
-    statement: Annotated[
-        Path, typer.Option(help="a Lean file: header and a theorem that ends in `:= by`")
-    ],
-    proof: Annotated[
-        Path, typer.Option(help="a whole Lean file that states the theorem, or only the tactics")
-    ],
+    statement: Annotated[Path, typer.Option(help="a Lean file: a theorem that ends in `:= by`")],
+    proof: Annotated[Path, typer.Option(help="a whole Lean file, or only the tactics")],
+    profile: ProfileName = "tiny",
 ) -> None:
     """Judge one proof: the verdict as JSON, exit code 0 only when verified."""
-    from fdcore.experiment.judge import judge_files
-    from fdcore.lean.library import LibraryError, open_library
-    from fdcore.lean.toolchain import LeanUnavailable
-    from fdcore.profile import load_profile
+    with _errors_in_one_line():
+        from fdcore.experiment.judge import judge_files
+        from fdcore.lean.library import open_library
+        from fdcore.profile import load_profile
 
-    settings = load_profile("tiny").lean
-    try:
+        settings = load_profile(profile).lean
         verdict = judge_files(statement, proof, open_library(settings.library), settings)
-    except (ValueError, LeanUnavailable, LibraryError) as error:
-        _stop(str(error), 2)
-    print(verdict.model_dump_json(indent=1))
-    code = 0 if verdict.verified else 1
-    raise typer.Exit(code)
-
-
-@app.command()
-def build() -> None:
-    """Compile what changed of the core library."""
-    from fdcore.lean.library import LibraryError, core_library
-    from fdcore.lean.toolchain import LeanUnavailable
-
-    try:
-        print(core_library().path[0])
-    except (LeanUnavailable, LibraryError) as error:
-        _stop(str(error), 1)
+        print(verdict.model_dump_json(indent=1))
+        raise typer.Exit(0 if verdict.verified else 1)
 
 
 @app.command(hidden=True)
-def share_train(
-    arm: str, steps: int, profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None
-) -> None:
-    """One process's share of `Experiment.train`, started by `fdcore.training.distributed.launch`."""
-    with _joined(profile, seed, out) as run:
-        run.train(arm, steps)
-
-
-@app.command(hidden=True)
-def share_evaluate(
-    arm: str, splits: list[str], profile: ProfileName = "tiny", seed: Seed = 0, out: Folder = None
-) -> None:
-    """One process's share of `Experiment.evaluate`, started by `fdcore.training.distributed.launch`."""
-    with _joined(profile, seed, out) as run:
-        for split in splits:
-            run.evaluate(arm, split)
-
-
-@contextlib.contextmanager
-def _joined(profile: str, seed: int | None, out: Path | None) -> Iterator:
-    """The experiment, in this process among its like."""
+def share(folder: Path, task: str, arm: str, value: str) -> None:
+    """One process's part in training ARM for VALUE steps, or in evaluating it on the split VALUE."""
     import torch
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
-    from fdcore.experiment.run import Experiment, device_of
-    from fdcore.profile import load_profile
+    from fdcore.experiment.run import Run
+    from fdcore.experiment.session import Session, find_device
     from fdcore.training.distributed import join_processes
 
-    processes = join_processes(device_of(load_profile(profile)))
+    run = Run.open(folder)
+    run.session = Session(run, join_processes(find_device(run.profile)))
     try:
-        with contextlib.closing(Experiment(profile, seed or 0, out, processes)) as run:
-            yield run
+        with contextlib.closing(run.session) as session:
+            if task == "train":
+                session.train(arm, int(value))
+            else:
+                from fdcore.experiment.evaluate import evaluate
+
+                evaluate(session, arm, value)
     except Exception as error:
         get_error_handler().record_exception(error)  # for the process that launched this one
         raise
     finally:
-        torch.distributed.destroy_process_group() if torch.distributed.is_initialized() else None
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def _stop(message: str, code: int) -> None:
-    print(f"\nfdcore: {message}", file=sys.stderr, flush=True)
+    print(f"fdcore: {message}", file=sys.stderr, flush=True)
     raise typer.Exit(code)
 
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -7,7 +7,6 @@ that have a default are variants of a method, off unless a file asks for them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,37 +14,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fdcore import REPOSITORY
 
 PROFILES = Path(__file__).parent / "profiles"
-ADDED = {
-    "about",
-    "publish_figures",
-    "second_size",
-    "notebooks",
-    "seeds",
-    "arms",
-    "tracker",
-}  # settings that change nothing of a run: they do not make another one
-TAKEN = {  # settings of what a run takes, and not of what comes out (up to rounding): a run that has begun may go on with others
-    "threads",
-    "hardware.gpus",
-    "hardware.gpu_memory_gb",
-    "hardware.device",
-    "lean.workers",
-    "sampler.max_batch",
-    "sampler.memory_share",
-    "sampler.sleeps",
-    "hardware.engines",
-    "training.micro_batch",
-    "training.activation_checkpointing",
-    "feedback.concurrency",
-    "feedback.budget_dollars",
-    "feedback.timeout_seconds",
-    "feedback.retries",
-}
-
-MAX_TURNS = 64  # a turn's seed is the episode's seed times MAX_TURNS, plus the turn's number
 
 
 class Section(BaseModel):
@@ -79,6 +49,9 @@ class Model(Section):
     autocast: bool  # bf16 autocast in the training forward
     thinking: bool  # Qwen3's thinking mode in the chat template
     lora: LoRA | None = None  # None: all weights are trained
+
+
+MAX_TURNS = 64  # a turn's seed is the episode's seed times MAX_TURNS, plus the turn's number
 
 
 class Warmup(Section):
@@ -309,7 +282,7 @@ class Hardware(Section):
 
 
 class Profile(Section):
-    name: str
+    name: str = Field(pattern=r"^[\w.+-]+$")
     about: str
     threads: int = Field(gt=0)
     hardware: Hardware | None = None  # None: no GPU is needed
@@ -334,14 +307,27 @@ class Profile(Section):
     seeds: tuple[int, ...] = Field((0,), min_length=1)  # the runs that make up the experiment
     arms: tuple[Arm, ...] = Field(min_length=1)
 
-    @property
-    def hash(self) -> str:
-        """Of the settings as they stand; a variant that is off counts as not there, so that new ones leave older runs readable.
-
-        What only adds to an experiment, as seeds and ablations do, does not count."""
-        return hashlib.sha256(
-            self.model_dump_json(exclude_defaults=True, exclude=ADDED).encode()
-        ).hexdigest()[:12]
+    @model_validator(mode="after")
+    def _check(self) -> Profile:
+        """ValueError for settings that do not go together."""
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must differ, got {list(self.seeds)}")
+        made_here = self.model.student is not None and self.warmup is not None
+        if (self.model.source is None) != made_here:
+            raise ValueError(
+                "model.source must be given, or else model.student and warmup (set them to null)"
+            )
+        if self.hardware and self.hardware.engines and self.hardware.gpus > 1:
+            raise ValueError(
+                "hardware.engines must be 0 where hardware.gpus is above 1, "
+                f"got {self.hardware.engines} and {self.hardware.gpus}"
+            )
+        for arm in self.arms:
+            try:
+                _check_arm(self, arm)
+            except ValueError as error:
+                raise ValueError(f"arms.{arm.name}: {_in_one_line(error)}") from None
+        return self
 
     def leaves(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
         """Every setting by its full name.
@@ -373,6 +359,11 @@ class Profile(Section):
         names = ", ".join(arm.name for arm in self.arms)
         raise ValueError(f"profile {self.name} has no arm {name!r}; there are: {names}")
 
+    def with_arm(self, arm: Arm) -> Profile:
+        """The settings with which an arm is trained; that arm is the only one in it."""
+        alone = arm.model_copy(update={"settings": {}, "start": None})
+        return self.model_copy(update={"arms": (alone,)}).varied(arm.settings)
+
     def kept_steps(self, name: str) -> set[int]:
         """The steps of an arm whose weights are kept: those that other arms start from, and its last."""
         starts = {arm.start.step for arm in self.arms if arm.start and arm.start.arm == name}
@@ -387,77 +378,108 @@ class Profile(Section):
         return self.arm(arm).samples or self.evaluation.samples
 
     def varied(self, settings: dict[str, Any]) -> Profile:
-        """This profile with other values: {"section.setting": value}. ValueError names a setting that there is not, or a wrong value."""
+        """This profile with other values.
+
+        Args:
+            settings: {"section.setting": value}; an arm's are "arms.NAME.setting".
+
+        Raises:
+            ValueError: there is no such setting, or it cannot have this value.
+        """
         content = self.model_dump()
         for name, value in settings.items():
-            *path, last = name.split(".")
+            *path, last = _split_name(name)
             section = content
             for part in path:
+                if isinstance(section, list | tuple):  # the arms
+                    section = {arm["name"]: arm for arm in section}
                 section = section.get(part) if isinstance(section, dict) else None
             if not isinstance(section, dict) or last not in section:
-                raise ValueError(f"profile {self.name}: there is no setting {name!r} to vary")
+                raise ValueError(f"profile {self.name}: there is no setting {name!r}")
             section[last] = value
-        return Profile.model_validate(content)
+        try:
+            return Profile.model_validate(content)
+        except ValueError as error:
+            raise ValueError(f"profile {self.name}: {_in_one_line(error)}") from None
+
+
+def _split_name(name: str) -> list[str]:
+    """A setting's full name in parts. An arm's name may hold a dot: `arms.NAME.setting`."""
+    if name.startswith("arms."):
+        arm, _, last = name.removeprefix("arms.").rpartition(".")
+        return ["arms", arm, last]
+    return name.split(".")
 
 
 def profile_names() -> list[str]:
     return sorted(path.stem for path in PROFILES.glob("*.yaml"))
 
 
-def load_profile(name: str | Path) -> Profile:
+def load_profile(name: str | Path, unknown: Literal["forbid", "ignore"] = "forbid") -> Profile:
     """The profile of that name in fdcore/profiles, or of that YAML file.
 
-    Raises ValueError with one line: file, setting, what is wrong, what was given.
+    Args:
+        unknown: settings that do not exist, or exist no more, are an error or are left out.
+
+    Raises:
+        ValueError: one line with the file, the setting, what it must be and what it is.
     """
-    path, settings = _read(name)
+    path = _find_file(name)
     try:
-        profile = Profile.model_validate(settings)
-        for arm in profile.arms:
-            _check_arm(profile, arm)
+        return Profile.model_validate(_read(path), extra=unknown)
     except ValueError as error:
         raise ValueError(f"{path}: {_in_one_line(error)}") from None
-    if profile.hardware and profile.hardware.engines and profile.hardware.gpus > 1:
-        raise ValueError(
-            f"{path}: hardware.engines on a cluster serve one training process: set hardware.gpus: 1, or hardware.engines: 0 for an engine in each process; got {profile.hardware.engines} and {profile.hardware.gpus} gpus"
-        )
-    if (profile.model.source is None) != (
-        profile.model.student is not None and profile.warmup is not None
-    ):
-        raise ValueError(f"{path}: model.source must be given, or else model.student and warmup")
-    return profile
 
 
-def default_folder(profile: str | Path, seed: int | None) -> Path:
-    """Where a run is kept when nothing else is said; where all of a profile's seeds are, for `seed` None."""
-    seeds, folder = load_profile(profile).seeds, REPOSITORY / "runs" / Path(profile).stem
-    if len(seeds) > 1:
-        return folder if seed is None else folder / f"seed-{seed}"
-    return folder.with_name(f"{folder.name}-seed{seeds[0] if seed is None else seed}")
+def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """Settings as they are given on a command line, "section.setting=value".
+
+    >>> parse_settings(["grpo.learning_rate=1e-4", "arms.fd.steps=10"])
+    {'grpo.learning_rate': 0.0001, 'arms.fd.steps': 10}
+    """
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--set needs section.setting=value, got {text!r}")
+        settings[name] = _read_number(yaml.safe_load(value))
+    return settings
 
 
-def run_folders(seeds: Sequence[int], folder: Path) -> dict[int, Path]:
-    """Where the run of each seed lies in the folder of a study: the folder itself for a seed alone, else seed-N in it."""
-    return (
-        {seeds[0]: folder} if len(seeds) == 1 else {seed: folder / f"seed-{seed}" for seed in seeds}
-    )
+def _read_number(value: Any) -> Any:
+    """YAML 1.1 takes 1e-4 for a text; here it is a number."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
-def _read(name: str | Path, extended: tuple[Path, ...] = ()) -> tuple[Path, dict]:
-    """A profile's file, and its settings over those of the profile that it `extends`, where it does."""
-    path = Path(name) if str(name).endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
-    if not path.exists():
-        raise ValueError(
-            f"no profile {str(name)!r}; there are: {', '.join(profile_names())} (or give a .yaml file)"
-        )
+def _find_file(name: str | Path, beside: Path | None = None) -> Path:
+    """The file of a profile; of one that is extended, also beside the file that extends it."""
+    if not str(name).endswith((".yaml", ".yml")):
+        path = PROFILES / f"{name}.yaml"
+    else:
+        path = (beside or Path()) / name
+    if not path.is_file():
+        names = ", ".join(profile_names())
+        raise ValueError(f"no profile {str(name)!r}; there are: {names} (or give a .yaml file)")
+    return path
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict:
+    """A file's settings, over those of the profile that it `extends`."""
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(settings, dict) or "extends" not in settings:
-        return path, settings
-    if path in extended:
-        raise ValueError(f"{path}: extends itself")
-    return path, _over(_read(settings.pop("extends"), (*extended, path))[1], settings)
+        raise ValueError(f"not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"must hold settings, section by section, got {settings!r:.60}")
+    settings = {"name": path.stem} | settings
+    if path in above:
+        raise ValueError("extends itself")
+    if below := settings.pop("extends", None):
+        return _over(_read(_find_file(below, path.parent), (*above, path)), settings)
+    return settings
 
 
 def _over(below: dict, above: dict) -> dict:
@@ -474,25 +496,18 @@ def _check_arm(profile: Profile, arm: Arm) -> None:
     """ValueError for an arm that cannot be trained."""
     names = [other.name for other in profile.arms]
     if names.count(arm.name) > 1:
-        raise ValueError(f"arms.{arm.name}: two arms have this name")
+        raise ValueError("two arms have this name")
     if arm.method == "rft" and profile.rft is None:
-        raise ValueError(f"arms.{arm.name}: the method rft needs the section rft")
-    try:
-        if arm.start:
-            _check_start(profile, arm, profile.arm(arm.start.arm))
-        profile.varied(arm.settings)
-    except ValueError as error:
-        raise ValueError(f"arms.{arm.name}: {_in_one_line(error)}") from None
-
-
-def _check_start(profile: Profile, arm: Arm, before: Arm) -> None:
-    """ValueError for a start that is not there when the arm is trained."""
-    names = [other.name for other in profile.arms]
-    if names.index(before.name) >= names.index(arm.name) or arm.start.step > before.steps:
-        raise ValueError(
-            f"start must name a step of an arm above it, "
-            f"got step {arm.start.step} of {before.name} ({before.steps} steps)"
-        )
+        raise ValueError("the method rft needs the section rft")
+    if arm.start:
+        before = profile.arm(arm.start.arm)
+        if names.index(before.name) >= names.index(arm.name) or arm.start.step > before.steps:
+            raise ValueError(
+                f"start must name a step of an arm above it, "
+                f"got step {arm.start.step} of {before.name} ({before.steps} steps)"
+            )
+    if arm.settings:
+        profile.with_arm(arm)
 
 
 def _in_one_line(error: ValueError) -> str:
@@ -502,6 +517,7 @@ def _in_one_line(error: ValueError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "value_error":  # our own sentences say what was given
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+        where = f"{where}: " if where else ""
+        return where + first["msg"].removeprefix("Value error, ")
     what = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
     return f"{where}: {what}, got {str(first.get('input'))[:60]!r}"

@@ -1,12 +1,12 @@
-"""Profiles: those that are shipped are valid; a wrong setting is one line with file, setting and remedy."""
+"""Profiles: those of the repository are valid; a wrong setting is one line with file, setting and remedy."""
 
 import contextlib
 
 import pytest
 import yaml
 
-from fdcore.experiment.run import Experiment
-from fdcore.profile import PROFILES, load_profile, profile_names
+from fdcore.experiment.run import Run, decisive_settings
+from fdcore.profile import PROFILES, load_profile, parse_settings, profile_names
 
 
 def test_the_shipped_profiles_are_valid():
@@ -143,10 +143,24 @@ def test_a_variant_is_the_profile_with_other_values_and_changes_nothing_of_it():
     assert profile.distillation.ema_alpha != 1.0
 
 
-def test_seeds_and_arms_add_to_an_experiment_without_making_another_of_it(tmp_path):
-    more = {"seeds": [0, 1], "arms": [FD]}
-    assert load_profile(changed(tmp_path, **more)).hash == load_profile("smoke").hash
-    assert load_profile(changed(tmp_path, grpo__samples=7)).hash != load_profile("smoke").hash
+def test_seeds_and_arms_add_to_a_run_without_making_another_of_it(tmp_path):
+    more = load_profile(changed(tmp_path, seeds=[0, 1], arms=[FD]))
+    assert decisive_settings(more) == decisive_settings(load_profile("smoke"))
+    other = load_profile(changed(tmp_path, grpo__samples=7))
+    assert decisive_settings(other) != decisive_settings(load_profile("smoke"))
+
+
+def test_one_setting_is_changed_by_its_full_name():
+    profile = load_profile("smoke").varied(
+        {"arms.grpo.steps": 3, "arms.teacher_speed/alpha_1.00.steps": 1}
+    )
+    assert profile.arm("grpo").steps == 3 and profile.arm("teacher_speed/alpha_1.00").steps == 1
+    assert parse_settings(["sampler.temperature=1e-1", "feedback.text=a b"]) == {
+        "sampler.temperature": 0.1,
+        "feedback.text": "a b",
+    }
+    with pytest.raises(ValueError, match="heat"):
+        parse_settings(["heat"])
 
 
 def test_a_profile_that_extends_another_holds_what_differs(tmp_path):
@@ -158,6 +172,9 @@ def test_a_profile_that_extends_another_holds_what_differs(tmp_path):
         and mine.training.max_grad_norm == smoke.training.max_grad_norm
         and mine.warmup == smoke.warmup
     )
+    (tmp_path / "below.yaml").write_text("extends: mine.yaml\nseeds: [4]\n")
+    below = load_profile(tmp_path / "below.yaml")  # looked up beside the file
+    assert below.seeds == (4,) and below.training == mine.training and below.name == "below"
     file.write_text(f"extends: {file}\n")
     with pytest.raises(ValueError, match="extends itself"):
         load_profile(file)
@@ -176,11 +193,11 @@ def test_a_profile_that_extends_another_holds_what_differs(tmp_path):
 def test_what_is_paid_for_feedback_and_how_it_is_fetched_can_change_under_way(
     tmp_path, changed, goes_on
 ):
-    Experiment("smoke", 0, tmp_path / "run")
+    Run.create("smoke", 0, tmp_path / "run")
     (tmp_path / "later.yaml").write_text(f"extends: smoke\nname: smoke\nfeedback: {{{changed}}}\n")
     with (
         contextlib.nullcontext()
         if goes_on
         else pytest.raises(ValueError, match=f"feedback.{changed.partition(':')[0]}")
     ):
-        Experiment(tmp_path / "later.yaml", 0, tmp_path / "run")
+        Run.create(tmp_path / "later.yaml", 0, tmp_path / "run")

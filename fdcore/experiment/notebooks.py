@@ -1,19 +1,19 @@
-"""Runs notebooks one after the other, shows their output as it comes, and keeps the executed copies in the run's folder.
+"""Runs notebooks one after the other and keeps the executed copies.
 
-Left out on purpose: any memory of what is done. Each stage inside a notebook returns at once when its output is complete,
-so that "go on" is simply "run again".
+Left out on purpose: any memory of what is done. Each stage inside a notebook returns at once when its
+output is complete, so that "go on" is simply "run again".
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fdcore import REPOSITORY
@@ -22,64 +22,59 @@ NOTEBOOKS = REPOSITORY / "notebooks"
 INTERRUPTED = "interrupted; run the same command again to go on"
 
 
-def find_notebooks(names: Sequence[str]) -> list[Path]:
-    """The notebooks of these names in their order, or all of them when there are no names. Raises ValueError."""
-    there = {path.stem: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
-    for name in names:
-        if name not in there:
-            raise ValueError(f"no notebook {name!r}; there are: {', '.join(there) or 'none'}")
-    return [there[name] for name in names or there]
-
-
 class NotebookFailed(RuntimeError):
     """One line: which notebook, what went wrong, where its executed copy is."""
 
 
-def run(notebooks: Sequence[Path], *, profile: str, seed: int | None, out: Path) -> None:
-    """Execute `notebooks` in this order with the papermill parameters (profile, seed, out). Raises NotebookFailed.
+def find_notebooks(names: Sequence[str]) -> list[Path]:
+    """The notebooks of these names, in their order; a number such as 03 is enough.
 
-    The kernels run this very Python. All that a notebook started is dead when this function is left, however it is left.
+    Raises:
+        ValueError: a name fits no notebook, or several.
     """
-    os.environ |= {
-        "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, never one that the user has installed globally
-        "TQDM_MININTERVAL": os.environ.get(
-            "TQDM_MININTERVAL", "1"
-        ),  # each refresh of a bar is kept in the executed copy
-    }
-    sockets = tempfile.mkdtemp(
-        prefix="fdcore-kernels-"
-    )  # the kernels' sockets: a short path, and out of notebooks/
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _interrupted(sockets))
+    paths = sorted(NOTEBOOKS.glob("*.ipynb"))
+    chosen = set()
+    for name in names:
+        stem = Path(name).name.removesuffix(".ipynb")
+        fitting = [path for path in paths if path.stem == stem]
+        fitting = fitting or [path for path in paths if stem and path.stem.startswith(stem)]
+        if len(fitting) != 1:
+            stems = ", ".join(path.stem for path in paths) or "none"
+            raise ValueError(f"no notebook {name!r}; there are: {stems}")
+        chosen.add(fitting[0])
+    return [path for path in paths if path in chosen or not names]
+
+
+def run_notebooks(notebooks: Sequence[Path], *, profile: str, seed: int | None, out: Path) -> None:
+    """Execute notebooks with the papermill parameters (profile, seed, out).
+
+    The kernels run this very Python. All that they started is dead when this function is left.
+
+    Raises:
+        NotebookFailed: a cell raised an error, or a kernel died.
+    """
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel, not a global one
+    os.environ.setdefault("TQDM_MININTERVAL", "1")  # each refresh of a bar is kept in the copy
     (out / "notebooks").mkdir(parents=True, exist_ok=True)
-    try:
+    parameters = {"profile": profile, "seed": seed, "out": str(out)}
+    with _kernel_folder() as folder:
         for number, notebook in enumerate(notebooks, 1):
-            print(f"\n[{number}/{len(notebooks)}] {notebook.stem}", flush=True)
+            place = f"[{number}/{len(notebooks)}] {notebook.stem}"
+            print(f"\n{place}", flush=True)
             started = time.monotonic()
-            _execute(
-                notebook,
-                out / "notebooks" / notebook.name,
-                {"profile": profile, "seed": seed, "out": str(out)},
-                sockets,
-            )
-            print(
-                f"[{number}/{len(notebooks)}] {notebook.stem}: done in {time.monotonic() - started:.0f} s",
-                flush=True,
-            )
-    finally:
-        _end_children()
-        shutil.rmtree(sockets, ignore_errors=True)
+            _execute(notebook, out / "notebooks" / notebook.name, parameters, folder)
+            print(f"{place}: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
-def _execute(
-    notebook: Path, copy: Path, parameters: dict[str, str | int | None], sockets: str
-) -> None:
+def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path) -> None:
     import papermill  # here, because it takes a second to import
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
-    where = f"executed copy: {copy}"
+    # Sockets are files that only this user can open, in place of TCP ports.
+    manager = {"transport": "ipc", "ip": str(folder / "kernel")}
+    client = {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]}
     try:
         papermill.execute_notebook(
             notebook,
@@ -91,56 +86,50 @@ def _execute(
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
             coalesce_streams=True,
-            config=Config(
-                {
-                    "KernelManager": {
-                        "transport": "ipc",
-                        "ip": f"{sockets}/kernel",
-                    },  # files that only this user can open, instead of TCP ports
-                    "NotebookClient": {
-                        "extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]
-                    },  # else a kernel that is told to end reports an error
-                }
-            ),
+            config=Config({"KernelManager": manager, "NotebookClient": client}),
         )
     except PapermillExecutionError as error:
-        if "No space left on device" in str(error.evalue):
-            raise NotebookFailed(_disk_full(copy)) from None
-        what = (str(error.evalue).strip().splitlines() or [""])[0]
+        reason = (str(error.evalue).strip().splitlines() or [""])[0]
         raise NotebookFailed(
-            f"{notebook.stem} failed in cell [{error.exec_count}]: {error.ename}: {what} ({where})"
+            f"{notebook.stem} failed in cell [{error.exec_count}]: {error.ename}: {reason} "
+            f"(executed copy: {copy})"
         ) from None
     except DeadKernelError:
-        why = "its Python process was ended by a signal, most likely for want of memory (`dmesg` says so); run the same command again, it goes on from the newest checkpoint"
-        raise NotebookFailed(f"{notebook.stem}: {why} ({where})") from None
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise NotebookFailed(_disk_full(copy)) from None
+        raise NotebookFailed(
+            f"{notebook.stem}: its process was ended by a signal, most likely for want of memory "
+            "(`dmesg` says so); run the same command again, it goes on from the newest checkpoint"
+        ) from None
 
 
-def _disk_full(copy: Path) -> str:
-    folder = copy.parent.parent
-    free = shutil.disk_usage(folder).free // 2**20
-    return f"the disk is full ({free} MB left at {folder}); free some space and run the same command again, it goes on from here"
+@contextlib.contextmanager
+def _kernel_folder() -> Iterator[Path]:
+    """A folder for the kernels' sockets. Kernels end with the body, and on Ctrl-C or SIGTERM."""
+    folder = Path(tempfile.mkdtemp(prefix="fdcore-kernels-"))  # a socket's path must be short
 
+    def clean_up() -> None:
+        _end_children()
+        shutil.rmtree(folder, ignore_errors=True)
 
-def _interrupted(sockets: str) -> None:
-    """Leave at once: an exception would surface inside the notebook client's event loop, with pages of traceback."""
-    _end_children()
-    shutil.rmtree(sockets, ignore_errors=True)
-    print(f"\nfdcore: {INTERRUPTED}", file=sys.stderr, flush=True)
-    os._exit(130)
+    def interrupt(*_) -> None:
+        # At once: an exception would surface inside the notebook client's event loop.
+        clean_up()
+        print(f"\nfdcore: {INTERRUPTED}", file=sys.stderr, flush=True)
+        os._exit(130)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    try:
+        yield folder
+    finally:
+        clean_up()
 
 
 def _end_children() -> None:
-    """Kill every process below this one: kernels have sessions of their own, so the terminal's Ctrl-C does not reach them."""
+    """Kill every process below this one. Kernels have sessions of their own: Ctrl-C misses them."""
     import psutil
 
     children = psutil.Process().children(recursive=True)
     for child in children:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             child.kill()
-        except psutil.NoSuchProcess:
-            pass
     psutil.wait_procs(children, timeout=5)

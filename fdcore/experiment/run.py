@@ -1,640 +1,276 @@
-"""One experiment: a run's folder (`fdcore.experiment.recorded`) in which what is missing is made. Notebooks ask it for what they need; it makes it, resumes it, or reads it.
+"""A run: a folder in which one profile is worked through with one seed.
 
-Every method returns at once where its files are complete, so a notebook can be run again at any time.
+    base/                  the model that every arm starts from, and its evaluations
+    arms/NAME/             metrics.jsonl, attempts, feedback, checkpoints, model, evaluations of an arm
+    problems/, verdicts/   what was drawn, and what Lean said
+    run.json, profile.yaml which run this is; origins.jsonl says which code and machine made a record
+
+`Run.open` reads a folder and never writes. `Run.create` begins a run or goes on with it. This file
+imports no torch: what samples and trains is `run.session` (`fdcore.experiment.session`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import fcntl
-import functools
 import json
-import os
-import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-from tqdm import tqdm
-from transformers.utils.logging import disable_progress_bar
+import yaml
 
-from fdcore.experiment.arms import Arm, arm_of
-from fdcore.experiment.origin import origin
-from fdcore.experiment.recorded import ORIGINS, RecordedRun
-from fdcore.feedback.sources import Answer, Generate, Producer, make_producer, strip_thoughts
-from fdcore.figures.style import arm_label
-from fdcore.figures.token_view import TokenView, token_view
-from fdcore.lean.library import INTERNAL, Library, open_library
-from fdcore.lean.sandbox import active_protections, require_protection
-from fdcore.lean.verifier import Verifier
-from fdcore.model import (
-    add_adapters,
-    checkpoint_activations,
-    load_model,
-    load_tokenizer,
-    model_folder,
-    save_model,
+from fdcore import REPOSITORY
+from fdcore.profile import Profile, load_profile
+from fdcore.records import (
+    Feedback,
+    Problem,
+    Trajectory,
+    read_jsonl,
+    read_records,
+    write_jsonl,
+    write_text,
 )
-from fdcore.profile import Profile
-from fdcore.records import Feedback, Problem, Trajectory, read_jsonl, write_text
-from fdcore.rollout.chat import Chat
-from fdcore.rollout.episode import Environment, rollout
-from fdcore.rollout.remote import RayVerifier, open_verifier
-from fdcore.rollout.sampler import Sampler, SamplingParams
-from fdcore.rollout.tools import Tools
-from fdcore.rollout.torch_sampler import TorchSampler
-from fdcore.seeds import seed_of
-from fdcore.training.distributed import Processes, launch
-from fdcore.training.loop import Trainer
-from fdcore.training.methods import (
-    FeedbackDistillation,
-    GroupRelativePolicyOptimization,
-    Method,
-    RejectionSamplingFineTuning,
-)
-from fdcore.training.teacher import EMATeacher, shared_copy
-from fdcore.worlds import problems as problem_sets
-from fdcore.worlds import warmup
-from fdcore.worlds.student import build_student, train_tokenizer
+from fdcore.worlds.problems import load_problems, read_problems
+
+if TYPE_CHECKING:
+    from fdcore.experiment.session import Session
+    from fdcore.figures.token_view import TokenView
+
+ORIGINS = "origins.jsonl"
+PROVENANCE = "provenance.json"  # beside published records (`fdcore.experiment.publish`)
+LOCK_SECONDS = 10  # for a kernel that outlived a killed run to end
+# Settings of what a run takes and not of what comes out: a run goes on with other values.
+RESOURCES = {
+    "threads",
+    "hardware",
+    "tracker",
+    "lean.workers",
+    "sampler.max_batch",
+    "sampler.memory_share",
+    "training.micro_batch",
+    "training.activation_checkpointing",
+    "feedback.concurrency",
+    "feedback.budget_dollars",
+    "feedback.timeout_seconds",
+    "feedback.retries",
+}
+# Settings of what is shown and made, each piece of which has a check of its own.
+CONTENTS = {"about", "second_size", "notebooks", "seeds", "arms"}
 
 
-def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Verifier | RayVerifier:
-    """The judge that a profile asks for, its workers dealt out to so many processes; its verdicts are kept in `cache_dir`."""
-    lean = profile.lean
-    return open_verifier(
-        open_library(lean.library),
-        lean,
-        workers=max(1, lean.workers // processes),
-        cache_dir=cache_dir,
-    )
+class Run:
+    """One profile, one seed, one folder."""
 
+    def __init__(self, folder: Path, profile: Profile, seed: int):
+        self.folder, self.profile, self.seed = folder, profile, seed
+        self.figures = folder / "figures"
 
-def device_of(profile: Profile) -> torch.device:
-    """Where a process of the profile computes. Without a GPU a finished run can still be read, so that this is no error."""
-    return torch.device(
-        "cuda"
-        if profile.hardware and profile.hardware.device == "cuda" and torch.cuda.is_available()
-        else "cpu"
-    )
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """The run in a folder, to be read. Raises ValueError where there is none."""
+        folder = Path(folder)
+        if not (folder / "run.json").exists():
+            raise ValueError(f"{folder} holds no run: it has no run.json")
+        mark = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return cls(folder, load_profile(folder / "profile.yaml", unknown="ignore"), mark["seed"])
 
+    @classmethod
+    def create(
+        cls, profile: str | Path | Profile, seed: int = 0, out: str | Path | None = None
+    ) -> Run:
+        """Begin a run, or go on with the one in its folder.
 
-class Experiment(RecordedRun):
-    """`Experiment("tiny", seed=0)`; `out` is the run's folder, by default runs/PROFILE-seedSEED in the repository.
+        Args:
+            profile: a profile, its name or its file.
+            out: the run's folder, by default runs/PROFILE-seedSEED in the repository.
 
-    ValueError for a folder of records without weights.
-    """
-
-    def __init__(
-        self,
-        profile: str | Path,
-        seed: int = 0,
-        out: str | Path | None = None,
-        processes: Processes | None = None,
-    ):
-        super().__init__(profile, seed, out)
-        if self.shipped:
-            raise ValueError(
-                f"{self.folder} holds records without weights, which nothing can be trained or sampled from; read them with fdcore.experiment.study.Study, or give another folder"
-            )
-        self.source, self.processes = (
-            profile,
-            processes or Processes(device=device_of(self.profile)),
-        )
-        self._engine: Sampler | None = None
-        torch.set_num_threads(
-            min(
-                self.profile.threads, int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)
-            )
-        )
-        if self.profile.model.source is None or self.processes.count > 1:
-            disable_progress_bar()  # one for each load of a model of a few megabytes says nothing, nor does one from each of several processes
-
-    def close(self) -> None:
-        """End the engine, where one was started."""
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
-
-    @contextlib.contextmanager
-    def _writing(self):
-        """Only one process writes into a run's folder; a kernel that outlived a killed run has a few seconds to end."""
-        if self.processes.rank:
-            yield
-            return
-        with open(self.folder / "lock", "w") as lock:
-            for _ in range(20):
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    time.sleep(0.5)
-            else:
-                raise RuntimeError(
-                    f"another process is writing into {self.folder}; wait for it or stop it, then run the same command again"
-                )
-            yield
-
-    def _note_origin(self, record: Path) -> None:
-        if self.processes.rank == 0:
-            with open(self.folder / ORIGINS, "a", encoding="utf-8") as file:
-                file.write(
-                    json.dumps({"record": str(record.relative_to(self.folder)), "origin": origin()})
-                    + "\n"
-                )
-
-    # -- the world -----------------------------------------------------------------------------------------------
-
-    def verifier(self) -> Verifier | RayVerifier:
-        return make_verifier(self.profile, self.folder / "verdicts", self.processes.count)
-
-    @cached_property
-    def _verifier(self) -> Verifier | RayVerifier:
-        protections = active_protections()
-        print(f"Lean runs with: {', '.join(protections) or 'no protection at all'}", flush=True)
-        if self.profile.lean.library == "mathlib":
-            require_protection(protections)
-        return self.verifier()
-
-    def tools(self, problem: Problem) -> Tools:
-        return Tools(problem, self.library, output_chars=self.profile.episode.tool_output_chars)
-
-    @cached_property
-    def library(self) -> Library:
-        return open_library(self.profile.lean.library)
-
-    # -- models --------------------------------------------------------------------------------------------------
-
-    def base(self) -> Path:
-        """The folder of the model that every arm starts from: warmed up here, or the profile's own."""
-        folder = self.folder / "base" / "model"
-        if folder.exists():
-            return folder
-        if self.profile.model.source is not None:
-            return self._published(self.profile.model.source)
-        with self._writing():
-            return self._warm_up(folder)
-
-    def _published(self, source: str) -> Path:
-        """The folder of a model that was not made here; of one from the hub always the commit with which the run began."""
-        mark = self.folder / "base" / "commit"
-        found = model_folder(source, mark.read_text() if mark.exists() else None)
-        if found != Path(source) and not mark.exists():
-            write_text(mark, found.name)
-        return found
-
-    def _warm_up(self, folder: Path) -> Path:
-        settings, shape = self.profile.warmup, self.profile.model.student
-        known, unknown = problem_sets.partition()
-        pool = problem_sets.read_problems(problem_sets.ROOT / "warmup.jsonl")
-        writer = warmup.TraceWriter(
-            settings,
-            self.seed,
-            self._verifier,
-            self.tools,
-            unknown,
-            sorted(known),
-            self._feedback_names,
-        )
-        traces = writer.write(pool)
-        tokenizer = train_tokenizer(self._tokenizer_texts(traces), shape.vocab_size)
-        chat = self._chat(tokenizer)
-        short = Chat(tokenizer, [], thinking=chat.thinking, system=False)
-        data = [warmup.encode(trace, short) for trace in traces]
-        system = chat.prompt(pool[0])[
-            : -len(short.prompt(pool[0]))
-        ]  # the rest of a prompt is the same tokens
-        full = [([*system, *ids], [*[0] * len(system), *mask]) for ids, mask in data]
-        model = build_student(
-            **shape.model_dump(exclude={"vocab_size"}),
-            vocab_size=len(tokenizer),
-            seed=seed_of(self.seed, "student"),
-        )
-        rows = warmup.train(
-            model,
-            [(data, settings.short_steps), (full, settings.full_steps)],
-            settings,
-            self.folder / "base" / "checkpoints",
-            seed=self.seed,
-            autocast=self.profile.model.autocast,
-        )
-        self._note_origin(self.folder / "base" / "metrics.jsonl")
-        write_text(
-            self.folder / "base" / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows)
-        )
-        save_model(model, tokenizer, folder)
-        shutil.rmtree(self.folder / "base" / "checkpoints", ignore_errors=True)
-        return folder
+        Raises:
+            ValueError: the folder holds another run, or one of its arms was trained with other
+                settings. Nothing in the folder has changed then.
+        """
+        settings = profile if isinstance(profile, Profile) else load_profile(profile)
+        folder = Path(out or REPOSITORY / "runs" / f"{settings.name}-seed{seed}")
+        run = cls(folder, settings, seed)
+        run.check_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "profile.yaml", dump_profile(settings))
+        write_text(folder / "run.json", json.dumps(run._mark) + "\n")
+        return run
 
     @property
-    def _feedback_names(self) -> list[str]:
-        """The lemmas that warm-up feedback may name at random."""
-        return sorted(name for name in self.library.theorem_names if not INTERNAL.search(name))
+    def _mark(self) -> dict:
+        """What run.json says: which run this is."""
+        settings = decisive_settings(self.profile)
+        return {"profile": self.profile.name, "seed": self.seed, "settings": settings}
 
-    def _tokenizer_texts(self, traces) -> list[str]:
-        """What the tokenizer learns from: the tools' schemas, and statements, feedback, calls and answers of the traces."""
-        texts = [json.dumps(schema) for schema in Tools.schemas] * 50
-        for trace in traces:
-            texts += [
-                trace.problem.statement,
-                trace.feedback or "",
-                *(turn.text + turn.answer for turn in trace.turns),
-            ]
-        return texts
+    def check_folder(self) -> None:
+        """ValueError where the folder holds a run of another profile or seed, or another arm."""
+        if (self.folder / "run.json").exists():
+            before = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+            _compare_marks(self.folder, before, self._mark)
+        for arm in self.profile.arms:
+            mark = self.folder / "arms" / arm.name / "arm.json"
+            if mark.exists():
+                before = json.loads(mark.read_text(encoding="utf-8"))
+                _compare_marks(mark.parent, before, self._arm_mark(arm.name))
 
-    def _chat(self, tokenizer) -> Chat:
-        return Chat(tokenizer, Tools.schemas, thinking=self.profile.model.thinking)
+    def _arm_mark(self, name: str) -> dict:
+        arm = self.profile.arm(name)
+        start = arm.start.model_dump() if arm.start else None
+        return {"method": arm.method, "start": start, "settings": arm.settings}
+
+    def claim_arm(self, name: str) -> Path:
+        """The folder of an arm, which says from now on how it is trained."""
+        folder = self.folder / "arms" / name
+        write_text(folder / "arm.json", json.dumps(self._arm_mark(name)) + "\n")
+        return folder
 
     @cached_property
-    def tokenizer(self):
-        return load_tokenizer(self.base())
+    def session(self) -> Session:
+        """What samples, trains and evaluates in this run."""
+        from fdcore.experiment.session import Session
+
+        return Session(self)
+
+    @property
+    def published(self) -> bool:
+        """Whether these are published records: read, never trained, without weights."""
+        return any((folder / PROVENANCE).exists() for folder in self.folder.parents[:2])
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """One process at a time writes into a run's folder. RuntimeError where another does."""
+        with open(self.folder / "lock", "w") as file:
+            deadline = time.monotonic() + LOCK_SECONDS
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise RuntimeError(
+                            f"another process is writing into {self.folder}; "
+                            "wait for it or stop it, then run the same command again"
+                        ) from None
+                    time.sleep(0.5)
+            yield
+
+    # -- what is there -----------------------------------------------------------------------------
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms that every run of the profile has."""
+        return self.profile.main_arms
+
+    def start_step(self, arm: str) -> int:
+        """The step of another arm that an arm starts from; 0 for one that starts from the base."""
+        start = None if arm == "base" else self.profile.arm(arm).start
+        return start.step if start else 0
+
+    def problems(self) -> dict[str, list[Problem]]:
+        """Problems by split. Those that the run has drawn are read where it kept them."""
+        return self._problems
 
     @cached_property
-    def chat(self) -> Chat:
-        return self._chat(self.tokenizer)
+    def _problems(self) -> dict[str, list[Problem]]:
+        kept = {split: self.folder / "problems" / f"{split}.jsonl" for split in SPLITS}
+        if all(path.exists() for path in kept.values()):
+            return {split: read_problems(path) for split, path in kept.items()}
+        return load_problems(self.profile, self.folder / "problems")
 
     def model_folder(self, arm: str) -> Path:
-        """The folder of an arm's final model ("base": the base)."""
-        return self.base() if arm == "base" else self.folder / "arms" / arm / "model"
+        """Where an arm's final model is ("base": the model that all start from)."""
+        return self.folder / "base" / "model" if arm == "base" else self.arm_folder(arm) / "model"
 
-    def _fd_checkpoint(self, step: int, arm: str = "fd") -> Path:
-        return self.folder / "arms" / arm / f"model-step-{step:06d}"
+    def arm_folder(self, arm: str) -> Path:
+        return self.folder / "base" if arm == "base" else self.folder / "arms" / arm
 
-    def _load(self, folder: Path):
-        return load_model(folder, self.profile.model.dtype).to(self.processes.device)
+    def kept_model(self, arm: str, step: int) -> Path:
+        """Where an arm's weights of a step are, if the profile keeps them."""
+        return self.arm_folder(arm) / f"model-step-{step:06d}"
 
-    def _load_to_sample(self, folder: Path):
-        """A model that is only sampled from. Beside an engine it stays in the machine's memory, in the engine's precision: a GPU has no room for both."""
-        settings, model = self.profile.sampler, self.profile.model
-        if settings.backend == "torch" and not (
-            self.profile.hardware and self.profile.hardware.engines
-        ):
-            return self._load(folder)
-        return load_model(folder, "bfloat16" if model.autocast else model.dtype)
+    def metrics(self, arm: str) -> list[dict]:
+        """An arm's metrics rows, one a step."""
+        return list(read_jsonl(self.arm_folder(self.profile.arm(arm).name) / "metrics.jsonl"))
 
-    # -- sampling, training, evaluation --------------------------------------------------------------------------
+    def evaluation_file(self, arm: str, split: str) -> Path:
+        return self.arm_folder(arm) / f"eval_{split}.jsonl"
 
-    def _sampler(self, model) -> Sampler:
-        """What samples from the model. An engine is made once and follows whichever model it was given last: a GPU has room for one."""
-        hardware = self.profile.hardware
-        if self.profile.sampler.backend == "torch" and not (hardware and hardware.engines):
-            if self.processes.shards(model):
-                model = copy.deepcopy(model)  # a whole one of its own, as an engine has
-            return TorchSampler(model, max_batch=self.profile.sampler.max_batch)
-        self._engine = self._engine or self._open_engine(model)
-        return self._engine
+    def evaluation(self, arm: str, split: str) -> list[dict]:
+        """The rows of an arm's samples for pass@k, one a problem."""
+        return list(read_jsonl(self.evaluation_file(arm, split)))
 
-    def _open_engine(self, model) -> Sampler:
-        sampler, episode, hardware = (
-            self.profile.sampler,
-            self.profile.episode,
-            self.profile.hardware,
-        )
-        settings = {
-            "max_batch": -(
-                -sampler.max_batch // (hardware and (hardware.engines or hardware.gpus) or 1)
-            )
-        }
-        if sampler.backend == "vllm":
-            settings |= {
-                "max_tokens": episode.max_prompt_tokens + episode.max_response_tokens,
-                "memory_share": sampler.memory_share,
-                "dtype": "bfloat16" if self.profile.model.autocast else None,
-            }
-        if hardware and hardware.engines:
-            from fdcore.rollout.remote import RaySampler
+    def recorded(self, step: int, arm: str = "fd") -> list[tuple[Problem, Trajectory, Feedback]]:
+        """The attempts of a training step that wrote a Lean file, with problem and feedback.
 
-            return RaySampler(
-                os.environ.get("FD_RAY_ADDRESS"),
-                model,
-                self.tokenizer,
-                engines=hardware.engines,
-                backend=sampler.backend,
-                device=hardware.device,
-                **settings,
-            )
-        from fdcore.rollout.vllm_sampler import VLLMSampler
-
-        return VLLMSampler(model, self.tokenizer, **settings)
-
-    def environment(self, profile: Profile) -> Environment:
-        """What the episodes of a profile need beside a policy."""
-        return Environment(self.chat, self._verifier, self.library, profile.episode)
-
-    def sampling(
-        self, model, profile: Profile | None = None
-    ) -> Callable[[Sequence[Problem], Sequence[int]], list[Trajectory]]:
-        """A function (problems, seeds) -> trajectories of that model; `profile`: an arm's settings."""
-        profile = profile or self.profile
-        sampler, environment = self._sampler(model), self.environment(profile)
-        part, gather = self.processes.part, self.processes.gather
-
-        def sample(problems: Sequence[Problem], seeds: Sequence[int]) -> list[Trajectory]:
-            sampler.update_weights(model)
-            how = {"sampler": sampler, "environment": environment, "sampling": profile.sampler}
-            return gather(rollout(part(problems), part(seeds), **how))
-
-        return sample
-
-    def train(self, arm: str, steps: int | None = None) -> list[dict]:
-        """Train an arm to its end (resuming where it stands); returns its metrics rows. Arms that it starts from are trained first.
-
-        `steps` beyond the profile's extend the arm, also a finished one: its final model and evaluations make room for later ones.
+        Raises:
+            ValueError: the arm has no such step, or was trained without feedback.
         """
-        folder, plan = self.folder / "arms" / arm, arm_of(self.profile, arm)
-        self._claim_arm(folder, arm, plan)
-        steps = max(plan.steps, steps or 0)
-        if (folder / "model").exists() and len(self.metrics(arm)) >= steps:
-            return self.metrics(arm)
-        profile, problems, start = plan.profile, self.problems(), self._start(plan)
-        if self._launched("share-train", arm, str(steps)):
-            return self.metrics(arm)
-        model, processes = self._student(start, plan, arm), self.processes
-        sampler = self._sampler(model)
-        method, teacher, producer = self._method(plan, model)
-        if teacher is not None:
-            processes.shard(teacher.model)
-        processes.shard(model)
-        trainer = Trainer(
-            folder=folder,
-            arm=arm,
-            seed=self.seed,
-            profile=profile,
-            model=model,
-            method=method,
-            sampler=sampler,
-            environment=self.environment(profile),
-            producer=producer,
-            teacher=teacher,
-            processes=processes,
-        )
-        keep = (
-            {step: self._fd_checkpoint(step, arm) for step in self.profile.kept_steps(arm)}
-            if plan.method == "fd"
-            else {}
-        )
-        with self._writing():
-            self._note_origin(folder / "metrics.jsonl")
-            if processes.rank == 0:
-                shutil.rmtree(
-                    folder / "model", ignore_errors=True
-                )  # there only where the arm is extended; its checkpoint goes on from it
-                for path in folder.glob("eval_*.jsonl"):
-                    path.unlink()
-            rows = trainer.train(steps, problems, keep)
-            trainer.save_model(folder / "model")
-        return rows
+        by_id = {problem.id: problem for problem in self.problems()["train"]}
+        folder = self.arm_folder(arm)
+        trajectories = _rows_of_step(folder / "trajectories.jsonl", Trajectory, step)
+        feedback = _rows_of_step(folder / "feedback.jsonl", Feedback, step)
+        pairs = zip(trajectories, feedback, strict=False)  # without feedback there are none
+        triples = [(by_id[t.problem_id], t, text) for t, text in pairs if t.source]
+        if not triples:
+            raise ValueError(f"{folder}: no attempt with feedback at step {step}; train {arm!r}")
+        return triples
 
-    def _method(self, plan: Arm, model) -> tuple[Method, EMATeacher | None, Producer | None]:
-        """An arm's method, and for Feedback Distillation the teacher and who writes the feedback."""
-        profile = plan.profile
-        settings = {
-            "autocast": profile.model.autocast,
-            "mismatch": profile.sampler.backend
-            != "torch",  # the torch sampler computes as the trainer does
-        }
-        if plan.method == "fd":
-            recipe, folder = profile.distillation, self.folder / "feedback"
-            teacher = EMATeacher(model, alpha=recipe.ema_alpha, every=recipe.ema_every)
-            method = FeedbackDistillation(recipe, teacher.model, **settings)
-            answer = self._generate(profile)
-            return method, teacher, make_producer(profile.feedback, self.seed, answer, folder)
-        if plan.method == "grpo":
-            reference = self.processes.shard(shared_copy(model))
-            length = profile.episode.max_response_tokens
-            method = GroupRelativePolicyOptimization(
-                profile.grpo, reference, max_tokens=length, **settings
-            )
-            return method, None, None
-        return RejectionSamplingFineTuning(profile.rft, autocast=profile.model.autocast), None, None
-
-    def _generate(self, profile: Profile) -> Generate:
-        """Answers of the base model, which stays as it is, to (system, user) prompts without tools: what the producer `self` asks."""
-
-        @functools.cache
-        def base():
-            model = self._load_to_sample(self.base())
-            return model, self._sampler(model)
-
-        def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[str]:
-            model, sampler = base()
-            sampler.update_weights(model)  # an engine has sampled from the student since
-            chat = Chat(self.tokenizer, [], thinking=False)
-            limit = profile.episode.max_prompt_tokens
-            params = SamplingParams(
-                temperature=profile.sampler.temperature,
-                max_new_tokens=profile.feedback.max_tokens,
-                stop_token_ids=chat.ends,
-            )
-            asked = [_shortened(chat.question(*prompt), limit) for prompt in prompts]
-            found = sampler.generate(
-                asked, params, [seed_of(self.seed, "self", seed) for seed in seeds]
-            )
-            answers = []
-            for ids, completion in zip(asked, found):
-                turn = chat.decode(ids).rpartition("<|im_start|>")[2]
-                said = self.tokenizer.decode(list(completion.token_ids), skip_special_tokens=True)
-                text = strip_thoughts(turn, said)
-                answers.append(Answer(text, len(ids), len(completion.token_ids)))
-            return answers
-
-        return generate
-
-    def _launched(self, *arguments: str) -> bool:
-        """Where the profile has several GPUs and this is no process of theirs: do it in one process a GPU, and wait.
-
-        ValueError where this machine has fewer GPUs than the profile asks for.
-        """
-        hardware, name = self.profile.hardware, self.profile.name
-        if hardware is None or self.processes.count > 1:
-            return False
-        if hardware.device == "cuda" and (found := torch.cuda.device_count()) < hardware.gpus:
-            raise ValueError(
-                f"profile {name} asks for {hardware.gpus} GPU{'s' * (hardware.gpus > 1)}, torch sees {found} on this machine; ./run_all.sh --profile {name} --check says what to do, --rehearse tries the "
-                "profile without a GPU"
-            )
-        if hardware.gpus == 1:
-            return False
-        launch(
-            hardware.gpus,
-            [
-                *arguments,
-                "--profile",
-                str(self.source),
-                "--seed",
-                str(self.seed),
-                "--out",
-                str(self.folder),
-            ],
-        )
-        return True
-
-    def _student(self, start: Path, plan: Arm, arm: str):
-        """The model that an arm trains, as it is at its start: with adapters where the profile has them."""
-        model, settings = self._load(start), plan.profile
-        if settings.model.lora is not None:
-            model = add_adapters(
-                model,
-                rank=settings.model.lora.rank,
-                alpha=settings.model.lora.alpha,
-                seed=seed_of(self.seed, arm, "adapters"),
-            )
-        if settings.training.activation_checkpointing:
-            model = checkpoint_activations(model)
-        return model
-
-    def _start(self, plan: Arm) -> Path:
-        """The folder of the weights that an arm starts from."""
-        if plan.after is None:
-            return self.base()
-        where = self._fd_checkpoint(plan.start, plan.after)
-        if not where.exists():
-            self.train(plan.after)
-        return where
-
-    def _unfinished(self, arm: str, split: str) -> bool:
-        return sum(1 for _ in read_jsonl(self._evaluation(arm, split))) < len(self._problems[split])
-
-    def evaluate(self, arm: str, split: str) -> list[dict]:
-        """Samples for pass@k: one row a problem. Made once; an interrupted evaluation goes on at the problem where it was."""
-        path, todo = self._evaluation(arm, split), self.problems()[split]
-        done = list(read_jsonl(path))
-        if not self._unfinished(arm, split):
-            return done
-        folder = self.model_folder(arm)
-        splits = [
-            each
-            for each in ("test", "holdout")
-            if each == split or arm in ("base", *self.arms) and self._unfinished(arm, each)
-        ]  # both, once the processes are up
-        if self._launched("share-evaluate", arm, *splits):
-            return list(read_jsonl(path))
-        settings, model = self.profile, self._load_to_sample(folder)
-        profile = self.profile if arm == "base" else arm_of(self.profile, arm).profile
-        count = settings.samples_of(arm, split)
-        at_once = max(1, self.profile.sampler.max_batch // count)
-        _, unknown = problem_sets.partition()
-        sample = self.sampling(model, profile)
-        with (
-            self._writing(),
-            tqdm(
-                total=len(todo),
-                initial=len(done),
-                desc=f"{arm} on {split}, {count} samples each",
-                unit="problem",
-                mininterval=2.0,
-                disable=self.processes.rank > 0,
-            ) as bar,
-        ):
-            self._note_origin(path)
-            if self.processes.rank == 0:
-                write_text(
-                    path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in done)
-                )  # drops a line cut short by a kill
-            for first in range(len(done), len(todo), at_once):
-                batch = todo[first : first + at_once]
-                seeds = [
-                    seed_of(self.seed, "eval", problem.id, i)
-                    for problem in batch
-                    for i in range(count)
-                ]
-                trajectories = sample([p for p in batch for _ in range(count)], seeds)
-                rows = [
-                    self._row(problem, trajectories[index * count : (index + 1) * count], unknown)
-                    for index, problem in enumerate(batch)
-                ]
-                if self.processes.rank == 0:
-                    with open(path, "a", encoding="utf-8") as file:
-                        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-                bar.update(len(batch))
-        self.processes.wait()  # until all is written
-        return list(read_jsonl(path))
-
-    @staticmethod
-    def _row(problem: Problem, trajectories: list[Trajectory], unknown: set[str]) -> dict:
-        proofs = sorted({t.source for t in trajectories if t.verdict.verified})
-        return {
-            "problem_id": problem.id,
-            "tier": problem.tier,
-            "unknown": bool(set(problem.lemmas) & unknown),
-            "n": len(trajectories),
-            "c": sum(t.verdict.verified for t in trajectories),
-            "proofs": proofs,
-            "tokens": sum(sum(t.action_mask) for t in trajectories),
-        }
-
-    # -- for figures ---------------------------------------------------------------------------------------------
+    def given_feedback(self, arm: str = "fd") -> list[tuple[Problem, Feedback]]:
+        """All feedback that an arm's training has kept, with its problem."""
+        by_id = {problem.id: problem for problem in self.problems()["train"]}
+        feedback = _rows_of_step(self.arm_folder(arm) / "feedback.jsonl", Feedback)
+        return [(by_id[text.problem_id], text) for text in feedback]
 
     def token_views(self) -> list[TokenView]:
-        """Figure 1's data and its like: an attempt of the first FD step and of the last FD checkpoint's, read by every model that the run has saved.
+        """Figure 1's data: read where it was made, else made and kept."""
+        from fdcore.figures.token_view import TokenView
 
-        The first view is Figure 1: the base reads an attempt of the first step. Student and teacher always have the same weights, so
-        that every difference is the feedback's. `labels` name the attempt, and the arm and step of the weights.
-        """
-        readers, base = self._readers(), self._load(self.base())
-        picked = [
-            self._telling(base, step)
-            for step in sorted({1, max([1, *(step for name, step, _ in readers if name == "FD")])})
-        ]
-        views: list[list[TokenView]] = [[] for _ in picked]
-        for name, step, folder in readers:
-            model = self._load(folder)
-            for row, (problem, attempt, feedback) in zip(views, picked):
-                labels = {
-                    "attempt": f"step {attempt.step}, {problem.id}, {attempt.verdict.status}",
-                    "arm": name,
-                    "step": str(step),
-                }
-                row.append(
-                    token_view(
-                        model, model, self.chat, problem, attempt, feedback.text, labels=labels
-                    )
-                )
-        return [view for row in views for view in row]
+        path = self.folder / "token_views.jsonl"
+        if not path.exists() and not self.published:
+            from fdcore.experiment.evaluate import make_token_views
 
-    def _readers(self) -> list[tuple[str, int, Path]]:
-        """(arm, step from the base, folder) of every model that the run has saved."""
-        starts = {arm: self.start_step(arm) for arm in self.arms}
-        found = {
-            ("FD", step): self._fd_checkpoint(step)
-            for step in sorted(self.profile.kept_steps("fd"))
-        }
-        found |= {
-            (
-                arm_label(arm, starts),
-                starts[arm] + self.metrics(arm)[-1]["step"],
-            ): self.model_folder(arm)
-            for arm in self.arms
-            if self.model_folder(arm).exists()
-        }
-        return [
-            ("base", 0, self.base()),
-            *((*key, folder) for key, folder in found.items() if folder.exists()),
-        ]
+            write_jsonl(path, make_token_views(self.session))
+        return read_records(path, TokenView)
 
-    def _telling(self, model, step: int) -> tuple[Problem, Trajectory, Feedback]:
-        """Of an FD step's failed attempts (of all, where none failed), the one where the teacher moves most probability at one token."""
-        found = self.recorded(step)
-        failed = [item for item in found if not item[1].verdict.verified] or found
-        views = [
-            token_view(model, model, self.chat, problem, attempt, feedback.text)
-            for problem, attempt, feedback in failed
-        ]
-        return failed[
-            max(
-                range(len(views)),
-                key=lambda i: sum(
-                    abs(option.teacher - option.student)
-                    for option in views[i].alternatives[views[i].focus]
-                ),
+
+SPLITS = ("train", "test", "holdout")
+
+
+def dump_profile(profile: Profile) -> str:
+    """A profile as YAML, with all settings that are not at their defaults."""
+    content = profile.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def decisive_settings(profile: Profile) -> dict[str, Any]:
+    """The settings that a run's numbers depend on, by full name. One at its default is left out."""
+    leaves = profile.leaves(exclude_defaults=True)
+    skipped = RESOURCES | CONTENTS
+    return {
+        name: value
+        for name, value in leaves.items()
+        if name not in skipped and name.partition(".")[0] not in skipped
+    }
+
+
+def _compare_marks(folder: Path, before: dict, now: dict) -> None:
+    """ValueError that names the first difference, where a folder was made by another run or arm."""
+    old, new = before | before["settings"], now | now["settings"]
+    for name in sorted({*old, *new} - {"settings"}):
+        if old.get(name) != new.get(name):
+            raise ValueError(
+                f"{folder} was begun with {name}: {old.get(name)}, the profile has "
+                f"{new.get(name)}; give another --out"
             )
-        ]
 
 
-def _shortened(ids: list[int], limit: int) -> list[int]:
-    """A prompt over the limit without its middle, which is the attempt's."""
-    return (
-        ids if len(ids) <= limit else [*ids[: limit // 2], *ids[len(ids) - (limit - limit // 2) :]]
-    )
+def _rows_of_step(path: Path, record: type, step: int | None = None) -> list:
+    """The records of a training file, of one step or of all."""
+    rows = [row for row in read_jsonl(path) if step is None or row["step"] == step]
+    if record is Feedback:  # its rows carry the step that they belong to
+        rows = [{key: value for key, value in row.items() if key != "step"} for row in rows]
+    return [record.model_validate(row) for row in rows]

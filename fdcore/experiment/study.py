@@ -1,47 +1,63 @@
-"""The runs that make up an experiment: one a seed. Notebooks ask a study; each answer joins the runs' rows, marked with their seed.
+"""The runs that make up an experiment, one a seed. Notebooks ask a study.
 
-`runs/PROFILE-seedN` holds a profile of one seed. A profile of several keeps run N in `runs/PROFILE/seed-N`, and what is drawn of all
-in `runs/PROFILE`; `seed` picks one of them, so that a long experiment can be made in pieces, and on several machines.
+A profile of one seed has its run in runs/PROFILE-seedN. One of several seeds has run N in
+runs/PROFILE/seed-N, and the figures of all in runs/PROFILE. Published records are the same, in the
+folder `records` of a folder of figures: they are read, and nothing is trained.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from fdcore import REPOSITORY
-from fdcore.experiment.recorded import SHIPPED, RecordedRun
-from fdcore.profile import default_folder, load_profile, run_folders
+from fdcore.experiment.run import PROVENANCE, Run
+from fdcore.profile import Profile, load_profile
 from fdcore.records import Feedback, Problem
 
-PUBLISHED = REPOSITORY / "figures" / "records"
+
+FIGURES = REPOSITORY / "figures"  # where the published records are
 
 
 class Study:
-    """`Study("tiny")`: every seed of the profile; `Study("tiny", seed=1)`: that one alone. `out`: another folder than the above."""
+    """`Study("tiny")`: every seed of the profile; `Study("tiny", seed=1)`: that one alone.
 
-    def __init__(self, profile: str | Path, seed: int | None = None, out: str | Path | None = None):
-        self.profile = load_profile(profile)
+    Args:
+        out: the study's folder, or a folder of published figures.
+    """
+
+    def __init__(
+        self,
+        profile: str | Path | Profile,
+        seed: int | None = None,
+        out: str | Path | None = None,
+    ):
+        self.published = out is not None and (Path(out) / PROVENANCE).exists()
+        if not (self.published or isinstance(profile, Profile)):
+            profile = load_profile(profile)
         self.folder = Path(out) if out else default_folder(profile, seed)
-        self.seeds = self._shipped_seeds or (self.profile.seeds if seed is None else (seed,))
-        self.figures = self.folder / "figures"
-        self.runs = [
-            _opened(profile, each, folder)
-            for each, folder in run_folders(self.seeds, self.folder).items()
-        ]
+        if self.published:
+            folders = sorted((self.folder / "records").glob("seed-*"))
+            self.runs = [Run.open(folder) for folder in folders]
+            self.figures = self.folder
+        else:
+            folders = run_folders(profile, seed, self.folder)
+            for number, place in folders.items():  # all are looked at before any is written
+                Run(place, profile, number).check_folder()
+            self.runs = [Run.create(profile, number, place) for number, place in folders.items()]
+            self.figures = self.folder / "figures"
+        self.profile: Profile = self.runs[0].profile
 
     @property
-    def _shipped_seeds(self) -> tuple[int, ...]:
-        """The seeds of a folder of shipped records: those that have been made so far."""
-        mark = self.folder / SHIPPED
-        return tuple(json.loads(mark.read_text()).get("seeds", ())) if mark.exists() else ()
-
-    @property
-    def first(self) -> RecordedRun:
-        """The run that single examples are shown of."""
+    def first(self) -> Run:
+        """The run that single examples are shown of, and that has the variants."""
         return self.runs[0]
+
+    @property
+    def seeds(self) -> list[int]:
+        return [run.seed for run in self.runs]
 
     @property
     def folders(self) -> list[Path]:
@@ -49,20 +65,23 @@ class Study:
 
     @property
     def arms(self) -> list[str]:
-        return self.first.arms
+        """The arms that every run has."""
+        return self.profile.main_arms
 
     @cached_property
     def starts(self) -> dict[str, int]:
-        """The Feedback Distillation step that each arm starts from."""
+        """The step of another arm that each arm starts from."""
         return {arm: self.first.start_step(arm) for arm in self.arms}
 
     def train(self, arm: str) -> list[dict]:
-        """Train an arm in every run; its metrics rows, which name their seed."""
-        return [row for run in self.runs for row in run.train(arm)]
+        """An arm's metrics rows in every run. What is missing is trained first."""
+        return [row for run in self.runs for row in _train(run, arm)]
 
     def evaluate(self, arm: str, split: str) -> list[dict]:
-        """Evaluate an arm in every run: one row a seed and problem."""
-        return [{"seed": run.seed, **row} for run in self.runs for row in run.evaluate(arm, split)]
+        """An arm's evaluation, one row a seed and problem. What is missing is sampled first."""
+        return [
+            {"seed": run.seed, **row} for run in self.runs for row in _evaluate(run, arm, split)
+        ]
 
     def compare(self, arms: dict[str, str]) -> Comparison:
         """Those of these arms that the profile has, side by side, in one run.
@@ -76,41 +95,25 @@ class Study:
         """
         known = {arm.name for arm in self.profile.arms}
         wanted = {label: arm for label, arm in arms.items() if arm in known}
-        trained = [
-            {label: arm for label, arm in wanted.items() if run.metrics(arm)}
-            if run.shipped
-            else wanted
-            for run in self.runs
-        ]
-        run, there = max(zip(self.runs, trained), key=lambda pair: len(pair[1]))
-        if set(there.values()) - set(self.arms) or self.folder == PUBLISHED:
-            return Comparison(run, there)
-        mark = json.loads((PUBLISHED.parent / "provenance.json").read_text(encoding="utf-8"))
-        return Study(mark["profile"], out=PUBLISHED).compare(arms)
-
-
-def _opened(profile: str | Path, seed: int, folder: Path) -> RecordedRun:
-    """A run that is made where it is not yet; of shipped records one that is only read, without the seconds that importing torch takes."""
-    if (folder / SHIPPED).exists():
-        return RecordedRun(profile, seed, folder)
-    from fdcore.experiment.run import Experiment
-
-    return Experiment(profile, seed, folder)
+        if self.published:
+            choices = [Comparison(run, _find_trained(run, wanted)) for run in self.runs]
+            return max(choices, key=lambda choice: len(choice.arms))
+        if set(wanted.values()) - set(self.arms):
+            return Comparison(self.first, wanted)
+        return Study(self.profile.name, out=FIGURES).compare(arms)
 
 
 class Comparison(NamedTuple):
     """Arms of one run, side by side."""
 
-    run: RecordedRun
+    run: Run
     arms: dict[str, str]  # label -> arm
 
     @property
     def source(self) -> str:
         """Whose arms they are, in words."""
         where = f"profile {self.run.profile.name}, seed {self.run.seed}"
-        if PUBLISHED in self.run.folder.parents:
-            return f"This profile has no such arms. Shown are the published records of {where}."
-        return f"Arms of {where}."
+        return f"Published records of {where}." if self.run.published else f"Arms of {where}."
 
     def settings(self) -> list[dict[str, str]]:
         """What each arm changes in the profile."""
@@ -125,15 +128,52 @@ class Comparison(NamedTuple):
         return {
             label: [
                 row | {"step": row["step"] + self.run.start_step(arm)}
-                for row in self.run.train(arm)
+                for row in _train(self.run, arm)
             ]
             for label, arm in self.arms.items()
         }
 
     def evaluate(self) -> dict[str, list[dict]]:
         """Label -> the evaluation on test."""
-        return {label: self.run.evaluate(arm, "test") for label, arm in self.arms.items()}
+        return {label: _evaluate(self.run, arm, "test") for label, arm in self.arms.items()}
+
+    def evaluate_base(self) -> list[dict]:
+        """The evaluation of the base on test."""
+        return _evaluate(self.run, "base", "test")
 
     def feedback(self) -> dict[str, list[tuple[Problem, Feedback]]]:
         """Label -> the feedback that training has kept."""
         return {label: self.run.given_feedback(arm) for label, arm in self.arms.items()}
+
+
+def _train(run: Run, arm: str) -> list[dict]:
+    return run.metrics(arm) if run.published else run.session.train(arm)
+
+
+def _evaluate(run: Run, arm: str, split: str) -> list[dict]:
+    if run.published:
+        return run.evaluation(arm, split)
+    from fdcore.experiment.evaluate import evaluate
+
+    return evaluate(run.session, arm, split)
+
+
+def _find_trained(run: Run, arms: dict[str, str]) -> dict[str, str]:
+    return {label: arm for label, arm in arms.items() if run.metrics(arm)}
+
+
+def default_folder(profile: Profile, seed: int | None) -> Path:
+    """Where a study is kept when nothing else is said; `seed` None: all of the profile's."""
+    folder = REPOSITORY / "runs" / profile.name
+    if len(profile.seeds) > 1:
+        return folder if seed is None else folder / f"seed-{seed}"
+    number = profile.seeds[0] if seed is None else seed
+    return folder.with_name(f"{profile.name}-seed{number}")
+
+
+def run_folders(profile: Profile, seed: int | None, folder: Path) -> dict[int, Path]:
+    """The folder of each seed's run in a study's folder, which one seed alone has for itself."""
+    seeds: Sequence[int] = profile.seeds if seed is None else (seed,)
+    if len(seeds) == 1:
+        return {seeds[0]: folder}
+    return {number: folder / f"seed-{number}" for number in seeds}

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdcore.experiment.run import Experiment
+from fdcore.experiment.run import Run
 from fdcore.figures import token_view as tokenview
 from fdcore.figures.token_view import TokenView, pieces, token_view
 from fdcore.model import save_model
@@ -207,10 +207,10 @@ def test_a_view_read_back_is_the_same(chat, model, trajectory, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, chat, model) -> Experiment:
+def run(tmp_path_factory, chat, model) -> Run:
     """A run's saved records and models, with a model that never trained."""
-    run = Experiment("smoke", out=tmp_path_factory.mktemp("run"))
-    problem, folder = run._problems["train"][0], run.folder / "arms" / "fd"
+    run = Run.create("smoke", out=tmp_path_factory.mktemp("run"))
+    problem, folder = run.problems()["train"][0], run.folder / "arms" / "fd"
     save_model(model, chat.tokenizer, run.folder / "base" / "model")
     prompt, rows, advice = chat.prompt(problem), [], []
     for step, status in ((1, "verified"), (1, "failed"), (2, "verified")):
@@ -280,6 +280,6 @@ def test_a_step_without_feedback_is_refused_with_what_to_do(run):
 def test_all_feedback_of_an_arm_is_read_back_with_its_problems(run):
     given = run.given_feedback()
     assert [(problem.id, feedback.text) for problem, feedback in given] == [
-        (run._problems["train"][0].id, ADVICE)
+        (run.problems()["train"][0].id, ADVICE)
     ] * 3
     assert run.given_feedback("grpo") == []

@@ -12,7 +12,11 @@ import yaml
 
 from fdcore.profile import PROFILES
 
-TRAIN = "from fdcore.experiment.run import Experiment; Experiment({profile!r}, seed=5, out={out!r}).train({arm!r})"
+RUN = "from fdcore.experiment.run import Run; run = Run.create({profile!r}, 5, {out!r}); "
+TRAIN = RUN + "run.session.train({arm!r})"
+EVALUATE = (
+    RUN + "from fdcore.experiment.evaluate import evaluate; evaluate(run.session, {arm!r}, 'test')"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,10 @@ def micro(tmp_path_factory):
     return path
 
 
+def evaluate(profile, out, arm):
+    return [sys.executable, "-c", EVALUATE.format(profile=str(profile), out=str(out), arm=arm)]
+
+
 def train(profile, out, arm):
     return [sys.executable, "-c", TRAIN.format(profile=str(profile), out=str(out), arm=arm)]
 
@@ -45,7 +53,7 @@ def train(profile, out, arm):
 def undisturbed(micro, library, tmp_path_factory):
     """The folder of a run with both methods trained to the end, and a copy of it as it was after the warm-up."""
     out = tmp_path_factory.mktemp("runs") / "undisturbed"
-    start = f"from fdcore.experiment.run import Experiment; Experiment({str(micro)!r}, seed=5, out={str(out)!r}).base()"
+    start = RUN.format(profile=str(micro), out=str(out)) + "run.session.base()"
     subprocess.run([sys.executable, "-c", start], check=True)
     warmed_up = out.with_name("warmed-up")
     shutil.copytree(out, warmed_up)
@@ -99,21 +107,14 @@ def test_a_profile_of_two_processes_launches_them_and_they_train_and_evaluate_as
             key: value if not isinstance(value, float) else pytest.approx(value, rel=1e-3, abs=1e-5)
             for key, value in mine.items()
         } == theirs
-    script = "from fdcore.experiment.run import Experiment; Experiment({!r}, seed=5, out={!r}).evaluate({!r}, 'test')"
     for where, name in ((micro, undisturbed[0]), (profile, out)):
-        subprocess.run(
-            [sys.executable, "-c", script.format(str(where), str(name), "fd")], check=True
-        )
+        subprocess.run(evaluate(where, name, "fd"), check=True)
     evaluations = [
         [json.loads(line) for line in (folder / "arms/fd/eval_test.jsonl").read_text().splitlines()]
         for folder in (undisturbed[0], out)
     ]
     assert evaluations[0] == evaluations[1] and len(evaluations[0]) == 8
-    failed = subprocess.run(
-        [sys.executable, "-c", script.format(str(profile), str(out), "grpo")],
-        capture_output=True,
-        text=True,
-    )
+    failed = subprocess.run(evaluate(profile, out, "grpo"), capture_output=True, text=True)
     assert (
         failed.returncode
         and "RuntimeError: ModelUnavailable" in failed.stderr.splitlines()[-1]
@@ -126,16 +127,15 @@ def test_more_gpus_than_the_machine_has_are_refused_in_one_line(
 ):
     import torch
 
-    from fdcore.experiment.run import Experiment
+    from fdcore.experiment.evaluate import evaluate
+    from fdcore.experiment.run import Run
 
     profile, out = sharing(micro, undisturbed, tmp_path)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    for act in (lambda run: run.train("grpo"), lambda run: run.evaluate("base", "test")):
-        with pytest.raises(
-            ValueError,
-            match=r"^profile smoke asks for 2 GPUs, torch sees 1 on this machine; .*--check says what to do.*$",
-        ) as refused:
-            act(Experiment(profile, seed=5, out=out))
+    session = Run.create(profile, 5, out).session
+    for act in (lambda: session.train("grpo"), lambda: evaluate(session, "base", "test")):
+        with pytest.raises(ValueError, match="smoke asks for 2 GPUs, torch sees 1") as refused:
+            act()
         assert "\n" not in str(refused.value)
     assert not (out / "arms/grpo/metrics.jsonl").exists()
 
@@ -164,17 +164,19 @@ def test_every_step_has_one_row_with_what_the_figures_need(undisturbed):
 
 
 def test_a_folder_of_another_run_is_refused(micro, undisturbed):
-    from fdcore.experiment.run import Experiment
+    from fdcore.experiment.run import Run
 
-    with pytest.raises(ValueError, match="give another --out"):
-        Experiment(micro, seed=6, out=undisturbed[0])
+    before = {path: path.stat().st_mtime_ns for path in undisturbed[0].rglob("*")}
+    with pytest.raises(ValueError, match="seed: 5, .* 6; give another --out"):
+        Run.create(micro, 6, undisturbed[0])
+    assert {path: path.stat().st_mtime_ns for path in undisturbed[0].rglob("*")} == before
 
 
 def test_problems_that_changed_within_a_run_are_refused(micro, undisturbed):
-    from fdcore.experiment.run import Experiment
+    from fdcore.experiment.run import Run
 
-    experiment = Experiment(micro, seed=5, out=undisturbed[0])
-    experiment.problems()
-    experiment._problems["test"].pop()
+    run = Run.create(micro, 5, undisturbed[0])
+    run.session.checked_problems()
+    run.problems()["test"].pop()
     with pytest.raises(ValueError, match="begun with other problems"):
-        experiment.problems()
+        run.session.checked_problems()

@@ -634,13 +634,13 @@ def test_a_hold_out_that_is_too_small_is_one_line(profile_file, tmp_path, monkey
 def test_a_run_records_the_draw_and_says_what_is_missing_where_mathlib_would_be_verified(
     profile_file, tmp_path, monkeypatch
 ):
-    from fdcore.experiment.run import Experiment
+    from fdcore.experiment.run import Run
 
-    run = Experiment(profile_file, seed=3, out=tmp_path / "run")
+    run = Run.create(profile_file, 3, tmp_path / "run")
     assert len(run.problems()["train"]) == 30 and (tmp_path / "run/problems/split.json").exists()
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(LeanUnavailable, match="elan"):
-        run.verifier()
+        run.session.verifier  # noqa: B018 - opening it is what is tested
 
 
 def test_core_profiles_read_the_same_files_as_before(tmp_path):

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from fdcore.experiment.run import Experiment
+from fdcore.experiment.run import Run
 from fdcore.feedback.form import form_errors
 from fdcore.lean.library import core_library
 from fdcore.profile import load_profile
@@ -18,19 +18,23 @@ from fdcore.worlds.student import build_student, train_tokenizer
 
 @pytest.fixture(scope="module")
 def world(library, tmp_path_factory):
-    experiment = Experiment("smoke", out=tmp_path_factory.mktemp("world"))
+    session = Run.create("smoke", out=tmp_path_factory.mktemp("world")).session
     known, unknown = problem_sets.partition()
-    settings = experiment.profile.warmup.model_copy(update={"traces": 150})
+    settings = session.profile.warmup.model_copy(update={"traces": 150})
 
     def traces(seed: int = 0):
         writer = warmup.TraceWriter(
             settings,
             seed,
-            experiment.verifier(),
-            experiment.tools,
+            session.verifier,
+            session.tools,
             unknown,
             sorted(known),
-            experiment._feedback_names,
+            [
+                name
+                for name in sorted(session.library.theorem_names)
+                if not problem_sets.INTERNAL.search(name)
+            ],
         )
         return writer.write(problem_sets.read_problems(problem_sets.ROOT / "warmup.jsonl")[:200])
 

@@ -1,0 +1,139 @@
+"""What is measured on trained models: samples for pass@k, and Figure 1's token views.
+
+Left out on purpose: what is computed from the rows (`fdcore.figures.statistics`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from fdcore.experiment.session import Session
+from fdcore.figures.style import arm_label
+from fdcore.figures.token_view import TokenView, token_view
+from fdcore.records import Feedback, Problem, Trajectory, write_text
+from fdcore.seeds import seed_of
+from fdcore.worlds.problems import partition
+
+
+def evaluate(session: Session, arm: str, split: str) -> list[dict]:
+    """Sample an arm on a split for pass@k, from the problem where an earlier call was stopped.
+
+    Returns:
+        One row a problem: samples `n`, verified samples `c`, distinct proofs, tokens.
+    """
+    run, problems = session.run, session.checked_problems()
+    rows = run.evaluation(arm, split)
+    if len(rows) >= len(problems[split]):
+        return rows
+    folder = session.base() if arm == "base" else run.model_folder(arm)
+    if session.launch("evaluate", arm, split):
+        return run.evaluation(arm, split)
+    model = session.load_to_sample(folder)
+    profile = run.profile if arm == "base" else session.settings(arm)
+    samples = run.profile.samples_of(arm, split)
+    sample = session.sampling(model, profile)
+    path, todo = run.evaluation_file(arm, split), problems[split]
+    size = max(1, run.profile.sampler.max_batch // samples)
+    title = f"{arm} on {split}, {samples} samples each"
+    with (
+        run.lock() if session.first else contextlib.nullcontext(),
+        tqdm(total=len(todo), initial=len(rows), desc=title, disable=not session.first) as bar,
+    ):
+        session.note_origin(path)
+        if session.first:  # without a line that a kill cut short
+            write_text(path, "".join(_line(row) for row in rows))
+        for first in range(len(rows), len(todo), size):
+            batch = todo[first : first + size]
+            numbers = [(problem, index) for problem in batch for index in range(samples)]
+            seeds = [seed_of(run.seed, "eval", problem.id, index) for problem, index in numbers]
+            trajectories = sample([problem for problem, _ in numbers], seeds)
+            if session.first:
+                with open(path, "a", encoding="utf-8") as file:
+                    for index, problem in enumerate(batch):
+                        own = trajectories[index * samples : (index + 1) * samples]
+                        file.write(_line(_count_proofs(problem, own)))
+            bar.update(len(batch))
+    session.processes.wait()  # until all is written
+    return run.evaluation(arm, split)
+
+
+def _line(row: dict) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _count_proofs(problem: Problem, trajectories: Sequence[Trajectory]) -> dict:
+    """The row of a problem's samples."""
+    _, unknown = partition()
+    verified = [trajectory for trajectory in trajectories if trajectory.verdict.verified]
+    return {
+        "problem_id": problem.id,
+        "tier": problem.tier,
+        "unknown": bool(set(problem.lemmas) & unknown),
+        "n": len(trajectories),
+        "c": len(verified),
+        "proofs": sorted({trajectory.source for trajectory in verified}),
+        "tokens": sum(sum(trajectory.action_mask) for trajectory in trajectories),
+    }
+
+
+def make_token_views(session: Session) -> list[TokenView]:
+    """Figure 1's data: two attempts, read by every model that the run has saved.
+
+    One attempt is of the first Feedback Distillation step, one of the last whose weights are kept.
+    The first view is Figure 1: the base reads an attempt of the first step. Student and teacher
+    always have the same weights, so that every difference is the feedback's.
+    """
+    base = session.load(session.base())
+    readers = _find_readers(session)
+    last = max([step for name, step, _ in readers if name == "FD"], default=1)
+    picked = [_pick_attempt(session, base, step) for step in sorted({1, last})]
+    views: list[list[TokenView]] = [[] for _ in picked]
+    for name, step, folder in readers:
+        model = session.load(folder)
+        for own, (problem, attempt, feedback) in zip(views, picked, strict=True):
+            labels = {
+                "attempt": f"step {attempt.step}, {problem.id}, {attempt.verdict.status}",
+                "arm": name,
+                "step": str(step),
+            }
+            text = feedback.text
+            own.append(
+                token_view(model, model, session.chat, problem, attempt, text, labels=labels)
+            )
+    return [view for own in views for view in own]
+
+
+def _find_readers(session: Session) -> list[tuple[str, int, Path]]:
+    """(label, step from the base, folder) of every model that the run has saved."""
+    run = session.run
+    starts = {arm: run.start_step(arm) for arm in run.arms}
+    kept = sorted(run.profile.kept_steps("fd"))
+    folders = {("FD", step): run.kept_model("fd", step) for step in kept}
+    for arm in run.arms:
+        if run.metrics(arm):
+            step = starts[arm] + run.metrics(arm)[-1]["step"]
+            folders[(arm_label(arm, starts), step)] = run.model_folder(arm)
+    saved = [(*key, folder) for key, folder in folders.items() if folder.exists()]
+    return [("base", 0, session.base()), *saved]
+
+
+def _pick_attempt(session: Session, model, step: int) -> tuple[Problem, Trajectory, Feedback]:
+    """Of a step's failed attempts the one where the feedback moves most probability at one token.
+
+    Of all attempts, where none failed.
+    """
+    attempts = session.run.recorded(step)
+    failed = [attempt for attempt in attempts if not attempt[1].verdict.verified] or attempts
+
+    def moved(item: tuple[Problem, Trajectory, Feedback]) -> float:
+        problem, attempt, feedback = item
+        view = token_view(model, model, session.chat, problem, attempt, feedback.text)
+        options = view.alternatives[view.focus]
+        return sum(abs(option.teacher - option.student) for option in options)
+
+    return max(failed, key=moved)
