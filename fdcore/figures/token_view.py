@@ -1,6 +1,6 @@
-"""The paper's Figure 1 as data: what the teacher, who has read the feedback, thinks of each token of an attempt.
+"""The paper's Figure 1 as data: what the teacher, who has read the feedback, thinks of each token.
 
-Left out on purpose: drawing (`fdcore.figures.token_figure`, `fdcore.figures.token_page`), and which attempts are worth a look (`fdcore.experiment.run`).
+`fdcore.figures.token_figure` and `fdcore.figures.token_page` show it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from fdcore.records import Problem, Record, Trajectory
 from fdcore.rollout.chat import Chat
 from fdcore.training.chunks import in_chunks
 from fdcore.training.logits import action_values, deferred_logits, entropy
+
+LIKELIEST = 5  # tokens of each model that are kept at each place
 
 
 class Alternative(Record):
@@ -28,14 +31,13 @@ class Alternative(Record):
 
 
 class TokenView(Record):
-    """An attempt, token by token, as student and teacher see it. Nats; 0.0 where action_mask is 0 (tool output).
+    """An attempt, token by token, as student and teacher see it.
 
-    Numbers are rounded to 4 decimals (probabilities to 6), so that record, table and page hold the same ones.
+    Numbers are in nats, and 0.0 where action_mask is 0 (a tool's output). They are rounded to four
+    decimals, probabilities to six, so that record, table and page hold the same ones.
     """
 
-    labels: dict[
-        str, str
-    ] = {}  # what tells this view from its neighbours, e.g. {"arm": "FD", "step": "40"}
+    labels: dict[str, str] = {}  # tell this view from others, e.g. {"arm": "FD", "step": "40"}
     problem_id: str
     statement: str
     feedback: str
@@ -47,51 +49,52 @@ class TokenView(Record):
     teacher: tuple[float, ...]
     student_entropy: tuple[float, ...]  # over the whole vocabulary
     teacher_entropy: tuple[float, ...]
-    kl: tuple[
-        float, ...
-    ]  # KL(teacher ‖ student) over the whole vocabulary: what the method makes smaller
-    alternatives: tuple[
-        tuple[Alternative, ...], ...
-    ]  # the likeliest tokens of either model, the teacher's favourite first
+    kl: tuple[float, ...]  # KL(teacher ‖ student) over the whole vocabulary
+    alternatives: tuple[tuple[Alternative, ...], ...]  # the teacher's favourite first
     focus: int  # the first token whose KL is at least half of the largest
 
     def rows(self) -> list[dict]:
         """One row a token, for a table: text, action mask, and the five numbers."""
-        names = ("student", "teacher", "student_entropy", "teacher_entropy", "kl")
-        columns = zip(self.tokens, self.action_mask, *(getattr(self, name) for name in names))
-        return [dict(zip(("token", "action", *names), row)) for row in columns]
+        columns = [getattr(self, name) for name in ("tokens", "action_mask", *NUMBERS)]
+        names = ("token", "action", *NUMBERS)
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+NUMBERS = ("student", "teacher", "student_entropy", "teacher_entropy", "kl")
 
 
 @torch.no_grad()
 def token_view(
-    student,
-    teacher,
+    student: torch.nn.Module,
+    teacher: torch.nn.Module,
     chat: Chat,
     problem: Problem,
     trajectory: Trajectory,
     feedback: str,
-    *,
-    top: int = 5,
     labels: dict[str, str] | None = None,
 ) -> TokenView:
-    """Both models' numbers at each token of `trajectory`'s response, and both models' `top` likeliest tokens there.
+    """Return both models' numbers at each token of a response.
 
-    The teacher's context is the prompt with the feedback; the response tokens are the very same, aligned by index. For what feedback
-    alone does, give one model twice. ValueError: the student sampled no token.
+    The teacher's context is the prompt with the feedback. The response tokens are the very same,
+    aligned by index. Give one model twice to see what the feedback alone does.
+
+    Raises:
+        ValueError: the student sampled no token.
     """
     start = trajectory.prompt_length
     response, mask = trajectory.token_ids[start:], trajectory.action_mask[start:]
     context = chat.prompt(problem, feedback)
-    ours = deferred_logits(student, [trajectory.token_ids], [trajectory.action_mask])
-    theirs = deferred_logits(teacher, [[*context, *response]], [[*[0] * len(context), *mask]])
-    taken = action_values([response], [mask])
-
-    *numbers, likely, q, p = _measure_tokens(ours, theirs, taken, top=top)
-    columns = dict(zip(("student", "teacher", "student_entropy", "teacher_entropy", "kl"), numbers))
+    own = deferred_logits(student, [trajectory.token_ids], [trajectory.action_mask])
+    told = deferred_logits(teacher, [[*context, *response]], [[*[0] * len(context), *mask]])
+    measured = _measure_tokens(own, told, action_values([response], [mask]))
     places = [place for place, sampled in enumerate(mask) if sampled]
-    spread = lambda values, empty: tuple(
-        dict(zip(places, values)).get(place, empty) for place in range(len(response))
-    )
+    columns = {name: [0.0] * len(response) for name in NUMBERS}
+    alternatives: list[tuple[Alternative, ...]] = [()] * len(response)
+    for row, place in enumerate(places):
+        for name, column in columns.items():
+            column[place] = round(getattr(measured, name)[row].item(), 4) + 0.0
+        alternatives[place] = _alternatives(chat, measured, row)
+    far = (measured.kl >= measured.kl.max() / 2).nonzero()[0]
     return TokenView(
         labels=labels or {},
         problem_id=problem.id,
@@ -101,82 +104,73 @@ def token_view(
         source=trajectory.source,
         tokens=pieces(chat, response),
         action_mask=mask,
-        **{
-            name: spread([round(v, 4) + 0.0 for v in values.tolist()], 0.0)
-            for name, values in columns.items()
-        },
-        alternatives=spread(
-            [_alternatives(chat, *row) for row in zip(likely.tolist(), q.tolist(), p.tolist())], ()
-        ),
-        focus=places[int((columns["kl"] >= columns["kl"].max() / 2).nonzero()[0])],
+        alternatives=tuple(alternatives),
+        focus=places[int(far)],
+        **columns,
     )
 
 
-class _Numbers(NamedTuple):
-    """Of each of N action tokens."""
+class _Measured(NamedTuple):
+    """Numbers of N action tokens, and both probabilities of the likeliest tokens there."""
 
-    student: torch.Tensor
-    teacher: torch.Tensor
-    student_entropy: torch.Tensor
-    teacher_entropy: torch.Tensor
-    kl: torch.Tensor
-    likely: torch.Tensor  # (N, 2 top) token ids
-    q: torch.Tensor  # their probabilities under the student
-    p: torch.Tensor  # and under the teacher
+    student: Tensor  # (N,)
+    teacher: Tensor
+    student_entropy: Tensor
+    teacher_entropy: Tensor
+    kl: Tensor
+    likely: Tensor  # (N, 2 LIKELIEST) token ids
+    likely_student: Tensor
+    likely_teacher: Tensor
 
 
 @in_chunks
-def _measure_tokens(q: torch.Tensor, p: torch.Tensor, taken: torch.Tensor, *, top: int) -> _Numbers:
-    """The numbers of tokens, from the student's and the teacher's logits."""
+def _measure_tokens(q: Tensor, p: Tensor, taken: Tensor) -> _Measured:
+    """Measure tokens from the student's logits q and the teacher's p, both (N, V)."""
     log_q, log_p = q.log_softmax(-1), p.log_softmax(-1)
-    likely = torch.cat([log_q.topk(top).indices, log_p.topk(top).indices], -1)
-    places = taken.to(q.device)[:, None]
-    return _Numbers(
+    likely = [log.topk(min(LIKELIEST, log.shape[-1])).indices for log in (log_q, log_p)]
+    both, places = torch.cat(likely, -1), taken.to(q.device)[:, None]
+    return _Measured(
         q.gather(-1, places)[:, 0] - q.logsumexp(-1),
         p.gather(-1, places)[:, 0] - p.logsumexp(-1),
         entropy(q),
         entropy(p),
         (log_p.exp() * (log_p - log_q)).sum(-1),
-        likely,
-        log_q.gather(-1, likely).exp(),
-        log_p.gather(-1, likely).exp(),
+        both,
+        log_q.gather(-1, both).exp(),
+        log_p.gather(-1, both).exp(),
     )
 
 
-def _alternatives(
-    chat: Chat, ids: list[int], student: list[float], teacher: list[float]
-) -> tuple[Alternative, ...]:
-    """The tokens, each once, the teacher's favourite first."""
-    found = sorted(set(zip(ids, student, teacher)), key=lambda one: (-one[2], one[0]))
+def _alternatives(chat: Chat, measured: _Measured, row: int) -> tuple[Alternative, ...]:
+    """The likeliest tokens at a place, each once, the teacher's favourite first."""
+    columns = (measured.likely, measured.likely_student, measured.likely_teacher)
+    tokens = set(zip(*(column[row].tolist() for column in columns), strict=True))
     return tuple(
-        Alternative(text=chat.decode([i]), student=round(q, 6), teacher=round(p, 6))
-        for i, q, p in found
+        Alternative(text=chat.decode([token]), student=round(q, 6), teacher=round(p, 6))
+        for token, q, p in sorted(tokens, key=lambda token: (-token[2], token[0]))
     )
 
 
 def pieces(chat: Chat, token_ids: Sequence[int]) -> tuple[str, ...]:
-    """Each token's share of `chat.decode(token_ids)`: joined they are that text.
+    """Return each token's share of `chat.decode(token_ids)`: joined they are that text.
 
-    A character of several bytes may be spread over tokens; it belongs to the one that completes it, and the others' share is empty.
+    A character of several bytes may be spread over tokens. It belongs to the one that completes it,
+    and the share of the others is empty.
     """
-    found, first, given = (
-        [],
-        0,
-        0,
-    )  # tokens from `first` on are decoded together; `given` characters of their text are shared out
+    shares, first, given = [], 0, 0  # `given` characters of the text from `first` on are shared out
     for place in range(len(token_ids)):
         text = chat.decode(token_ids[first : place + 1])
-        cut = text.endswith("\ufffd") and place + 1 < len(
-            token_ids
-        )  # perhaps the beginning of a character: wait for the next token
+        cut = text.endswith("\ufffd") and place + 1 < len(token_ids)  # part of a character, perhaps
         end = len(text) - cut
-        found.append(text[given:end])
+        shares.append(text[given:end])
         first, given = (first, end) if cut else (place + 1, 0)
-    return tuple(found)
+    return tuple(shares)
 
 
 def line_ends(tokens: Sequence[str]) -> list[list[int]]:
-    """For each token the offsets behind which a reader expects a new line: after a line end, and after an escaped one in a tool call's JSON.
+    """Return for each token the offsets behind which a reader expects a new line.
+
+    These are line ends, and escaped ones in the JSON of a tool call.
 
     >>> line_ends(["<tool_call>", '"by', "\\\\n  simp\\n", "ok"])
     [[], [], [2, 9], []]
@@ -184,12 +178,11 @@ def line_ends(tokens: Sequence[str]) -> list[list[int]]:
     text = "".join(tokens)
     ends = [match.end() for match in re.finditer("\n", text)]
     for call in re.finditer(r"<tool_call>.*?(?:</tool_call>|\Z)", text, re.DOTALL):
-        ends += [
-            call.start() + pair.end() for pair in re.finditer(r"\\(.)", call[0]) if pair[1] == "n"
-        ]
+        escapes = re.finditer(r"\\(.)", call[0])
+        ends += [call.start() + pair.end() for pair in escapes if pair[1] == "n"]
     stops = list(accumulate(map(len, tokens)))
-    found: list[list[int]] = [[] for _ in tokens]
+    offsets: list[list[int]] = [[] for _ in tokens]
     for end in sorted(ends):
         place = bisect_left(stops, end)
-        found[place].append(end - (stops[place] - len(tokens[place])))
-    return found
+        offsets[place].append(end - (stops[place] - len(tokens[place])))
+    return offsets

@@ -1,4 +1,4 @@
-"""Figure 1: drawn from short, long and hostile attempts alike; every character and every colour has its place."""
+"""Figure 1, from short, long and hostile attempts: each character and colour has its place."""
 
 import warnings
 
@@ -27,7 +27,10 @@ def view(
         Alternative(text=" Nat", student=0.6, teacher=0.1),
         Alternative(text=" Or", student=0.1, teacher=0.8),
     )
-    column = lambda value: tuple(value * m for m in mask)
+
+    def column(value):
+        return tuple(value * m for m in mask)
+
     return TokenView(
         problem_id="p",
         statement="theorem thm (p : Prop) : p ↔ p := by",

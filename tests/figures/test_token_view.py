@@ -1,4 +1,4 @@
-"""The token view's numbers: those of the sampler and of a plain forward pass; its text: the attempt's, character by character."""
+"""The token view: numbers of the sampler and of a plain forward pass, the attempt's own text."""
 
 import doctest
 import json
@@ -96,7 +96,7 @@ def attempt(chat, tokens, mask, start, logprobs=(), **others) -> Trajectory:
 
 
 def plain(model, prompt, response):
-    """The definition: log-distributions that predict each token of the response, from one forward over everything."""
+    """Log-distributions that predict each token of the response, from one plain forward."""
     with torch.no_grad():
         logits = model(torch.tensor([[*prompt, *response]])).logits[0]
     return logits[len(prompt) - 1 : -1].log_softmax(-1)
@@ -115,7 +115,10 @@ def test_the_numbers_are_those_of_a_plain_forward_in_each_context(chat, model, t
         plain(model, trajectory.token_ids[:start], response),
         plain(model, chat.prompt(PROBLEM, ADVICE), response),
     )
-    entropy = lambda rows: torch.distributions.Categorical(logits=rows).entropy()
+
+    def entropy(rows):
+        return torch.distributions.Categorical(logits=rows).entropy()
+
     taken, keep = torch.tensor(response)[:, None], torch.tensor(mask)
     expected = {
         "student": student.gather(1, taken)[:, 0],
@@ -203,7 +206,7 @@ def test_a_view_read_back_is_the_same(chat, model, trajectory, tmp_path):
     assert read_records(tmp_path / "views.jsonl", TokenView) == [view]
 
 
-# ---- which attempts of a run are looked at ----------------------------------------------------------------------------
+# ---- which attempts of a run are looked at -------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
