@@ -17,10 +17,12 @@ def judge_files(statement: Path, proof: Path, library: Library, settings: profil
     """The verdict on a proof file.
 
     Args:
-        statement: one theorem that ends in `:= by`, with or without a sorry, below a header or none.
+        statement: one theorem that ends in `:= by`, with or without a sorry, below a header or
+        none.
         proof: a whole Lean file, or only the tactics behind `by`.
         library: what both build on.
-        settings: a profile's section `lean`. Its header holds where the statement's imports nothing.
+        settings: a profile's section `lean`. Its header holds where the statement's imports
+        nothing.
 
     Raises:
         ValueError: a file is missing; the statement is not of this form, or does not elaborate.

@@ -1,16 +1,20 @@
 """Lean's shared library through its C interface: calls, and the objects that they take and give.
 
-For a reader who knows C: an `int` called pointer is a `lean_object *`, or a boxed scalar where its lowest bit
-is set (`box(n)` is 2 n + 1). An object begins with 8 bytes: the count of references (0: lives for ever;
-negative: shared between threads), at byte 6 the number of fields, at byte 7 the tag. Fields of 8 bytes follow.
+For a reader who knows C: an `int` called pointer is a `lean_object *`, or a boxed scalar where its
+lowest bit is set (`box(n)` is 2 n + 1). An object begins with 8 bytes: the count of references (0:
+lives for ever;
+negative: shared between threads), at byte 6 the number of fields, at byte 7 the tag. Fields of 8
+bytes follow.
 
-Standard library only. Left out on purpose: Lean versions other than 4.35, whose objects may look otherwise.
+Standard library only. Left out on purpose: Lean versions other than 4.35, whose objects may look
+otherwise.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import struct
 from collections.abc import Iterator
 from ctypes import c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from pathlib import Path
@@ -48,7 +52,7 @@ class Library:
         return pointer
 
     def call(self, function: str, *arguments, result=c_void_p):
-        """Call a function. A plain int is a pointer; a function takes the same kinds at every call."""
+        """Call a function; plain ints are pointers. Later calls must pass the same kinds."""
         called = self._called.get(function)
         if called is None:
             called = self._called[function] = getattr(self._library, function)
@@ -68,6 +72,11 @@ class Library:
     @staticmethod
     def field(pointer: int, place: int) -> int:
         return c_uint64.from_address(pointer + 8 + 8 * place).value
+
+    @staticmethod
+    def words(pointer: int, count: int) -> tuple[int, ...]:
+        """The first words of an object; the tag is the highest byte of the first."""
+        return struct.unpack(f"<{count}Q", ctypes.string_at(pointer, 8 * count))
 
     @staticmethod
     def keep(pointer: int) -> int:
@@ -111,10 +120,10 @@ class Library:
             pointer = self.field(pointer, 1)
 
     @staticmethod
-    def array(pointer: int) -> list[int]:
-        """The members of an array: its length stands in the first word, its members from the third."""
+    def array(pointer: int) -> tuple[int, ...]:
+        """The members of an array: word 1 is its length, word 3 its first member."""
         size = c_uint64.from_address(pointer + 8).value
-        return list((c_uint64 * size).from_address(pointer + 24))
+        return struct.unpack(f"<{size}Q", ctypes.string_at(pointer + 24, 8 * size))
 
     def string(self, text: str) -> int:
         data = text.encode()
@@ -124,7 +133,7 @@ class Library:
     @staticmethod
     def text(pointer: int) -> str:
         size = c_uint64.from_address(pointer + 8).value - 1  # the last byte is a zero
-        return ctypes.string_at(pointer + 32, size).decode()
+        return ctypes.string_at(pointer + 32, size).decode(errors="replace")
 
     def nat(self, number: int) -> int:
         """A natural number of any length: a big one is put together from its halves."""
@@ -161,3 +170,8 @@ class Library:
         if self.tag(result):
             raise LeanError("an IO action failed")
         return self.field(result, 0)
+
+
+def show_name(name: Name) -> str:
+    """A name for a reader. Never compare names so: «a.b» is not a.b."""
+    return ".".join(map(str, name))

@@ -1,12 +1,12 @@
-"""Read constants from a Lean object file without trusting it. Nothing of the file is mapped or executed.
+"""Read constants from a Lean object file without trusting, mapping or executing any of it.
 
-An object file is an image of memory: a header, then objects. Each object stands behind those that it points
-to, so no cycle can be read. Every offset, tag and length is checked. Terms become numbered nodes, equal terms
-the same number. Names of bound variables and annotations mean nothing to the kernel and are left out.
-Written for Lean 4.35, standard library only.
+An object file is an image of memory: a header, then objects. Each object stands behind those that
+it points to, so no cycle can be read. Every offset, tag and length is checked. Terms become
+numbered nodes, equal terms the same number. Names of bound variables and annotations mean nothing
+to the kernel and are left out. Written for Lean 4.35, standard library only.
 
-Left out on purpose: everything in the file that is no constant (extension entries, compiled code), and free
-variables and metavariables in terms.
+Left out on purpose: everything in the file that is no constant (extension entries, compiled code),
+and free variables and metavariables in terms.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 HEADER = 96  # bytes before the first object; the last 16 are the base address and the root
 ARRAY, STRING, BIG = 246, 249, 250  # tags of objects that are no constructor
 KINDS = ("axiom", "def", "theorem", "opaque", "quot", "inductive", "constructor", "recursor")
-# A term's constructors by tag: bvar, fvar, mvar, sort, const, app, lam, pi, let, literal, mdata, proj
+# A term's fields by tag: bvar, fvar, mvar, sort, const, app, lam, pi, let, literal, mdata, proj
 FIELDS = (1, 1, 1, 1, 2, 2, 3, 3, 4, 1, 2, 3)
 # The words of each that point to terms; word 0 is the object's own header
 PARTS = ((), (), (), (), (), (1, 2), (2, 3), (2, 3), (2, 3, 4), (), (2,), (3,))
@@ -57,7 +57,7 @@ class Constant(NamedTuple):
 
 
 class Terms:
-    """Numbered nodes. A node is a tuple: its kind, then numbers of other nodes, names, integers or strings."""
+    """Numbered nodes: a kind, then numbers of other nodes, names, integers or strings."""
 
     def __init__(self):
         self.nodes: list[tuple] = []
@@ -92,7 +92,9 @@ class Olean:
         # Levels apart from terms, so that no level can pass for a term
         self._levels: dict[int, int] = {}
         names, constants = self._module()
-        self.names: dict[Name, int] = {self._name(n): c for n, c in zip(names, constants)}
+        self.names: dict[Name, int] = {
+            self._name(n): c for n, c in zip(names, constants, strict=True)
+        }
 
     @classmethod
     def read(cls, path: Path | str, terms: Terms) -> Olean:

@@ -1,13 +1,15 @@
-"""Warm processes of `fdcore.lean.kernel`: start one in the sandbox, ask it, keep its limits, replace it.
+"""Warm processes of `fdcore.lean.kernel`: start, ask, limit and replace one in the sandbox.
 
-A process answers requests one after another, a JSON line each way. One that dies, hangs or grows too large is
-ended, and the next request starts a new one. What that costs is the verdict of the file that was asked about.
+A process answers requests one after another, a JSON line each way. One that dies, hangs or grows
+too large is ended, and the next request starts a new one. What that costs is the verdict of the
+file that was asked about.
 
 Left out on purpose: what an answer means (`fdcore.lean.verifier`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -27,7 +29,7 @@ MAX_ANSWER = 4 << 20  # bytes
 POLL_SECONDS = 0.1  # how often a process that does not answer is looked at
 START_SECONDS = 120  # to import the header: half a second for the core library, more for Mathlib
 MAX_REQUESTS = 4000  # a process is replaced after so many
-# The packages by hand: the repository's own folder cannot be read inside, and nothing else is imported
+# Packages by hand: inside, the repository's folder cannot be read
 START = """
 import json, sys, types
 for name, path in (("fdcore", sys.argv[1]), ("fdcore.lean", sys.argv[1] + "/lean")):
@@ -39,7 +41,7 @@ serve(*json.loads(sys.argv[2]))
 
 
 class NoAnswer(RuntimeError):
-    """The process died, hung or said too much. `status` is the verdict's: crash, timeout or resource."""
+    """The process died, hung or said too much. `status`: crash, timeout or resource."""
 
     def __init__(self, status: str, reason: str):
         super().__init__(reason)
@@ -165,7 +167,7 @@ class LeanProcess:
             raise NoAnswer("resource", "too much output")
 
     def _reason_of_death(self) -> NoAnswer:
-        """Why there is no more output: the keeper's exit code says so where it ended the process."""
+        """Why there is no more output, as the keeper's exit code says."""
         try:
             code = self._process.wait(1)
         except (AttributeError, subprocess.TimeoutExpired):
@@ -217,8 +219,6 @@ class LeanProcess:
         except ProcessLookupError:
             process.kill()
         for stream in (process.stdin, process.stdout):
-            try:
+            with contextlib.suppress(OSError):  # what was not written yet has no reader
                 stream.close()
-            except OSError:  # what was not written yet has no reader
-                pass
         process.wait()

@@ -1,14 +1,17 @@
-"""Run a process that reads what a model wrote: it reaches no network, no other process and no file of ours.
+"""Run a program on what a model wrote: no network, no other process, no file of ours.
 
-This file is both sides. Imported, it gives the command that starts a process inside, and says what protects this
-machine. Run as a script (standard library only), it is the *keeper*, which enters namespaces, forks, and watches;
-the child shuts itself in and becomes the program:
+This file is both sides. Imported, it gives the command that starts a process inside, and says what
+protects this machine. Run as a script (standard library only), it is the *keeper*, which enters
+namespaces, forks, and watches; the child shuts itself in and becomes the program:
 
-- namespaces: a network of its own without a way out; process ids of its own, so that it can signal nobody
-  outside, and all that it started ends with it; every file system read-only but for one private folder;
-- Landlock: it reads the toolchain, the library and the system's libraries, and changes the private folder alone;
+- namespaces: a network of its own without a way out; process ids of its own, so that it can signal
+  nobody outside, and all that it started ends with it; every file system read-only but for one
+  private folder;
+- Landlock: it reads the toolchain, the library and the system's libraries, and changes the private
+folder alone;
 - seccomp: it starts threads but no process, so limits of one process are those of all;
-- limits on address space, file size and open files; the keeper looks at memory and disk of the whole group.
+- limits on address space, file size and open files; the keeper looks at memory and disk of the
+whole group.
 
 Time is the caller's to watch. Left out on purpose: machines that are no Linux.
 """
@@ -97,8 +100,8 @@ def require_protection(protections: Sequence[str]) -> None:
     if missing and os.environ.get("FD_SANDBOX") != "none":
         raise SandboxError(
             f"this machine cannot keep Lean from the {' and the '.join(missing)} (active: "
-            f"{', '.join(protections) or 'nothing'}); allow user namespaces and Landlock (Linux 5.13 or "
-            "newer), or set FD_SANDBOX=none to run model-written proofs on Mathlib without them"
+            f"{', '.join(protections) or 'nothing'}); allow user namespaces and Landlock (Linux "
+            "5.13 or newer), or set FD_SANDBOX=none to run model-written proofs without them"
         )
 
 
@@ -162,7 +165,7 @@ def _die_with_parent() -> None:
 
 
 def enter_namespaces() -> list[str]:
-    """Leave network, shared memory and privileges behind; the next child has process ids of its own."""
+    """Leave network, IPC and privileges behind; the next child has process ids of its own."""
     libc, active = _libc(), []
     if libc.prctl(38, 1, 0, 0, 0) == 0:  # PR_SET_NO_NEW_PRIVS
         active.append("no new privileges")
@@ -173,7 +176,7 @@ def enter_namespaces() -> list[str]:
 
 
 def mount_read_only(folder: str) -> bool:
-    """In a mount namespace of this process: nothing can be changed but in `folder`, not even a file's mode."""
+    """In an own mount namespace: nothing can be changed but in `folder`, not even a mode."""
     libc, none, place = _libc(), None, folder.encode()
     recursive, private, bind = 0x4000, 0x40000, 0x1000
     if libc.unshare(NEW_MOUNT) or libc.mount(none, b"/", none, recursive | private, none):
@@ -203,7 +206,7 @@ def limit(memory_mb: int) -> None:
 
 
 def restrict_files(folder: str, readable: Sequence[str]) -> bool:
-    """Landlock: change files in `folder` alone, read there, in `readable` and in the system's libraries."""
+    """Landlock: change files in `folder`, read there, in `readable` and system libraries."""
     libc = _libc()
     version = libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), 1)
     if version < 1:

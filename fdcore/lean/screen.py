@@ -1,11 +1,13 @@
-"""What a candidate's file may contain, decided on the trees of Lean's own parser before anything is elaborated.
+"""What a candidate's file may contain, decided on the trees of Lean's own parser.
 
-`fdcore.lean.kernel` parses a file command by command with the pristine parser and hands each tree to
-`check_command`. Commands, modifiers and options are on lists of what is allowed. A short list of tokens that
-run code or change the rules is refused wherever it stands. The screen protects the elaborator's process and
-keeps odd files out. No verdict `verified` rests on it: see lean_project/VERIFIER.md.
+`fdcore.lean.kernel` parses a file command by command with the pristine parser and hands each tree
+to `check_command`. Commands, modifiers and options are on lists of what is allowed. A short list of
+tokens that run code or change the rules is refused wherever it stands. The screen protects the
+elaborator's process and keeps odd files out. No verdict `verified` rests on it: see
+lean_project/VERIFIER.md.
 
-Standard library only: the sandboxed process imports this file. Left out on purpose: any reading of text.
+Standard library only: the sandboxed process imports this file. Left out on purpose: any reading of
+text.
 """
 
 from __future__ import annotations
@@ -22,11 +24,10 @@ SCOPE_COMMANDS = frozenset({"open", "namespace", "section", "end", "set_option",
 OTHER_COMMANDS = frozenset({"variable", "include", "omit", "moduleDoc", "eoi"})
 ALLOWED_COMMANDS = SCOPE_COMMANDS | OTHER_COMMANDS
 FORBIDDEN_TOKENS = frozenset(
-    """
-    @[ unsafe partial public meta deriving extern export initialize builtin_initialize native_decide
-    run_tac run_elab run_meta run_cmd by_elab include_str include_bytes eval% sleep dbg_trace dbg_sleep
-    dbg_stack_trace implemented_by
-    """.split()
+    ("@[", "unsafe", "partial", "public", "meta", "deriving", "extern", "export", "initialize")
+    + ("builtin_initialize", "native_decide", "run_tac", "run_elab", "run_meta", "run_cmd")
+    + ("by_elab", "include_str", "include_bytes", "eval%", "sleep", "dbg_trace", "dbg_sleep")
+    + ("dbg_stack_trace", "implemented_by")
 )
 BOUNDED_OPTIONS = frozenset({"maxHeartbeats", "synthInstance.maxHeartbeats"})
 MAX_RECURSION = 10_000  # Lean watches its own stack besides
@@ -38,7 +39,7 @@ INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 class Refused(Exception):
-    """The file may not be elaborated. `offset` is the place of the reason, in bytes of the parsed text."""
+    """The file may not be elaborated. `offset`: bytes of the text before the reason."""
 
     def __init__(self, reason: str, offset: int):
         super().__init__(reason)
@@ -96,18 +97,17 @@ def check_command(command: Tree, heartbeats: int) -> list[tuple[int, int]]:
         Refused: with the token that is the reason.
     """
     kind = command.kind.removeprefix(COMMAND)
-    if kind == "missing":
+    if next(command.leaves(), None) is None:  # nothing was read
         return []
     if kind == "null":
         return [place for part in command.parts for place in check_command(part, heartbeats)]
     if kind == "in" and len(command.parts) == 3:
         return _check_in(*command.parts, heartbeats)
-    if command.kind == "lemma" or (kind == "declaration" and _declares_allowed_kind(command)):
-        _check_tokens(command)
-    elif command.kind.startswith(COMMAND) and kind in ALLOWED_COMMANDS or kind.endswith(".eoi"):
-        _check_tokens(command)
-    else:
+    is_declaration = kind == "declaration" and _declares_allowed_kind(command)
+    is_command = command.kind.startswith(COMMAND) and kind in ALLOWED_COMMANDS
+    if not (is_declaration or is_command or command.kind == "lemma"):
         raise Refused(f"'{_keyword(command)}' is not allowed", command.start)
+    _check_tokens(command)
     blanks = []
     if kind == "set_option" and _option(command)[0] in BOUNDED_OPTIONS:
         blanks.append((command.start, command.stop))

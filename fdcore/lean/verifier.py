@@ -1,13 +1,13 @@
-"""The judge: does this file prove this problem? Only a process that runs nothing of the file can say yes.
+"""Does this file prove this problem? Only a process that runs nothing of it can say yes.
 
     file -> elaborator: parse, screen, elaborate -> object file -> judge: kernel -> verified
             a fault: the verdict is against the file               anything else: not
 
-`verified` means: Lean found neither an error nor a sorry in the file; the kernel, in the judge's process,
-accepted the theorem and all that it rests on, built anew from the object file's bytes; it accepted
-`theorem fdAccept : STATEMENT := @THEOREM` with the statement elaborated there from the problem alone; and all
-axioms are on the profile's list. No text of the file and no message decides. lean_project/VERIFIER.md says
-why this is sound, and lists the attacks.
+`verified` means: Lean found neither an error nor a sorry in the file; the kernel, in the judge's
+process, accepted the theorem and all that it rests on, built anew from the object file's bytes; it
+accepted `theorem fdAccept : STATEMENT := @THEOREM` with the statement elaborated there from the
+problem alone; and all axioms are on the profile's list. No text of the file and no message decides.
+lean_project/VERIFIER.md says why this is sound, and lists the attacks.
 
 Left out on purpose: more than one machine.
 """
@@ -116,7 +116,9 @@ class Verifier:
         """Verdicts in the order of the pairs. Equal pairs are checked once."""
         keys = [self._cache.key(problem, source) for problem, source in pairs]
         verdicts = {key: self._cache.read(key) for key in dict.fromkeys(keys)}
-        missing = {key: pair for key, pair in zip(keys, pairs) if verdicts[key] is None}
+        missing = {
+            key: pair for key, pair in zip(keys, pairs, strict=True) if verdicts[key] is None
+        }
         groups = self._group(missing)
         futures = [self._pool.submit(self._check_group, group) for group in groups]
         try:
@@ -179,8 +181,8 @@ def check_judge(library: Library) -> None:
     if toolchain.shared is None or not toolchain.version.startswith(VERSION + "."):
         raise LeanUnavailable(
             f"no judge for {library.name}: its Lean is {toolchain.version or 'unknown'} "
-            f"({toolchain.shared or 'without a shared library'}), and the judge reads Lean {VERSION}; "
-            f"pin a release of Lean {VERSION} in lean_project"
+            f"({toolchain.shared or 'no shared library'}), and the judge reads {VERSION}; "
+            f"pin a release for Lean {VERSION} in lean_project"
         )
 
 
@@ -232,7 +234,8 @@ class _Worker:
     def _elaborate(self, request: dict) -> tuple[Verdict | None, tuple[LeanMessage, ...]]:
         """(the verdict where it is against the file, Lean's messages). Raises NoAnswer.
 
-        A new process is asked where the answer may depend on what the old one has run, or has no known shape.
+        A new process is asked where the answer may depend on what the old one has run, or has no
+        known shape.
         """
         if not self.is_warm:
             self.elaborator.close()
@@ -268,7 +271,7 @@ def _ask(process: LeanProcess, **request) -> dict:
 
 
 class VerdictCache:
-    """Verdicts by content: in memory, and one small file each in `folder`. Safe under concurrent runs."""
+    """Verdicts by content, in memory and as one file each. Safe under concurrent runs."""
 
     def __init__(self, folder: Path | None, settings: list):
         self.folder = Path(folder) if folder is not None else None
@@ -328,11 +331,11 @@ def split_imports(header: str) -> tuple[str, str]:
 
 
 def header_for(problem: Problem, header: str) -> str:
-    """The header above a problem's files: the verifier's own imports and options, and what the problem opens.
+    """The verifier's own imports and options, and what the problem's header opens.
 
-    Example: with header "import Mathlib\\nset_option maxHeartbeats 400000\\nopen Nat\\n" a problem's
-    "import Mathlib\\nset_option maxHeartbeats 0\\nopen Real\\n" gives
-    "import Mathlib\\nset_option maxHeartbeats 400000\\nopen Real\\n".
+    Example: with header "import Mathlib\\nset_option maxHeartbeats 400000\\nopen Nat\\n" a
+    problem's "import Mathlib\\nset_option maxHeartbeats 0\\nopen Real\\n" gives "import
+    Mathlib\\nset_option maxHeartbeats 400000\\nopen Real\\n".
     """
     if not problem.header.strip() or problem.header.split() == header.split():
         return header
@@ -395,7 +398,7 @@ def _forbidden(answer: dict) -> Verdict:
 
 
 def _rejection(messages: tuple[LeanMessage, ...], has_sorry: bool) -> Verdict | None:
-    """The verdict against a file that the messages give; None where they hold nothing against it."""
+    """The verdict against a file; None where the messages hold nothing against it."""
     errors = [message for message in messages if message.severity == "error"]
     if errors:
         first = errors[0]

@@ -19,7 +19,7 @@ from tests.attacks import COMM, FALSE, FAMILIES, HEADER, HONEST, SETTINGS
 ONE = SETTINGS.model_copy(update={"workers": 1})
 UNSCREENED = process.START.replace(
     "serve(*json",
-    "from fdcore.lean import kernel\nkernel.check_command = lambda *_: []\nserve(*json",
+    "from fdcore.lean import frontend\nfrontend.check_command = lambda *_: []\nserve(*json",
 )
 BOOLS = "theorem t (a b : Bool) : (match a, b with | true, true => 1 | _, _ => 2)"
 
