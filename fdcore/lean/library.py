@@ -14,8 +14,6 @@ import re
 import shutil
 import sys
 import tempfile
-import tomllib
-from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
@@ -176,9 +174,9 @@ def _plain(name: str) -> str:
 def _build(toolchain: Toolchain, project: Path) -> Path:
     """The folder of the compiled library. It appears by rename, complete, and never changes."""
     sources = find_modules(project)
-    texts = {name: path.read_text(encoding="utf-8") for name, path in sources.items()}
+    texts = [path.read_bytes() for path in sources.values()]
     build = build_folder(project)
-    state = build / f"fd-{toolchain.version}-{_hash(*texts, *texts.values())[:12]}"
+    state = build / f"fd-{toolchain.version}-{_hash(*sources, *texts)[:12]}"
     if state.exists():
         return state
     build.mkdir(parents=True, exist_ok=True)
@@ -191,32 +189,21 @@ def _build(toolchain: Toolchain, project: Path) -> Path:
         count = len(sources)
         print(f"Lean {toolchain.version} compiles the core library: {count} files", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="building-", dir=build) as folder:
-            compiled = Path(folder) / "library"
-            _compile_all(toolchain, sources, texts, compiled, project)
-            compiled.rename(state)
+            _compile_all(toolchain, project, Path(folder) / "library")
+            Path(folder, "library").rename(state)
     return state
 
 
-def _compile_all(
-    toolchain: Toolchain,
-    sources: dict[str, Path],
-    texts: dict[str, str],
-    folder: Path,
-    project: Path,
-) -> None:
+def _compile_all(toolchain: Toolchain, project: Path, folder: Path) -> None:
     """Compile every module behind its imports, two at once."""
-    imports = {name: re.findall(r"^import (\S+)", texts[name], re.MULTILINE) for name in texts}
-    for name, wanted in imports.items():
-        if unknown := set(wanted) - set(sources):
-            raise LibraryError(f"{sources[name]}: there is no module {min(unknown)} to import")
-    order = TopologicalSorter(imports)
+    sources, order = find_modules(project), TopologicalSorter()
+    for name, source in sources.items():
+        imports = re.findall(r"^import (\S+)", source.read_text(encoding="utf-8"), re.MULTILINE)
+        order.add(name, *(module for module in imports if module in sources))
     try:
         order.prepare()
     except CycleError as error:
-        circle = " -> ".join(error.args[1])
-        raise LibraryError(
-            f"{sources[error.args[1][0]]}: modules import each other: {circle}"
-        ) from None
+        raise LibraryError(f"modules import each other: {' -> '.join(error.args[1])}") from None
     running: dict[Future, str] = {}
     with ThreadPoolExecutor(2) as pool:
         while order.is_active():
@@ -250,33 +237,30 @@ def _hash(*parts: str | bytes) -> str:
 class Release(NamedTuple):
     """The Mathlib that a Lake project pins."""
 
-    tag: str  # such as "v4.15.0": Mathlib's tag and Lean's version
+    tag: str  # Mathlib's tag and Lean's version, such as "v4.35.0"
     commit: str  # Mathlib's, 40 hexadecimal digits
 
 
 def pinned_release(project: Path = PROJECT) -> Release:
-    """The release that lakefile.toml, lean-toolchain and lake-manifest.json name together.
+    """The release that lean-toolchain and lake-manifest.json name together.
 
     Raises:
-        LeanUnavailable: one of the files is missing or names another release.
+        LeanUnavailable: a file is missing, or they name two releases.
     """
-    lakefile, pin, manifest = (
-        project / name for name in ("lakefile.toml", "lean-toolchain", "lake-manifest.json")
-    )
     try:
-        required = tomllib.loads(lakefile.read_text(encoding="utf-8")).get("require", [])
-        lean = pin.read_text(encoding="utf-8").strip().rpartition(":")[2]
-        locked = json.loads(manifest.read_text(encoding="utf-8")).get("packages", [])
-    except (OSError, ValueError) as error:
-        raise LeanUnavailable(f"{project} is no Lake project with Mathlib: {error}") from None
-    tag, entry = _named_mathlib(required).get("rev"), _named_mathlib(locked)
-    if not tag == lean == entry.get("inputRev"):
+        lean = (project / "lean-toolchain").read_text(encoding="utf-8").strip().rpartition(":")[2]
+        manifest = json.loads((project / "lake-manifest.json").read_text(encoding="utf-8"))
+        packages = {package["name"]: package for package in manifest["packages"]}
+        release = Release(packages["mathlib"]["inputRev"], packages["mathlib"]["rev"])
+    except (OSError, ValueError, KeyError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise LeanUnavailable(f"{project} is no Lake project with Mathlib ({reason})") from None
+    if lean != release.tag:
         raise LeanUnavailable(
-            f"{project}: lakefile.toml asks for Mathlib {tag}, lake-manifest.json holds "
-            f"{entry.get('inputRev')}, lean-toolchain is {lean}; set one release in lakefile.toml "
-            "and lean-toolchain, then run `lake update mathlib` there"
+            f"{project}: lake-manifest.json holds Mathlib {release.tag}, lean-toolchain is {lean}; "
+            "set one release there and in lakefile.toml, then run `lake update mathlib`"
         )
-    return Release(tag, entry["rev"])
+    return release
 
 
 def mathlib_library(project: Path = PROJECT) -> Library:
@@ -289,17 +273,17 @@ def mathlib_library(project: Path = PROJECT) -> Library:
     if lean is None:
         raise LeanUnavailable(f"Mathlib needs Lean from elan, and no lean is on PATH; {ELAN}")
     package = project / ".lake" / "packages" / "mathlib"
-    if not package.is_dir():
-        raise LeanUnavailable(f"Mathlib {release.tag} is not in {package}; {GET} {project}")
-    commit = _checked_out(package)
+    head = package / ".git" / "HEAD"  # Lake leaves it detached
+    commit = head.read_text(encoding="utf-8").strip() if head.is_file() else "none"
     if commit != release.commit:
         raise LeanUnavailable(
-            f"{package} is another Mathlib (commit {commit[:12]}); pinned is {release.tag} "
-            f"({release.commit[:12]}); remove that folder and {GET} {project}"
+            f"{package} holds commit {commit[:12]}, pinned is Mathlib {release.tag} "
+            f"({release.commit[:12]}); {GET} {project}"
         )
     packages = (package, *sorted(set(package.parent.glob("*")) - {package}), project)
-    path = tuple(folder for folder in map(_compiled, packages) if folder.is_dir())
-    module = _compiled(package) / "Mathlib.olean"
+    folders = (folder / ".lake" / "build" / "lib" / "lean" for folder in packages)
+    path = tuple(folder for folder in folders if folder.is_dir())
+    module = package / ".lake" / "build" / "lib" / "lean" / "Mathlib.olean"
     if not module.is_file():
         raise LeanUnavailable(f"Mathlib in {package} is not compiled; {GET} {project}")
     toolchain = elan_toolchain(lean, project)
@@ -311,25 +295,3 @@ def mathlib_library(project: Path = PROJECT) -> Library:
     manifest = (project / "lake-manifest.json").read_bytes()
     identity = _hash(toolchain.version, manifest, module.read_bytes())
     return Library("mathlib", toolchain, path, package / "Mathlib", identity)
-
-
-def _named_mathlib(packages: Iterable[dict]) -> dict:
-    return next((package for package in packages if package.get("name") == "mathlib"), {})
-
-
-def _compiled(package: Path) -> Path:
-    """Where Lake puts a package's compiled files: build/lib/lean, before Lean 4.18 build/lib."""
-    library = package / ".lake" / "build" / "lib"
-    return library / "lean" if (library / "lean").is_dir() else library
-
-
-def _checked_out(package: Path) -> str:
-    """The commit of a git checkout, read from its files."""
-    git = package / ".git"
-    try:
-        head = (git / "HEAD").read_text(encoding="utf-8").strip()
-        if head.startswith("ref: "):
-            return (git / head[5:]).read_text(encoding="utf-8").strip()
-        return head
-    except OSError:
-        return "unknown"

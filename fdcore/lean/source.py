@@ -41,9 +41,7 @@ CLOSED_BY = dict(zip("([{⟨⦃", ")]}⟩⦄", strict=True))
 LET = "let|letI|let_fun|have|haveI"
 MARK = regex.compile(rf":=|[()\[\]{{}}⟨⟩⦃⦄]|(?<![\w.'!?])(?:{LET})(?![\w.'!?])")
 BY = regex.compile(r"\s*by(?![\w.'!?])")
-
-
-# A word as a human reads it; Lean alone decides what an identifier is
+# A word as a human reads it; Lean alone decides what an identifier is.
 WORD = r"[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*"
 
 
@@ -80,7 +78,7 @@ def code(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a Lean text's code. None where a comment or a string is never closed.
+    """The words of a Lean text's code; none where a comment or a string is never closed.
 
     >>> words("rw [Nat.add_comm] -- or_comm")
     ['rw', 'Nat.add_comm']

@@ -1,6 +1,6 @@
 """The draw of train and test from Lean Workbook's proved theorems, apart from MiniF2F.
 
-`split.json` records it. A theorem's rank is a hash of the seed and its id: the order of rows does not
+`split.json` records it. A theorem's rank is a hash of the seed and its id: the rows' order does not
 matter. Statements count as the same up to names and whitespace, not up to the order of hypotheses.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import regex
 
 from fdcore.lean.library import PROJECT
-from fdcore.lean.source import DECLARATION, code
+from fdcore.lean.source import DECLARATION, WORD, code
 from fdcore.profile import Profile
 from fdcore.records import Problem, Record, write_text
 from fdcore.seeds import seed_of
@@ -23,8 +23,7 @@ from fdcore.worlds.lean_workbook import Loaded, ProblemError, Rejected, load_dat
 DEFECTS = PROJECT / "problems" / "defects.json"
 GRAM = 8  # tokens
 SHARED = 0.8  # of a held-out statement's n-grams; no two of MiniF2F share more than 0.75
-TOKEN = regex.compile(r"[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*|\d+|\S")
-WORD = regex.compile(r"[^\W\d]")
+TOKEN = regex.compile(rf"{WORD}|\d+|\S")
 
 
 class Split(Record):
@@ -168,7 +167,7 @@ def normal_form(statement: str) -> tuple[str, ...]:
     numbers: dict[str, str] = {}
     for start, opener in enumerate(words):
         end = start + 1
-        while end < len(words) and WORD.match(words[end]):
+        while end < len(words) and regex.match(WORD, words[end]):
             end += 1
         typed = opener in "({⦃" and words[end : end + 1] == [":"]
         if opener in "∀∃∑∏λ" or opener == "fun" or typed:

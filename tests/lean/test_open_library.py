@@ -98,7 +98,7 @@ def test_a_circle_and_an_unknown_module_are_named(own_project):
     with pytest.raises(LibraryError, match=r"Fd\.(A.*Fd\.B|B.*Fd\.A)"):
         core_library(own_project)
     (own_project / "Fd/A.lean").write_text("prelude\nimport Fd.Z\n")
-    with pytest.raises(LibraryError, match=r"Fd/A\.lean: .*Fd\.Z"):
+    with pytest.raises(LibraryError, match=r"Fd/A\.lean:.*Fd\.Z"):
         core_library(own_project)
 
 
@@ -148,22 +148,20 @@ def test_theorems_with_a_docstring_are_read_from_a_source(tmp_path):
 # -- Mathlib ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["lib/lean", "lib"])
-def mathlib_project(request, library, tmp_path, monkeypatch) -> Path:
-    """A Lake project as `lake exe cache get` leaves it, in Lake's new and old layout.
+@pytest.fixture
+def mathlib_project(library, tmp_path, monkeypatch) -> Path:
+    """A Lake project as `lake exe cache get` leaves it.
 
     The core library stands in for Mathlib, the PyPI Lean for elan's.
     """
-    return make_mathlib_project(tmp_path, library, monkeypatch, layout=request.param)
+    return make_mathlib_project(tmp_path, library, monkeypatch)
 
 
-def make_mathlib_project(tmp_path, library, monkeypatch, layout="lib/lean") -> Path:
+def make_mathlib_project(tmp_path, library, monkeypatch) -> Path:
     project, version = tmp_path / "project", library.toolchain.version
     mathlib = project / ".lake/packages/mathlib"
-    compiled = mathlib / ".lake/build" / layout
+    compiled = mathlib / ".lake/build/lib/lean"
     compiled.mkdir(parents=True)
-    required = f'[[require]]\nname = "mathlib"\nrev = "v{version}"\n'
-    (project / "lakefile.toml").write_text(required)
     (project / "lean-toolchain").write_text(f"leanprover/lean4:v{version}\n")
     locked = {"name": "mathlib", "inputRev": f"v{version}", "rev": "a" * 40}
     (project / "lake-manifest.json").write_text(json.dumps({"packages": [locked]}))
@@ -173,7 +171,7 @@ def make_mathlib_project(tmp_path, library, monkeypatch, layout="lib/lean") -> P
     (mathlib / "Mathlib.lean").write_text("prelude\nimport Fd\n")
     target = str(compiled / "Mathlib.olean")
     library.toolchain.run(mathlib / "Mathlib.lean", "-o", target, path=library.path)
-    batteries = project / ".lake/packages/batteries/.lake/build" / layout
+    batteries = project / ".lake/packages/batteries/.lake/build/lib/lean"
     batteries.parent.mkdir(parents=True)
     batteries.symlink_to(library.path[0])
     lean = tmp_path / "bin/lean"
@@ -201,12 +199,13 @@ def test_mathlib_is_its_own_folder_first_then_its_packages(mathlib_project):
 
 def test_the_projects_three_files_name_one_release_and_every_package_a_full_commit():
     assert re.fullmatch(r"v4\.\d+\.\d+", pinned_release().tag)
+    assert f'rev = "{pinned_release().tag}"' in (PROJECT / "lakefile.toml").read_text()
     packages = json.loads((PROJECT / "lake-manifest.json").read_text())["packages"]
     assert {"mathlib", "batteries", "aesop", "Qq"} <= {package["name"] for package in packages}
     assert all(re.fullmatch("[0-9a-f]{40}", package["rev"]) for package in packages)
 
 
-@pytest.mark.parametrize("file", ["lakefile.toml", "lean-toolchain", "lake-manifest.json"])
+@pytest.mark.parametrize("file", ["lean-toolchain", "lake-manifest.json"])
 def test_files_that_name_different_releases_are_refused(mathlib_project, file):
     path, version = mathlib_project / file, find_toolchain().version
     path.write_text(path.read_text().replace(version, "4.9.0"))
@@ -215,14 +214,14 @@ def test_files_that_name_different_releases_are_refused(mathlib_project, file):
 
 
 def pin_another_lean(project: Path) -> None:
-    for name in ("lakefile.toml", "lean-toolchain", "lake-manifest.json"):
+    for name in ("lean-toolchain", "lake-manifest.json"):
         text = (project / name).read_text()
         (project / name).write_text(text.replace(find_toolchain().version, "4.15.0"))
 
 
 MATHLIB = ".lake/packages/mathlib"
 MISSING = {
-    "no Lake project": (lambda project: (project / "lakefile.toml").unlink(), "lakefile.toml"),
+    "no manifest": (lambda project: (project / "lake-manifest.json").unlink(), "manifest"),
     "no lean-toolchain": (lambda project: (project / "lean-toolchain").unlink(), "lean-toolchain"),
     "no Mathlib": (lambda project: shutil.rmtree(project / MATHLIB), "lake exe cache get"),
     "another Mathlib": (
