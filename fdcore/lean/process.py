@@ -97,7 +97,7 @@ class LeanProcess:
                 self._process.stdin.write(json.dumps(request).encode() + b"\n")
                 self._process.stdin.flush()
                 return json.loads(self._read_line(3 * self.limits.seconds))
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 reason = self._reason_of_death()
                 self.close()
                 raise reason from None

@@ -42,6 +42,7 @@ from fdcore.records import LeanMessage, Problem, Verdict
 RULES = 5  # part of every cache key: raised when a change here could change a verdict
 WORKERS_A_JUDGE = 4  # a proof keeps the judge for a fifth of the time that it keeps the elaborator
 MAX_GROUP = 16  # files of one statement that one worker judges one after another
+OLEAN = "candidate.olean"
 MAX_MESSAGES, MAX_MESSAGE_CHARS = 30, 1500
 # What may come out differently in a process that has run other files: asked again of a new one
 UNSETTLED = re.compile(
@@ -212,7 +213,7 @@ class _Worker:
         rejection, messages = self._elaborate(request)
         if rejection is not None:
             return rejection, True
-        olean = self.elaborator.folder / "candidate.olean"
+        olean = self.elaborator.folder / OLEAN
         answer = _ask(self.judged, statement=context + problem.statement, olean=str(olean))
         if "defective" in answer:
             reason = answer["defective"]
@@ -237,10 +238,11 @@ class _Worker:
         A new process is asked where the answer may depend on what the old one has run, or has no
         known shape.
         """
+        (self.elaborator.folder / OLEAN).unlink(missing_ok=True)  # of the file before
         if not self.is_warm:
             self.elaborator.close()
         for is_last in (False, True):
-            answer = _ask(self.elaborator, **request, olean="candidate.olean")
+            answer = _ask(self.elaborator, **request, olean=OLEAN)
             try:
                 if "refused" in answer:
                     return _forbidden(answer), ()
@@ -383,6 +385,7 @@ def normalize(text: str) -> str:
     def renumber(match: re.Match) -> str:
         return numbers.setdefault(match[0], f"{match[1]}.{len(numbers) + 1}")
 
+    text = text.encode(errors="replace").decode()
     is_long = len(text) > 2 * MAX_MESSAGE_CHARS
     text = re.sub(r"(\?[mu])\.\d+", renumber, text[: 2 * MAX_MESSAGE_CHARS])
     text = re.sub(r"\._@\.\S{0,200}?_hyg\.\d+", "", text)
@@ -392,7 +395,7 @@ def normalize(text: str) -> str:
 
 
 def _forbidden(answer: dict) -> Verdict:
-    reason, line, column = answer["refused"], answer["line"], answer["column"]
+    reason, line, column = normalize(answer["refused"]), answer["line"], answer["column"]
     message = LeanMessage(severity="error", line=line, column=column, text=reason)
     return Verdict(status="forbidden", messages=(message,), detail=reason)
 

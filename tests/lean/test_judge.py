@@ -104,6 +104,10 @@ WITHOUT_SCREEN = {
         + FALSE
         + "\n  exact fdPristine a b",
     ),
+    "the judge's own statement as a lemma": (
+        FALSE,
+        "axiom fdPristine (a b : Nat) : a + b = a\n" + FALSE + "\n  exact fdPristine a b",
+    ),
     "a definition in the place of a theorem": ("theorem t : True := by", "def t : True := trivial"),
     "an opaque constant": (
         "theorem t : 2 = 1 := by",
@@ -147,6 +151,7 @@ def test_without_the_screen_no_attack_on_a_false_statement_is_verified(unscreene
         "the kernel turned off",
         "the kernel turned off, with a large number",
         "an axiom",
+        "the judge's own statement as a lemma",
         "a definition in the place of a theorem",
     ],
 )
@@ -162,7 +167,10 @@ def test_constants_of_another_file_prove_that_file_s_statement_alone(lying):
 
 @pytest.mark.parametrize(
     "answer",
-    [None, "x", [1], {}, {"messages": 1}, {"messages": [{}], "written": True}, {"refused": 1}],
+    [
+        *(None, "x", [1], {}, {"messages": 1}, {"messages": [{}], "written": True}),
+        *({"refused": 1}, {"refused": "\ud800"}, {"messages": [], "written": False}),
+    ],
 )
 def test_an_answer_of_no_known_shape_is_a_crash(library, monkeypatch, answer):
     with Verifier(library, ONE, cache_dir=None) as one:

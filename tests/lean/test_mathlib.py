@@ -112,3 +112,14 @@ def test_recorded_answers_of_a_lean_with_mathlib_hold_nothing_against_a_proof(ro
     answer = row["repl_response"]["results"][0]
     messages, has_sorry = _read_messages((answer["response"] or {}).get("messages", []))
     assert not has_sorry and all(message.severity != "error" for message in messages)
+
+
+def test_the_screen_refuses_none_of_the_recorded_proofs(library):
+    """Without Mathlib they fail, but for what they name, and not for what they are."""
+    pairs = []
+    for row in WORKBOOK:
+        stated = problem("prelude\nimport Fd\n", row["formal_statement"])
+        pairs.append((stated, stated.statement + row["proof"]))
+    with Verifier(library, CORE, cache_dir=None) as verifier:
+        verdicts = verifier.check_many(pairs)
+    assert {verdict.status for verdict in verdicts} <= {"failed", "verified"}
