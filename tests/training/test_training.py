@@ -1,4 +1,4 @@
-"""Training end to end with real Lean: a run that was killed and started again equals an undisturbed one with the same seed."""
+"""Training end to end with real Lean: a killed and resumed run equals an undisturbed one."""
 
 import json
 import shutil
@@ -51,7 +51,7 @@ def train(profile, out, arm):
 
 @pytest.fixture(scope="module")
 def undisturbed(micro, library, tmp_path_factory):
-    """The folder of a run with both methods trained to the end, and a copy of it as it was after the warm-up."""
+    """A run with both methods trained to the end, and a copy of it after the warm-up."""
     out = tmp_path_factory.mktemp("runs") / "undisturbed"
     start = RUN.format(profile=str(micro), out=str(out)) + "run.session.base()"
     subprocess.run([sys.executable, "-c", start], check=True)
