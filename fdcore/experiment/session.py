@@ -35,10 +35,9 @@ from fdcore.model import (
     save_model,
 )
 from fdcore.profile import Profile
-from fdcore.records import Problem, Trajectory, write_jsonl, write_text
+from fdcore.records import Problem, Trajectory, append_jsonl, write_jsonl, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
-from fdcore.rollout.remote import open_verifier
 from fdcore.rollout.sampler import Sampler, SamplingParams
 from fdcore.rollout.tools import Tools
 from fdcore.rollout.torch_sampler import TorchSampler
@@ -61,13 +60,13 @@ Sample = Callable[[Sequence[Problem], Sequence[int]], list[Trajectory]]
 
 def make_verifier(profile: Profile, cache_dir: Path, processes: int = 1) -> Verifier:
     """The judge that a profile asks for, its workers dealt out to `processes`."""
-    lean = profile.lean
-    return open_verifier(
-        open_library(lean.library),
-        lean,
-        workers=max(1, lean.workers // processes),
-        cache_dir=cache_dir,
-    )
+    lean, library = profile.lean, open_library(profile.lean.library)
+    how = {"workers": max(1, lean.workers // processes), "cache_dir": cache_dir}
+    if profile.hardware and profile.hardware.engines:
+        from fdcore.rollout.remote import RayVerifier
+
+        return RayVerifier(os.environ.get("FD_RAY_ADDRESS"), library, lean, **how)
+    return Verifier(library, lean, **how)
 
 
 def find_device(profile: Profile) -> torch.device:
@@ -104,8 +103,7 @@ class Session:
         """Write down which code and machine make a record from here on."""
         if self.first:
             row = {"record": str(record.relative_to(self.run.folder)), "origin": describe_origin()}
-            with open(self.run.folder / ORIGINS, "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            append_jsonl(self.run.folder / ORIGINS, [row])
 
     # -- the world ---------------------------------------------------------------------------------
 

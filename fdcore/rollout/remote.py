@@ -1,10 +1,9 @@
-"""Samplers and judges on the nodes of a Ray cluster, behind the interfaces of this process's own.
+"""Samplers and judges on the nodes of a Ray cluster, turned on by `hardware.engines`.
 
-A profile with `hardware.engines` turns them on. `ray start --head` on one machine and
-`ray start --address=HOST:6379` on the others, with this repository and its environment on each;
-then FD_RAY_ADDRESS=HOST:6379 (or `auto`). Weights go out once a step. A completion depends on its
-prompt and seed alone, a verdict on problem and file alone, so what a lost node was doing is done
-again elsewhere and comes out the same.
+`ray start --head` on one machine and `ray start --address=HOST:6379` on the others, with this
+repository and its environment on each; then FD_RAY_ADDRESS=HOST:6379 (or `auto`). What a lost node
+was doing is done again elsewhere and comes out the same: a completion depends on its prompt and
+seed alone, a verdict on problem and file alone.
 
 Left out on purpose: starting nodes, nodes that join later, engines larger than one GPU, and several
 training processes around one set of engines.
@@ -12,34 +11,33 @@ training processes around one set of engines.
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from fdcore import profile
 from fdcore.lean.library import Library, open_library
 from fdcore.lean.verifier import RULES, VerdictCache, Verifier
 from fdcore.model import merged_weights, unwrapped
-from fdcore.profile import MAX_TURNS
 from fdcore.records import Problem, Verdict
 from fdcore.rollout.sampler import Completion, SamplingParams, check_requests
 from fdcore.rollout.torch_sampler import TorchSampler
 
 TRIES = 4  # a job that has cost so many actors their life will cost more
 DEPTH = 2  # jobs that wait at an actor: a slow node holds up no other
-PASSING = ("timeout", "resource", "crash")  # verdicts of a machine's load: not kept
+PASSING = ("timeout", "resource", "crash")  # verdicts that a machine's load may cause: not kept
 
 
 class Job(NamedTuple):
-    """A method call on an actor."""
+    """A method call on an actor: on the one of this number, or on whichever has least to do."""
 
     method: str
     arguments: tuple
-    place: int | None = None  # the actor's number; None: whichever has least to do
+    place: int | None = None
 
 
 class JobLost(RuntimeError):
@@ -63,14 +61,12 @@ class Actors:
                 "hardware.engines is set, but FD_RAY_ADDRESS is not; set it to the Ray cluster's "
                 "address, or set hardware.engines: 0"
             )
-        ray.init(
-            address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error"
-        )
+        options = {"ignore_reinit_error": True, "log_to_driver": False, "logging_level": "error"}
+        ray.init(address=address, **options)
         self.ray = ray
-        self.handles: list[Any] = []
 
-    def start(self, make: Callable[[], Any], strategies: Sequence[Any]) -> None:
-        """Start an actor for each scheduling strategy; `make` gives an actor from one."""
+    def start(self, make: Callable[[Any], Any], strategies: Sequence[Any]) -> None:
+        """Start an actor for each scheduling strategy; `make` makes one from a strategy."""
         self.make = make
         self.handles = [make(strategy) for strategy in strategies]
 
@@ -78,29 +74,25 @@ class Actors:
         """The results in order, JobLost in place of one that cannot be had."""
         results: list[Any] = [None] * len(jobs)
         waiting, running, tries = deque(range(len(jobs))), {}, Counter()
-        load = Counter(dict.fromkeys(range(len(self.handles)), 0))
+        load = dict.fromkeys(range(len(self.handles)), 0)
         while waiting or running:
             while waiting:
-                job = jobs[waiting[0]]
-                place = min(load, key=load.get) if job.place is None else job.place
+                method, arguments, place = jobs[waiting[0]]
+                place = min(load, key=load.get) if place is None else place
                 if load[place] == DEPTH:
                     break
                 handle = self.handles[place]
-                reference = getattr(handle, job.method).remote(*job.arguments)
-                running[reference] = waiting.popleft(), place, handle
+                running[getattr(handle, method).remote(*arguments)] = waiting[0], place, handle
                 load[place] += 1
+                waiting.popleft()
             (done,), _ = self.ray.wait(list(running))
             number, place, handle = running.pop(done)
             load[place] -= 1
+            errors = self.ray.exceptions
             try:
                 results[number] = self.ray.get(done)
-            except (
-                self.ray.exceptions.RayActorError,
-                self.ray.exceptions.ActorUnschedulableError,
-            ) as error:
-                if self.handles[place] is handle:
-                    self.ray.kill(handle)
-                    self.handles[place] = self.make("SPREAD")
+            except (errors.RayActorError, errors.ActorUnschedulableError) as error:
+                self._replace(place, handle)
                 tries[number] += 1
                 if tries[number] < TRIES:
                     waiting.appendleft(number)
@@ -108,6 +100,11 @@ class Actors:
                     reason = str(error).splitlines()[0][:200]
                     results[number] = JobLost(f"{TRIES} Ray actors were lost in turn: {reason}")
         return results
+
+    def _replace(self, place: int, lost: Any) -> None:
+        if self.handles[place] is lost:  # else another job at it has told already
+            self.ray.kill(lost)
+            self.handles[place] = self.make("SPREAD")
 
     def close(self) -> None:
         for handle in self.handles:
@@ -128,9 +125,7 @@ class Engine:
             self.sampler = TorchSampler(self.model.to(device), **settings)
 
     def load(self, weights: dict[str, torch.Tensor]) -> None:
-        unknown = self.model.load_state_dict(weights, strict=False).unexpected_keys
-        if unknown:
-            raise ValueError(f"engine: {len(unknown)} unknown weights, first {unknown[0]}")
+        self.model.load_state_dict(weights, strict=False)  # tied weights come once
         self.sampler.update_weights(self.model)
 
     def generate(self, prompts, params, seeds) -> list[Completion]:
@@ -147,11 +142,11 @@ class RaySampler:
         tokenizer: PreTrainedTokenizerBase | None,
         *,
         engines: int,
-        backend: Literal["torch", "vllm"],
-        device: Literal["cuda", "cpu"],
+        backend: str,
+        device: str,
         **settings,
     ):
-        """`settings` are those of the backend's sampler.
+        """Start the engines; `settings` are those of the backend's sampler.
 
         Raises:
             ValueError: no ray, or no address.
@@ -182,14 +177,12 @@ class RaySampler:
         params: Sequence[SamplingParams] | SamplingParams,
         seeds: Sequence[int],
     ) -> list[Completion]:
-        """As `TorchSampler.generate`. All turns of an episode go to one engine."""
-        params = check_requests(prompts, params, seeds)
-        for episode in dict.fromkeys(seed // MAX_TURNS for seed in seeds):
-            if episode not in self._places:  # in turn, so that all have about as many
-                self._places[episode] = len(self._places) % len(self.actors.handles)
+        """As `TorchSampler.generate`. All turns of an episode go to one engine, by its seed."""
+        params, count = check_requests(prompts, params, seeds), len(self.actors.handles)
         rows: dict[int, list[int]] = {}
         for row, seed in enumerate(seeds):
-            rows.setdefault(self._places[seed // MAX_TURNS], []).append(row)
+            place = self._places.setdefault(seed // profile.MAX_TURNS, len(self._places) % count)
+            rows.setdefault(place, []).append(row)
         jobs = []
         for place, numbers in rows.items():
             parts = ([values[n] for n in numbers] for values in (prompts, params, seeds))
@@ -221,39 +214,29 @@ class RaySampler:
         return results
 
 
-def open_verifier(library: Library, *settings, **limits) -> Verifier | RayVerifier:
-    """A verifier on every node of the cluster at FD_RAY_ADDRESS; without one, in this process."""
-    if address := os.environ.get("FD_RAY_ADDRESS"):
-        return RayVerifier(address, library, *settings, **limits)
-    return Verifier(library, *settings, **limits)
-
-
 class NodeVerifier(Verifier):
     """What runs in an actor: a verifier over the library of this name as its node has it."""
 
-    def __init__(self, library: str, *settings, **limits):
-        super().__init__(open_library(library), *settings, **limits, cache_dir=None)
+    def __init__(self, library: str, settings: profile.Lean, workers: int):
+        super().__init__(open_library(library), settings, workers=workers, cache_dir=None)
 
 
 class RayVerifier:
-    """Judges as `Verifier` does, on every node of the cluster that has CPUs.
-
-    The cache of verdicts is the caller's, on this machine.
-    """
+    """Judges as `Verifier` does, on every node that has CPUs; the cache is on this machine."""
 
     def __init__(
         self,
         address: str | None,
         library: Library,
-        *settings,
+        settings: profile.Lean,
+        *,
         workers: int,
         cache_dir: Path | None,
-        **limits,
     ):
-        """Arguments as of Verifier; `workers` is on each node. Raises as RaySampler."""
+        """Start an actor with `workers` on each node. Raises as RaySampler."""
         self.actors, self._part = Actors(address), max(16, 2 * workers)
-        rest = repr([settings, sorted(limits.items())])
-        self._cache = VerdictCache(cache_dir, [RULES, library.identity, rest])
+        limits = settings.model_dump(mode="json", exclude={"workers", "library"})
+        self._cache = VerdictCache(cache_dir, [RULES, library.identity, limits])
         ray = self.actors.ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -261,28 +244,23 @@ class RayVerifier:
         if not alive:
             raise ConnectionError(f"the Ray cluster at {address} has no node with CPUs; start one")
         remote = ray.remote(max_concurrency=DEPTH, num_cpus=0)(NodeVerifier)
+        arguments = library.name, settings, workers
         self.actors.start(
-            lambda where: remote.options(scheduling_strategy=where).remote(
-                library.name, *settings, workers=workers, **limits
-            ),
+            lambda strategy: remote.options(scheduling_strategy=strategy).remote(*arguments),
             [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in alive],
         )
-
-    def check(self, problem: Problem, source: str) -> Verdict:
-        return self.check_many([(problem, source)])[0]
 
     def check_many(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """As `Verifier.check_many`."""
         keys = [self._cache.key(problem, source) for problem, source in pairs]
         verdicts = {key: self._cache.read(key) for key in dict.fromkeys(keys)}
-        missing = {k: pair for k, pair in zip(keys, pairs, strict=True) if verdicts[k] is None}
-        todo = list(missing.items())
+        todo = [(k, p) for k, p in dict(zip(keys, pairs, strict=True)).items() if not verdicts[k]]
         parts = [todo[start : start + self._part] for start in range(0, len(todo), self._part)]
         jobs = [Job("check_many", ([pair for _, pair in part],)) for part in parts]
-        for part, found in zip(parts, self.actors.run(jobs), strict=True):
-            if isinstance(found, JobLost):
-                found = [Verdict(status="crash", detail=str(found))] * len(part)
-            for (key, _), verdict in zip(part, found, strict=True):
+        for part, results in zip(parts, self.actors.run(jobs), strict=True):
+            if isinstance(results, JobLost):
+                results = [Verdict(status="crash", detail=str(results))] * len(part)
+            for (key, _), verdict in zip(part, results, strict=True):
                 verdicts[key] = verdict
                 if verdict.status not in PASSING:
                     self._cache.write(key, verdict)
@@ -290,8 +268,7 @@ class RayVerifier:
 
     def close(self) -> None:
         """End the actors and every Lean process of theirs."""
-        ends = [handle.close.remote() for handle in self.actors.handles]
-        if ends:
+        if ends := [handle.close.remote() for handle in self.actors.handles]:
             self.actors.ray.wait(ends, num_returns=len(ends), timeout=10)
         self.actors.close()
 

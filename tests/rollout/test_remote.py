@@ -10,10 +10,8 @@ import psutil
 import pytest
 import torch
 
-from fdcore.experiment import check as doctor
 from fdcore.lean.verifier import Verifier
-from fdcore.profile import load_profile
-from fdcore.rollout.remote import RaySampler, RayVerifier, open_verifier
+from fdcore.rollout.remote import RaySampler, RayVerifier
 from fdcore.rollout.sampler import SamplingParams
 from fdcore.rollout.torch_sampler import TorchSampler
 from tests.attacks import COMM, FAMILIES, HONEST, SETTINGS
@@ -87,29 +85,6 @@ def test_more_engines_than_the_cluster_has_room_for_are_refused(address):
         RaySampler(address, student(), None, engines=9, backend="torch", device="cpu")
 
 
-def test_the_check_counts_the_clusters_room_and_says_what_to_do_without_one(address, monkeypatch):
-    profile = load_profile("paper-lora").varied({"hardware.engines": 4, "hardware.device": "cpu"})
-    monkeypatch.setenv("FD_RAY_ADDRESS", address)
-    assert doctor.ray_cluster(profile) == "3 nodes with 4 CPUs"
-    with pytest.raises(doctor.Missing, match="^4 CPUs for 9 engines$") as missing:
-        doctor.ray_cluster(profile.varied({"hardware.engines": 9}))
-    assert "hardware.engines: 4" in missing.value.remedy
-    monkeypatch.delenv("FD_RAY_ADDRESS")
-    with pytest.raises(doctor.Missing, match="hardware.engines is 4, FD_RAY_ADDRESS is not set"):
-        doctor.ray_cluster(profile)
-
-
-def test_without_an_address_it_stays_in_this_process(library, monkeypatch):
-    monkeypatch.delenv("FD_RAY_ADDRESS", raising=False)
-    monkeypatch.delitem(sys.modules, "ray", raising=False)
-    with open_verifier(library, SETTINGS, workers=2, cache_dir=None) as one:
-        assert isinstance(one, Verifier) and "ray" not in sys.modules
-    monkeypatch.setenv("FD_RAY_ADDRESS", "auto")
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match="ray is not installed; run `pip install ray`"):
-        open_verifier(library, SETTINGS, workers=2, cache_dir=None)
-
-
 def kill(node) -> None:
     """All at once, as a machine that loses its power."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
@@ -140,9 +115,9 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_verdict_and_loses_none(
     limits = SETTINGS.model_copy(update={"timeout_seconds": 4})
     with Verifier(library, limits, cache_dir=None) as local:
         expected = [(v.status, v.messages, v.axioms) for v in local.check_many(pairs)]
-    monkeypatch.setenv("FD_RAY_ADDRESS", cluster.address)
-    with open_verifier(library, limits, workers=1, cache_dir=tmp_path) as spread:
-        assert isinstance(spread, RayVerifier) and len(spread.actors.handles) == 2
+    address = cluster.address
+    with RayVerifier(address, library, limits, workers=1, cache_dir=tmp_path) as spread:
+        assert len(spread.actors.handles) == 2
         assert all(
             v.verified
             for v in spread.check_many([(problem(), f"{HONEST}\n-- begun {n}") for n in range(40)])
@@ -157,7 +132,7 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_verdict_and_loses_none(
             [False, True],
             [True, False],
         )  # one was lost, and one only
-    with open_verifier(library, limits, workers=1, cache_dir=tmp_path) as again:
+    with RayVerifier(address, library, limits, workers=1, cache_dir=tmp_path) as again:
         monkeypatch.setattr(again.actors, "handles", [])  # all verdicts are in the cache
         assert [
             (v.status, v.messages, v.axioms) for v in again.check_many(pairs[2:-2])
