@@ -454,6 +454,10 @@ FAMILIES = {
             "a command that recalls": ("forbidden", "recall Nat.add_comm\n" + HONEST),
             "a rule for grind": ("forbidden", "init_grind_norm |\n" + HONEST),
             "native decide as an option": ("forbidden", FALSE + "\n  decide +native"),
+            "a tactic that stands behind a blank": (
+                "forbidden",
+                COMM + "\n  simp\nset_option maxHeartbeats 0\n  <;> run_tac pure ()\n",
+            ),
             "an attribute on a local function": (
                 "forbidden",
                 COMM + "\n  let rec @[implemented_by Nat.add] f (n : Nat) : Nat := n\n  simp",

@@ -198,16 +198,28 @@ class Elaborator:
     def _screen(self, text: str, context: str) -> tuple[str, int]:
         """(the text to elaborate, how many empty lines above it were left out). Raises Refused.
 
-        Blanks take the place of the header, of heartbeats, and of an `open` that the context has
-        already.
+        Blanks take the place of the header, of heartbeats, and of an `open` that the context has.
+        What results is screened again: Lean elaborates nothing that was not seen as it stands.
         """
-        data, above = bytearray(text.encode()), len(context.encode())
+        data = bytearray(text.encode())
         if any(word in text for word in HEADER_WORDS):  # else there is none, for Lean too
             header = self.lean.parse_header(text)
             self._check_imports(header)
             _blank(data, header.start, header.stop)
+        places = self._check_commands(data, context)
+        if places:
+            for start, stop in places:
+                _blank(data, start, stop)
+            if self._check_commands(data, context):
+                raise Refused("'set_option' is not allowed here", places[0][0])
+        source = data.decode()
+        first = source.rfind("\n", 0, len(source) - len(source.lstrip())) + 1
+        return source[first:], source.count("\n", 0, first)
+
+    def _check_commands(self, data: bytearray, context: str) -> list[tuple[int, int]]:
+        """The places to blank out. Raises Refused."""
         known = {" ".join(line.split()) for line in context.splitlines()}
-        leading = True
+        above, leading, blanks = len(context.encode()), True, []
         try:
             whole = context + data.decode()
             for command, _ in self.lean.parse(whole, self._context(context), above):
@@ -217,15 +229,12 @@ class Elaborator:
                 leading = leading and words[:1] in (["open"], ["set_option"])
                 if leading and " ".join(words) in known:
                     places = [(command.start, command.stop)]
-                for start, stop in places:
-                    _blank(data, start - above, stop - above)
+                blanks += [(start - above, stop - above) for start, stop in places]
         except Refused as refused:
             raise Refused(refused.reason, max(0, refused.offset - above)) from None
         except RecursionError:
             raise Refused("the file is nested too deeply", 0) from None
-        source = data.decode()
-        first = source.rfind("\n", 0, len(source) - len(source.lstrip())) + 1
-        return source[first:], source.count("\n", 0, first)
+        return blanks
 
     def _check_imports(self, header: Tree) -> None:
         """Refuse a module that the verifier's header does not bring."""
