@@ -41,6 +41,7 @@ UNREADABLE = (
     RecursionError,
     struct.error,
     IndexError,
+    KeyError,
     OverflowError,
     MemoryError,
     OSError,
