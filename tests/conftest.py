@@ -1,4 +1,4 @@
-"""What the tests share: the real Lean library, built once, and the order in which two workers finish soonest."""
+"""What the tests share: the real Lean library, built once, and the order of the tests."""
 
 from __future__ import annotations
 

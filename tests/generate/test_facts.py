@@ -1,4 +1,4 @@
-"""Facts and families: parsing printed types, building statements, and telling variants of one statement apart from new ones."""
+"""Facts and families: printed types are parsed, statements are built, variants are recognised."""
 
 import random
 
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lean_project.generate.facts import (
     binder_groups,
-    matched,
     canonical_form,
+    matched,
     parse_fact,
     split_arrows,
     split_relation,
@@ -86,10 +86,16 @@ def test_terms_are_put_in_parentheses_only_where_they_must():
 @pytest.mark.parametrize(
     "pattern, text, terms",
     [
-        ("a ∣ b", "x ∣ y * z", {"a": "x", "b": "y * z"}), ("Even a", "Even (m + n)", {"a": "m + n"}), ("a = a", "x + y = x + y", {"a": "x + y"}),
-        ("a = a", "x = y", None), ("a", "x = y", None), ("0 < a", "x < y", None), ("Even a", "Even (m) ∨ (n)", {"a": "(m) ∨ (n)"}), ("f (a)", "f (x) + (y)", None),
+        ("a ∣ b", "x ∣ y * z", {"a": "x", "b": "y * z"}),
+        ("Even a", "Even (m + n)", {"a": "m + n"}),
+        ("a = a", "x + y = x + y", {"a": "x + y"}),
+        ("a = a", "x = y", None),
+        ("a", "x = y", None),
+        ("0 < a", "x < y", None),
+        ("Even a", "Even (m) ∨ (n)", {"a": "(m) ∨ (n)"}),
+        ("f (a)", "f (x) + (y)", None),
     ],
-)  # fmt: skip
+)
 def test_a_premise_is_matched_with_a_conclusion(pattern, text, terms):
     assert matched(pattern, {"a", "b"}, text) == terms
 
@@ -141,8 +147,14 @@ def test_renaming_variables_and_reordering_hypotheses_do_not_make_a_new_statemen
 
 
 def test_names_of_bound_variables_and_of_what_only_hypotheses_hold_make_no_new_statement():
-    one = "theorem thm {G : Type} [Group G] (p q : Prop) (P : G → Prop) (h : p → q) (k : ∀ x, P x) : ∃ y : G, P y := by"
-    two = "theorem thm {H : Type} [Group H] (s r : Prop) (Q : H → Prop) (h₁ : ∀ z, Q z) (h₂ : r → s) : ∃ x : H, Q x := by"
+    one = (
+        "theorem thm {G : Type} [Group G] (p q : Prop) (P : G → Prop) (h : p → q) (k : ∀ x, P x) : "
+        "∃ y : G, P y := by"
+    )
+    two = (
+        "theorem thm {H : Type} [Group H] (s r : Prop) (Q : H → Prop) (h : ∀ z, Q z) (k : r → s) : "
+        "∃ x : H, Q x := by"
+    )
     assert (
         canonical_form(one) == canonical_form(two) != canonical_form(one.replace("p → q", "p ∨ q"))
     )

@@ -35,7 +35,7 @@ def problem(
     return Problem(id=name, header=HEADER, statement=statement, split="train", proof=proof)
 
 
-# -- what Lean says ------------------------------------------------------------------------------------------------------
+# -- what Lean says --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("split", ["train", "test", "holdout", "warmup"])
@@ -47,7 +47,9 @@ def test_what_an_automatic_tactic_closes_alone_is_tier_1(sets, library):
     some = [*sets["test"], *sets["holdout"], *random.Random(0).sample(sets["train"], 200)]
     closed = compile_many([(problem.statement, AUTOMATIC) for problem in some])
     assert [
-        problem.id for problem, is_closed in zip(some, closed) if is_closed != (problem.tier == 1)
+        problem.id
+        for problem, is_closed in zip(some, closed, strict=True)
+        if is_closed != (problem.tier == 1)
     ] == []
 
 
@@ -101,7 +103,7 @@ def test_a_reference_that_fails_and_a_statement_that_lean_cannot_read_are_refuse
         )
 
 
-# -- how they are made ---------------------------------------------------------------------------------------------------
+# -- how they are made -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_every_key_has_its_turn():
     assert take_turns("aaabbc", str) == list("abcaba")
 
 
-# -- the page ------------------------------------------------------------------------------------------------------------
+# -- the page --------------------------------------------------------------------------------------
 
 
 def test_the_committed_page_is_what_the_sources_give(sets):

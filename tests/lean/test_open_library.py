@@ -1,4 +1,4 @@
-"""The core library is compiled once, whole; Mathlib is the pinned one, or one line says what to do."""
+"""The core library is compiled once, whole; Mathlib is the pinned one, or an error says why."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The problem sets: their sizes and shares, disjoint splits, graded tiers, references that Lean accepts, and bad files refused by name."""
+"""The problem sets: sizes and shares, disjoint splits, graded tiers; bad files are named."""
 
 from collections import Counter
 
@@ -23,7 +23,7 @@ def needs_unknown(problem):
     return bool(set(problem.lemmas) & partition()[1])
 
 
-# -- what is there -------------------------------------------------------------------------------------------------------
+# -- what is there ---------------------------------------------------------------------------------
 
 
 def test_the_sets_are_large_enough(sets):
@@ -110,7 +110,7 @@ def test_statements_are_short(sets):
     assert max(length(problem.statement) for name in sets for problem in sets[name]) <= 62
 
 
-# -- bad files -----------------------------------------------------------------------------------------------------------
+# -- bad files -------------------------------------------------------------------------------------
 
 
 def problem(

@@ -1,4 +1,4 @@
-"""Lean Workbook and MiniF2F: every row is a problem or is named, and the draw is seeded, disjoint, decontaminated and recorded."""
+"""Lean Workbook and MiniF2F: a row is a problem or is named; the draw is seeded and recorded."""
 
 import json
 import random
@@ -62,7 +62,7 @@ def load(path: Path, **settings) -> Loaded:
     return load_data(data(path), **{"header": HEADER, "split": "train"} | settings)
 
 
-# -- rows of every published shape -----------------------------------------------------------------------------------
+# -- rows of every published shape -----------------------------------------------------------------
 
 
 def test_every_minif2f_row_is_a_problem_and_nothing_of_it_is_lost():
@@ -70,7 +70,7 @@ def test_every_minif2f_row_is_a_problem_and_nothing_of_it_is_lost():
     assert (
         loaded.rejected == () and len(loaded.problems) == 488 and "488 problems" in loaded.summary
     )
-    for row, problem in zip(MINIF2F, loaded.problems):
+    for row, problem in zip(MINIF2F, loaded.problems, strict=True):
         assert (problem.id, theorem_name(problem.statement), problem.split, problem.proof) == (
             row["name"],
             row["name"],
@@ -91,7 +91,7 @@ def test_only_the_rows_of_the_split_asked_for_are_held_out():
 def test_every_solved_lean_workbook_row_is_a_problem_with_its_proof():
     loaded = load(DATA / "lean_workbook_solved.jsonl", proved=True)
     assert loaded.rejected == () and len(loaded.problems) == 50
-    for row, problem in zip(WORKBOOK, loaded.problems):
+    for row, problem in zip(WORKBOOK, loaded.problems, strict=True):
         assert (
             problem.header + problem.statement + problem.proof
             == row["header"] + row["formal_statement"] + row["proof"]
@@ -112,7 +112,7 @@ def steps(name: str, statement: str, tactics: list[str], status: str = "proved")
             "answer": "",
             "formal_statement": statement,
         }
-        for tactic, before, after in zip(tactics, states, states[1:])
+        for tactic, before, after in zip(tactics, states, states[1:], strict=False)
     ]
 
 
@@ -194,7 +194,8 @@ def test_the_hubs_statement_file_gives_the_first_proof_of_each_and_counts_the_re
 def test_a_statement_that_brings_its_own_imports_keeps_them(tmp_path):
     row = {
         "name": "m",
-        "formal_statement": "import Mathlib\nset_option maxHeartbeats 400000 in\nopen BigOperators Real Nat Topology Rat\n\ntheorem m : 1 = 1 := by\n",
+        "formal_statement": "import Mathlib\nset_option maxHeartbeats 400000 in\n"
+        "open BigOperators Real Nat Topology Rat\n\ntheorem m : 1 = 1 := by\n",
     }
     rejected = load(
         written(
@@ -207,7 +208,7 @@ def test_a_statement_that_brings_its_own_imports_keeps_them(tmp_path):
     assert problem.header + problem.statement + "\n" == row["formal_statement"]
 
 
-# -- what cannot be used ---------------------------------------------------------------------------------------------
+# -- what cannot be used ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,8 @@ def test_a_statement_that_brings_its_own_imports_keeps_them(tmp_path):
         (
             {
                 "formal_statement": "theorem bad : True := by",
-                "header": "import Mathlib\nset_option autoImplicit false\nopen BigOperators Real Nat Topology Rat\n",
+                "header": "import Mathlib\nset_option autoImplicit false\n"
+                "open BigOperators Real Nat Topology Rat\n",
             },
             "autoImplicit false set_option",
         ),
@@ -323,7 +325,12 @@ def test_the_hub_is_asked_for_the_profiles_files_at_their_commit(monkeypatch):
 
 
 def test_without_network_one_line_says_what_to_do(tmp_path):
-    program = "from fdcore.profile import load_profile\nfrom fdcore.worlds.problems import load_problems, ProblemError\ntry:\n    load_problems(load_profile('paper'))\nexcept ProblemError as error:\n    print(error)"
+    program = (
+        "from fdcore.profile import load_profile\n"
+        "from fdcore.worlds.problems import load_problems, ProblemError\n"
+        "try:\n    load_problems(load_profile('paper'))\n"
+        "except ProblemError as error:\n    print(error)"
+    )
     environment = {
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(tmp_path),
@@ -339,7 +346,7 @@ def test_without_network_one_line_says_what_to_do(tmp_path):
     ), answer.stderr
 
 
-# -- normal form and overlap -----------------------------------------------------------------------------------------
+# -- normal form and overlap -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -406,7 +413,7 @@ def test_minif2f_problems_are_found_renamed_and_nearly_whole_and_not_taken_for_e
     assert not any(others(normal_form(p.statement)) for p in held if p.id.startswith("imo_"))
 
 
-# -- the draw --------------------------------------------------------------------------------------------------------
+# -- the draw --------------------------------------------------------------------------------------
 
 
 def theorem(name: str, statement: str, proof: str | None = "\n  simp") -> Problem:
@@ -536,7 +543,7 @@ def test_the_listed_defects_are_in_the_data_and_have_reasons(tmp_path):
         read_defects(tmp_path / "none.json")
 
 
-# -- in a profile ----------------------------------------------------------------------------------------------------
+# -- in a profile ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
