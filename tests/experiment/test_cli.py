@@ -54,7 +54,7 @@ def test_wrong_input_is_one_line_that_names_it(arguments, named):
 def test_a_refused_run_has_replaced_nothing(tmp_path):
     Run.create("smoke", 0, tmp_path)
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks/01_lean_world.ipynb").write_text("executed")
+    (tmp_path / "notebooks/01_lean_and_tools.ipynb").write_text("executed")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for change in (["--seed", "1"], ["--set", "grpo.samples=7"]):
         answer = fdcore("run", "--profile", "smoke", "--out", str(tmp_path), *change)
