@@ -1,0 +1,56 @@
+"""`fdcore judge`: one proof file against one statement file. Real Lean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fdcore.experiment.judge import judge_files
+from tests.attacks import COMM, HEADER, HONEST, SETTINGS
+
+
+def judge(library, folder: Path, statement: str, proof: str):
+    """The verdict on two files with these contents."""
+    (folder / "S.lean").write_text(statement)
+    (folder / "P.lean").write_text(proof)
+    return judge_files(folder / "S.lean", folder / "P.lean", library, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "statement, proof, status",
+    [
+        (HEADER + COMM + " sorry\n", HONEST, "verified"),
+        (HEADER + COMM, HEADER + HONEST, "verified"),
+        (COMM, "rw [Nat.add_comm]", "verified"),
+        (COMM, "\n  rw [Nat.add_comm]\n", "verified"),
+        ("open Nat\n" + COMM, "rw [Nat.add_comm]", "verified"),
+        ("\ufeff-- a note\n/-- theorem x -/\n" + COMM, "\ufeffrw [Nat.add_comm]", "verified"),
+        (COMM, "rfl", "failed"),
+        (COMM, "", "failed"),
+        (COMM, "sorry", "sorry"),
+        (COMM, "axiom cheat : False\n" + HONEST, "forbidden"),
+    ],
+)
+def test_a_proof_is_a_whole_file_or_the_tactics(library, tmp_path, statement, proof, status):
+    verdict = judge(library, tmp_path, statement, proof)
+    assert verdict.status == status, verdict
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "def x := 1",
+        "theorem t : True := trivial",
+        "theorem t (a : Nat) : a + = a := by",
+        "import Mathlib\n" + COMM,
+    ],
+)
+def test_a_faulty_statement_is_an_error_that_names_its_file(library, tmp_path, statement):
+    with pytest.raises(ValueError, match="S.lean"):
+        judge(library, tmp_path, statement, HONEST)
+
+
+def test_a_missing_file_is_an_error_that_names_it(library, tmp_path):
+    with pytest.raises(ValueError, match="S.lean"):
+        judge_files(tmp_path / "S.lean", tmp_path / "P.lean", library, SETTINGS)
