@@ -1,6 +1,7 @@
-"""Attacks on the verifier, in families: what is tried, the verdict, and what the public documents of two other judges say.
+"""Attacks on the verifier, in families: what is tried, the verdict, and what two other judges say.
 
-`comparator` and `safeverify` quote the README of leanprover/comparator and of GasStationManager/SafeVerify, or say "not stated".
+`comparator` and `safeverify` quote the READMEs of leanprover/comparator and of
+GasStationManager/SafeVerify, or say "not stated".
 """
 
 from __future__ import annotations
@@ -134,7 +135,8 @@ FAMILIES = {
         "theorem aux (a b : Nat) : a + b = b + a := Nat.add_comm a b\n\n"
         + COMM
         + "\n  exact aux a b\n",
-        "the declarations that a statement uses are compared, so a changed meaning is refused; the text is not restricted",
+        "the declarations that a statement uses are compared, so a changed meaning is refused; "
+        "the text is not restricted",
         "the type is compared, so a changed meaning is refused; the text is not restricted",
         {
             "the name in a namespace of its own": ("failed", "namespace X\n" + HONEST + "end X"),
@@ -216,8 +218,10 @@ FAMILIES = {
     ),
     "new ground": Family(
         "def twice (n : Nat) : Nat := n + n\n\n" + HONEST,
-        "axioms outside the list are refused, every declaration is checked by the kernel again; words like `extern`: not stated",
-        "axioms outside the list, `partial` and `unsafe` are refused, every declaration is checked by the kernel again; `implemented_by` and `extern`: not checked, says its README",
+        "axioms outside the list are refused, every declaration is checked by the kernel "
+        "again; words like `extern`: not stated",
+        "axioms outside the list, `partial` and `unsafe` are refused, every declaration is "
+        "checked by the kernel again; `implemented_by` and `extern`: not checked, says its README",
         {
             "an axiom": (
                 "forbidden",
@@ -283,9 +287,9 @@ FAMILIES = {
             ),
             "a parser's axiom in a lemma": (
                 "forbidden",
-                "theorem aux : Lean.calc = Lean.calc := rfl\ntheorem aux2 (a b : Nat) : Lean.calc = Lean.calc → a + b = b + a := fun _ => Nat.add_comm a b\n"
-                + COMM
-                + "\n  exact aux2 a b aux",
+                "theorem aux : Lean.calc = Lean.calc := rfl\n"
+                "theorem aux2 (a b : Nat) : Lean.calc = Lean.calc → a + b = b + a := fun _ => "
+                "Nat.add_comm a b\n" + COMM + "\n  exact aux2 a b aux",
             ),
             "a false decision": ("failed", "theorem t (a b : Nat) : a + b = a := by\n  decide"),
             "a false decision by the kernel": (
@@ -296,7 +300,8 @@ FAMILIES = {
     ),
     "checks and code": Family(
         COMM + "\n  have h : a + b = b + a := Nat.add_comm a b\n  exact h\n",
-        "built in a sandbox (landrun), then checked by the kernel again; object files are not loaded",
+        "built in a sandbox (landrun), then checked by the kernel again; object files are not "
+        "loaded",
         "checked by the kernel again (`Environment.replay`); a sandbox: not stated",
         {
             "set_option": ("forbidden", "set_option debug.skipKernelTC true in\n" + HONEST),
@@ -485,7 +490,8 @@ FAMILIES = {
             "a number of thirty thousand digits": ("failed", COMM + "\n  exact " + "9" * 30_000),
             "a power that no memory holds": (
                 "failed",
-                "theorem t (a b : Nat) : a + b = a := by\n  have h : 2 ^ (2 ^ 40) = 0 := by decide\n  simp at h",
+                "theorem t (a b : Nat) : a + b = a := by\n  have h : 2 ^ (2 ^ 40) = 0 := by "
+                "decide\n  simp at h",
             ),
             "a message that doubles at each line": (
                 "failed",

@@ -1,4 +1,4 @@
-"""The process that alone can say yes: hostile object files, hostile statements, an elaborator that lies. Real Lean."""
+"""The process that can say yes, under hostile object files and a lying elaborator. Real Lean."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ WITHOUT_SCREEN = {
     "the statement's own match, declared anew": (
         BOOLS + " = 2 := by",
         "def fdPristine.match_1.{u_1} (motive : Bool → Bool → Sort u_1) (a b : Bool)\n"
-        "  (h_1 : Unit → motive true true) (h_2 : ∀ x y : Bool, motive x y) : motive a b := h_2 a b\n"
+        "  (h_1 : Unit → motive true true) (h_2 : ∀ x y : Bool, motive x y) : motive a b :="
+        " h_2 a b\n"
         "theorem t (a b : Bool) : fdPristine.match_1.{1} (fun _ _ => Nat) a b (fun _ => 1)\n"
         "  (fun _ _ => 2) = 2 := rfl",
     ),
@@ -136,7 +137,7 @@ def test_without_the_screen_no_attack_on_a_false_statement_is_verified(unscreene
     ]
     verdicts = unscreened.check_many([(problem(FALSE), source) for source in sources])
     assert len(sources) > 50
-    assert not [source for source, v in zip(sources, verdicts) if v.verified]
+    assert not [source for source, v in zip(sources, verdicts, strict=True) if v.verified]
     assert unscreened.check(problem(), HONEST).verified
 
 

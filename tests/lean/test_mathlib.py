@@ -59,7 +59,7 @@ def test_verdicts_in_a_lake_project(mathlib):
             for source in expected
         ]
         verdicts = verifier.check_many(pairs)
-        assert dict(zip(expected, [v.status for v in verdicts])) == expected
+        assert dict(zip(expected, [v.status for v in verdicts], strict=True)) == expected
         failed = verdicts[list(expected).index(COMM + "\n  exact foo\n")]
         assert [(m.line, m.column) for m in failed.messages] == [(2, 8)]
 
@@ -86,11 +86,12 @@ def test_a_problem_is_judged_under_its_own_header(mathlib):
 
 
 def test_a_header_keeps_the_verifiers_imports_and_limits():
-    own = "import Mathlib\nimport Evil\nset_option maxHeartbeats 0\n\nopen Real\nopen scoped BigOperators\n"
+    opens = "open Real\nopen scoped BigOperators\n"
+    own = "import Mathlib\nimport Evil\nset_option maxHeartbeats 0\n\n" + opens
     profile = "import Mathlib\nimport Aesop\n\nset_option maxHeartbeats 400000\n\nopen Nat\n\n"
     assert (
         header_for(problem(own), profile)
-        == "import Mathlib\nimport Aesop\nset_option maxHeartbeats 400000\nopen Real\nopen scoped BigOperators\n"
+        == "import Mathlib\nimport Aesop\nset_option maxHeartbeats 400000\n" + opens
     )
     assert (
         header_for(problem(profile.replace("\n\n", "\n")), profile)

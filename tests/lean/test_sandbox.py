@@ -70,7 +70,8 @@ def test_there_is_no_network(tmp_path):
     needs("network")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        code = f"import socket; print(tried(lambda: socket.create_connection(('127.0.0.1', {port}), 2)))"
+        connect = f"socket.create_connection(('127.0.0.1', {port}), 2)"
+        code = f"import socket; print(tried(lambda: {connect}))"
         assert run(tmp_path, code)[1] != "done\n"
 
 

@@ -22,6 +22,7 @@ from fdcore.lean.verifier import Verifier, normalize
 from fdcore.records import Verdict
 from fdcore.worlds.problems import ROOT, read_problems
 from tests.attacks import COMM, FALSE, FAMILIES, HEADER, HONEST, SETTINGS, table
+from tests.benchmarks import verifier as verifier_benchmark
 from tests.benchmarks.soak import soak
 from tests.lean.test_judge import ONE, problem
 
@@ -46,7 +47,7 @@ def fresh(library):
         yield one
 
 
-# -- what passes -------------------------------------------------------------------------------
+# -- what passes -----------------------------------------------------------------------------------
 
 HONEST_FILES = {
     "one tactic": (COMM, HONEST),
@@ -79,7 +80,8 @@ HONEST_FILES = {
     ),
     "universes": (
         "theorem t {α : Type u_1} {β : Type _} (f : α → β) (a b : α) (h : a = b) : f a = f b := by",
-        "theorem t {α : Type u_1} {β : Type _} (f : α → β) (a b : α) (h : a = b) : f a = f b := by\n  rw [h]\n",
+        "theorem t {α : Type u_1} {β : Type _} (f : α → β) (a b : α) (h : a = b) : f a = f b"
+        " := by\n  rw [h]\n",
     ),
     "a name in a namespace": (
         "theorem Nat.mine (a b : Nat) : a + b = b + a := by",
@@ -92,8 +94,8 @@ HONEST_FILES = {
     "a hole that exact? fills": (COMM, COMM + "\n  exact?\n"),
     "a header in another order, with comments": (
         COMM,
-        "-- a header\nprelude\nimport Fd\nopen Nat\nset_option maxHeartbeats 400000\n\n/- theorem -/\n"
-        + HONEST,
+        "-- a header\nprelude\nimport Fd\nopen Nat\nset_option maxHeartbeats 400000\n\n"
+        "/- theorem -/\n" + HONEST,
     ),
     "a module of the library": (COMM, "import Fd.Nat.Basic\n\n" + HONEST),
     "no limit on heartbeats": (COMM, "set_option maxHeartbeats 0 in\n" + HONEST),
@@ -146,7 +148,7 @@ def test_an_honest_proof_is_verified(verifier, statement, source):
     assert set(verdict.axioms) <= set(SETTINGS.axioms)
 
 
-# -- what does not -----------------------------------------------------------------------------------------------------
+# -- what does not ---------------------------------------------------------------------------------
 
 ATTACKS = [
     pytest.param(family, status, source, id=f"{family}: {name}")
@@ -173,13 +175,15 @@ def test_the_documents_table_is_the_suites(request):
 
 def test_verdicts_of_the_judge_are_those_of_a_fresh_lean_word_for_word(verifier, fresh):
     pairs = [(problem(statement), source) for statement, source in HONEST_FILES.values()]
-    for pair, warm, clean in zip(pairs, verifier.check_many(pairs), fresh.check_many(pairs)):
+    for pair, warm, clean in zip(
+        pairs, verifier.check_many(pairs), fresh.check_many(pairs), strict=True
+    ):
         assert warm.model_copy(update={"seconds": 0}) == clean.model_copy(update={"seconds": 0}), (
             pair[1]
         )
 
 
-# -- limits ------------------------------------------------------------------------------------------------------------
+# -- limits ----------------------------------------------------------------------------------------
 
 
 def test_an_endless_proof_is_a_timeout_and_a_hungry_one_a_resource_verdict(library):
@@ -306,7 +310,7 @@ def test_mixed_requests_in_random_order_are_all_answered_rightly_and_leave_nothi
     assert sum(found["verdicts"].values()) == 60
 
 
-# -- messages ----------------------------------------------------------------------------------------------------------
+# -- messages --------------------------------------------------------------------------------------
 
 
 def test_lines_count_in_the_text_that_the_model_wrote(verifier):
@@ -331,14 +335,22 @@ def test_a_sorry_is_reported_as_lean_says_it(verifier):
     ] and "sorry" in verdict.messages[0].text
 
 
-TACTICS = """rfl; simp; simp_all; omega; decide; exact foo; exact Nat.add_comm; exact (Nat.add_comm _ _ : _); rw [Nat.add_comm, foo]; rw [Nat.mul_comm]; intro h;
-constructor; cases a; induction a; cases a with | zero => rfl; induction a with | zero => simp | succ n ih => simp; apply Nat.add_comm; apply foo; refine ⟨_, _⟩; refine ?_;
-exact ?_; have h := foo; have h : a = b := by simp; calc a + b = a := by rfl; show a = b; exists a; use a; left; exfalso; contradiction; assumption; trivial;
-simp [foo]; simp only [Nat.add_comm]; simp at h; rw [h]; unfold foo; exact fun x => x; exact (· + 1); exact Nat.add_comm a; subst a; revert a; generalize a + b = c;
-obtain ⟨x, y⟩ := foo; rcases a with _ | n; match a with | 0 => rfl; nomatch a; first | rfl | simp; repeat rfl; all_goals rfl; any_goals simp; (; ]; exact; by; foo bar;
-exact absurd rfl (by simp); exact @Nat.add_comm; exact Nat.add_comm (b := 2) 1; apply?; exact?; rw?; simp?; norm_num; ring; linarith; aesop; exact congrArg _ foo;
-exact Eq.trans _ _; apply Eq.trans; apply Eq.symm; symm; exact h.symm; specialize h a; injection h; funext x; ext x; congr; split; injections; next => rfl; case zero => rfl;
-conv => lhs; exact (fun ⟨x, y⟩ => x); let x := 1; suffices h : a = b by simp; exact ⟨a, b⟩; exact {a := 1}; rwa [Nat.add_comm]; dsimp; change b + a = _; rename_i x; sorry"""
+TACTICS = """
+rfl; simp; simp_all; omega; decide; exact foo; exact Nat.add_comm; exact (Nat.add_comm _ _ : _);
+rw [Nat.add_comm, foo]; rw [Nat.mul_comm]; intro h; constructor; cases a; induction a; cases a
+with | zero => rfl; induction a with | zero => simp | succ n ih => simp; apply Nat.add_comm; apply
+foo; refine ⟨_, _⟩; refine ?_; exact ?_; have h := foo; have h : a = b := by simp; calc a + b = a
+:= by rfl; show a = b; exists a; use a; left; exfalso; contradiction; assumption; trivial; simp
+[foo]; simp only [Nat.add_comm]; simp at h; rw [h]; unfold foo; exact fun x => x; exact (· + 1);
+exact Nat.add_comm a; subst a; revert a; generalize a + b = c; obtain ⟨x, y⟩ := foo; rcases a with
+_ | n; match a with | 0 => rfl; nomatch a; first | rfl | simp; repeat rfl; all_goals rfl;
+any_goals simp; (; ]; exact; by; foo bar; exact absurd rfl (by simp); exact @Nat.add_comm; exact
+Nat.add_comm (b := 2) 1; apply?; exact?; rw?; simp?; norm_num; ring; linarith; aesop; exact
+congrArg _ foo; exact Eq.trans _ _; apply Eq.trans; apply Eq.symm; symm; exact h.symm; specialize
+h a; injection h; funext x; ext x; congr; split; injections; next => rfl; case zero => rfl; conv
+=> lhs; exact (fun ⟨x, y⟩ => x); let x := 1; suffices h : a = b by simp; exact ⟨a, b⟩; exact {a :=
+1}; rwa [Nat.add_comm]; dsimp; change b + a = _; rename_i x; sorry
+"""
 
 
 def mixed_sources(count: int, seed: int) -> list[str]:
@@ -357,8 +369,10 @@ def mixed_sources(count: int, seed: int) -> list[str]:
 def test_the_warm_way_and_the_clean_way_give_the_same_verdicts_and_words(verifier, fresh):
     sources = mixed_sources(130, seed=1)
     order = random.Random(2).sample(sources, len(sources))
-    warm = dict(zip(order, verifier.check_many([(problem(), s) for s in order])))
-    for source, clean in zip(sources, fresh.check_many([(problem(), s) for s in sources])):
+    warm = dict(zip(order, verifier.check_many([(problem(), s) for s in order]), strict=True))
+    for source, clean in zip(
+        sources, fresh.check_many([(problem(), s) for s in sources]), strict=True
+    ):
         assert (warm[source].status, warm[source].messages, warm[source].detail) == (
             clean.status,
             clean.messages,
@@ -401,7 +415,7 @@ def test_the_official_program_says_the_same_as_the_frontend_called_directly(
         assert {(m.line, m.column, m.text) for m in messages} == official, source
 
 
-# -- many at once, and the cache ---------------------------------------------------------------------------------------
+# -- many at once, and the cache -------------------------------------------------------------------
 
 
 def test_many_checks_keep_their_order_and_repeat_nothing(verifier):
@@ -446,7 +460,7 @@ def test_a_cache_that_cannot_be_written_stops_nothing(library, tmp_path):
         assert one.check(problem(), HONEST).verified
 
 
-# -- any text ----------------------------------------------------------------------------------------------------------
+# -- any text --------------------------------------------------------------------------------------
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -521,3 +535,8 @@ def test_normalized_messages_do_not_depend_on_history():
         == normalize("?m.7 : ?m.9 → ?m.7")
         == "?m.1 : ?m.2 → ?m.1"
     )
+
+
+def test_the_benchmark_runs_and_the_two_ways_agree():
+    rows = verifier_benchmark.main(["--proofs=16", "--problems=4", "--workers=1", "--rounds=1"])
+    assert rows["verdicts that differ"] == 0 and rows["ratio of CPU time"] > 1
