@@ -389,7 +389,7 @@ class Profile(Section):
         content = self.model_dump()
         for name, value in settings.items():
             *path, last = _split_name(name)
-            section = content
+            section: Any = content
             for part in path:
                 if isinstance(section, list | tuple):  # the arms
                     section = {arm["name"]: arm for arm in section}

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from fdcore.experiment.session import Session
     from fdcore.figures.token_view import TokenView
 
+R = TypeVar("R", Trajectory, Feedback)
 ORIGINS = "origins.jsonl"
 PROVENANCE = "provenance.json"  # beside published records (`fdcore.experiment.publish`)
 LOCK_SECONDS = 10  # for a kernel that outlived a killed run to end
@@ -268,7 +269,7 @@ def _compare_marks(folder: Path, before: dict, now: dict) -> None:
             )
 
 
-def _rows_of_step(path: Path, record: type, step: int | None = None) -> list:
+def _rows_of_step(path: Path, record: type[R], step: int | None = None) -> list[R]:
     """The records of a training file, of one step or of all."""
     rows = [row for row in read_jsonl(path) if step is None or row["step"] == step]
     if record is Feedback:  # its rows carry the step that they belong to

@@ -35,19 +35,18 @@ class Study:
         out: str | Path | None = None,
     ):
         self.published = out is not None and (Path(out) / PROVENANCE).exists()
-        if not (self.published or isinstance(profile, Profile)):
-            profile = load_profile(profile)
-        self.folder = Path(out) if out else default_folder(profile, seed)
-        if self.published:
-            folders = sorted((self.folder / "records").glob("seed-*"))
-            self.runs = [Run.open(folder) for folder in folders]
-            self.figures = self.folder
+        if out is not None and self.published:
+            self.folder = self.figures = Path(out)
+            records = sorted((self.folder / "records").glob("seed-*"))
+            self.runs = [Run.open(folder) for folder in records]
         else:
-            folders = run_folders(profile, seed, self.folder)
-            for number, place in folders.items():  # all are looked at before any is written
-                Run(place, profile, number).check_folder()
-            self.runs = [Run.create(profile, number, place) for number, place in folders.items()]
+            settings = profile if isinstance(profile, Profile) else load_profile(profile)
+            self.folder = Path(out) if out else default_folder(settings, seed)
             self.figures = self.folder / "figures"
+            folders = run_folders(settings, seed, self.folder)
+            for number, place in folders.items():  # all are looked at before any is written
+                Run(place, settings, number).check_folder()
+            self.runs = [Run.create(settings, number, place) for number, place in folders.items()]
         self.profile: Profile = self.runs[0].profile
 
     @property

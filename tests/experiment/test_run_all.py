@@ -143,6 +143,7 @@ def set_up(tree: Path, *arguments: str, **environment: str) -> subprocess.Comple
     offline = {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
+        "PYTHONPATH": "",
         "PIP_FIND_LINKS": str(tree / "wheels"),
         "FD_VENV": "",
     }

@@ -274,9 +274,7 @@ def test_every_saved_model_reads_the_attempts_of_the_first_step_and_of_the_last_
 
 
 def test_a_step_without_feedback_is_refused_with_what_to_do(run):
-    with pytest.raises(
-        ValueError, match="no attempt with feedback at step 9; train the arm 'fd' first"
-    ):
+    with pytest.raises(ValueError, match="no attempt with feedback at step 9; train 'fd'"):
         run.recorded(9)
 
 

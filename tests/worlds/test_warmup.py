@@ -7,7 +7,7 @@ import torch
 
 from fdcore.experiment.run import Run
 from fdcore.feedback.form import form_errors
-from fdcore.lean.library import core_library
+from fdcore.lean.library import INTERNAL, core_library
 from fdcore.profile import load_profile
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
@@ -30,11 +30,7 @@ def world(library, tmp_path_factory):
             session.tools,
             unknown,
             sorted(known),
-            [
-                name
-                for name in sorted(session.library.theorem_names)
-                if not problem_sets.INTERNAL.search(name)
-            ],
+            [name for name in sorted(session.library.theorem_names) if not INTERNAL.search(name)],
         )
         return writer.write(problem_sets.read_problems(problem_sets.ROOT / "warmup.jsonl")[:200])
 
