@@ -215,7 +215,7 @@ def judge(
 
 @app.command(hidden=True)
 def share(folder: Path, task: str, arm: str, value: str) -> None:
-    """One process's part in training ARM for VALUE steps, or in evaluating it on the split VALUE."""
+    """One process's part in training ARM for VALUE steps, or evaluating it on the split VALUE."""
     import torch
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 

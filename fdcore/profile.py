@@ -1,8 +1,9 @@
-"""A profile: every setting of a run in one YAML file, validated. The only thing that differs between `tiny` and `paper`. A file that says
-`extends: NAME` holds only what differs from that profile.
+"""A profile: every setting of a run in one YAML file, validated.
 
-Left out on purpose: defaults that hide a choice. A setting that shapes a result must stand in the YAML file, beside its source. The few
-that have a default are variants of a method, off unless a file asks for them.
+Profiles are all that differs between the scales. A file that says `extends: NAME` holds what
+differs from that profile. Left out on purpose: defaults that hide a choice. A setting that shapes
+a result stands in the YAML file, beside its source. The few with a default are variants of a
+method.
 """
 
 from __future__ import annotations
@@ -14,8 +15,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-
 PROFILES = Path(__file__).parent / "profiles"
+MAX_TURNS = 64  # a turn's seed is the episode's seed times MAX_TURNS, plus the turn's number
+
+Count = Annotated[int, Field(gt=0)]
+Amount = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Dollars = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -25,21 +31,21 @@ class Section(BaseModel):
 class StudentShape(Section):
     """A Qwen3-architecture model trained here from scratch."""
 
-    hidden_size: int = Field(gt=0)
-    layers: int = Field(gt=0)
-    heads: int = Field(gt=0)
-    kv_heads: int = Field(gt=0)
-    head_dim: int = Field(gt=0)
-    intermediate_size: int = Field(gt=0)
+    hidden_size: Count
+    layers: Count
+    heads: Count
+    kv_heads: Count
+    head_dim: Count
+    intermediate_size: Count
     vocab_size: int = Field(ge=300)
-    max_positions: int = Field(gt=0)
+    max_positions: Count
 
 
 class LoRA(Section):
-    """Adapters on all linear maps of the layers; the weights below them stay as they are, shared by student and teacher."""
+    """Adapters on all linear maps of the layers, over weights that stay as they are."""
 
-    rank: int = Field(gt=0)
-    alpha: float = Field(gt=0)  # the adapters' product is scaled by alpha / rank
+    rank: Count
+    alpha: Amount  # the adapters' product is scaled by alpha / rank
 
 
 class Model(Section):
@@ -51,31 +57,26 @@ class Model(Section):
     lora: LoRA | None = None  # None: all weights are trained
 
 
-MAX_TURNS = 64  # a turn's seed is the episode's seed times MAX_TURNS, plus the turn's number
-
-
 class Warmup(Section):
-    """Supervised traces that teach the protocol, the known lemmas, and how to follow feedback in context."""
+    """Supervised traces: the protocol, the known lemmas, and how to follow feedback."""
 
-    traces: int = Field(gt=0)
-    obedience_share: float = Field(
-        ge=0, le=1
-    )  # of all traces: do what feedback says, whatever it says
-    feedback_share: float = Field(ge=0, le=1)  # of the others: a proof after feedback
-    search_share: float = Field(ge=0, le=1)  # of what is left: search first
-    retry_share: float = Field(ge=0, le=1)  # of what is left: a proof after a failed try
-    short_steps: int = Field(gt=0)  # on prompts without the system prompt and its tools
-    full_steps: int = Field(gt=0)  # on the prompts of an episode
-    batch: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)  # AdamW's, for embeddings and norms
-    matrix_learning_rate: float = Field(gt=0)  # Muon's, for matrices
+    traces: Count
+    obedience_share: Share  # of all traces: do what feedback says, whatever it says
+    feedback_share: Share  # of the others: a proof after feedback
+    search_share: Share  # of what is left: search first
+    retry_share: Share  # of what is left: a proof after a failed try
+    short_steps: Count  # on prompts without the system prompt and its tools
+    full_steps: Count  # on the prompts of an episode
+    batch: Count
+    learning_rate: Amount  # AdamW's, for embeddings and norms
+    matrix_learning_rate: Amount  # Muon's, for matrices
 
 
 class CoreProblems(Section):
-    """The tiny world's."""
+    """The tiny world's: JSON-lines files under lean_project/problems."""
 
     source: Literal["core"]
-    train: str  # a JSON-lines file under lean_project/problems
+    train: str
     test: str
     holdout: str
     max_train: int | None
@@ -84,7 +85,7 @@ class CoreProblems(Section):
 
 
 class DataFile(Section):
-    """Published problems: a data set of the hub, or a file or folder (relative to the repository), or a file's URL."""
+    """Published problems: a data set of the hub, a file or folder, or a file's URL."""
 
     name: str
     file: str | None  # one file of the hub's data set; None: what the hub shows
@@ -96,154 +97,133 @@ class MathlibProblems(Section):
     """Train and test drawn from Lean Workbook's proved theorems, MiniF2F's test split held out."""
 
     source: Literal["mathlib"]
-    lean_workbook: tuple[DataFile, ...] = Field(
-        min_length=1
-    )  # the first that proves a theorem gives its proof
+    # The first of these that proves a theorem gives its proof.
+    lean_workbook: tuple[DataFile, ...] = Field(min_length=1)
     minif2f: DataFile
-    train: int = Field(gt=0)  # how many
-    test: int = Field(gt=0)
-    holdout: int = Field(gt=0)
+    train: Count
+    test: Count
+    holdout: Count
     seed: int = Field(ge=0)  # of the draw; the same for every run of the profile
 
 
 class Lean(Section):
     header: str
     axioms: tuple[str, ...]
-    timeout_seconds: float = Field(gt=0)
+    timeout_seconds: Amount
     memory_mb: int = Field(ge=256)
-    heartbeats: int = Field(
-        gt=0
-    )  # Lean's maxHeartbeats: a limit that does not depend on the machine's load
-    workers: int = Field(gt=0)
+    heartbeats: Count  # Lean's maxHeartbeats: a limit that does not depend on the machine's load
+    workers: Count
     library: Literal["core", "mathlib"]
 
 
 class Sampler(Section):
     backend: Literal["torch", "vllm"]
-    temperature: float = Field(gt=0)
+    temperature: Amount
     top_p: float = Field(ge=1, le=1)  # nothing is truncated of what is learned from
-    max_batch: int = Field(gt=0)
-    memory_share: float = Field(
-        0.5, gt=0, lt=1
-    )  # of each GPU, for vLLM's weights and cache; the trainer has the rest
-    sleeps: bool = (
-        False  # vLLM's sleep mode: the trainer has that share, too, while nothing is sampled
-    )
+    max_batch: Count
+    # Of each GPU, for vLLM's weights and cache; the trainer has the rest.
+    memory_share: float = Field(0.5, gt=0, lt=1)
 
 
 class Episode(Section):
-    max_prompt_tokens: int = Field(gt=0)
-    max_response_tokens: int = Field(gt=0)
+    max_prompt_tokens: Count
+    max_response_tokens: Count
     max_turns: int = Field(gt=0, le=MAX_TURNS)
-    tool_output_chars: int = Field(gt=0)
+    tool_output_chars: Count
     stop_when_verified: bool
 
 
 class Price(Section):
     """Of a model, in dollars a million tokens."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    cache_read: float = Field(ge=0)
-    cache_write: float = Field(ge=0)
+    input: Dollars
+    output: Dollars
+    cache_read: Dollars
+    cache_write: Dollars
 
 
 class FeedbackSettings(Section):
-    producer: Literal[
+    producer: Literal[  # a name of `fdcore.feedback.sources.PRODUCERS`
         "scripted", "claude", "self", "environment", "ground_truth", "constant", "none"
-    ]  # see `fdcore.feedback.sources`
+    ]
     model: str | None
-    max_tokens: int = Field(gt=0)
-    concurrency: int = Field(gt=0)
+    max_tokens: Count
+    concurrency: Count
     prices: dict[str, Price] = {}  # by model; claude needs its own
-    budget_dollars: float = Field(
-        0.0, ge=0
-    )  # claude spends no more in a run's folder, over all its arms
-    timeout_seconds: float = Field(120.0, gt=0)
-    retries: int = Field(
-        8, ge=0
-    )  # of the SDK, on 429, 5xx, time-outs and cut connections; it honours retry-after
-    formulation: Literal[1, 2, 3, 4] = (
-        4  # how much structure is asked for: the paper's appendix C.3
-    )
+    budget_dollars: Dollars = 0.0  # what claude may cost in a run's folder, over all its arms
+    timeout_seconds: Amount = 120.0
+    retries: int = Field(8, ge=0)  # of the SDK, on 429, 5xx, time-outs and cut connections
+    formulation: Literal[1, 2, 3, 4] = 4  # of the paper's appendix C.3
     text: str | None = None  # what `constant` says
-    dropout: float = Field(0.0, ge=0, le=1)  # share of attempts whose feedback is withheld
+    dropout: Share = 0.0  # of attempts whose feedback is withheld
 
     @model_validator(mode="after")
-    def _together(self) -> FeedbackSettings:
+    def _check(self) -> FeedbackSettings:
         """ValueError for values that do not go together."""
         if (self.producer == "constant") != (self.text is not None):
             raise ValueError(
-                f"text is what the producer constant says: it needs one, and no other producer takes one; got producer {self.producer}, text {self.text!r}"
+                "text must be given for the producer constant and for no other, "
+                f"got producer {self.producer}, text {self.text!r}"
             )
         if self.producer == "claude" and self.model not in self.prices:
-            raise ValueError(
-                f"prices has no price for the model {self.model!r}; it has: {', '.join(self.prices) or 'none'}"
-            )
+            names = ", ".join(self.prices) or "none"
+            raise ValueError(f"prices must hold the model {self.model!r}, got {names}")
         if self.producer == "claude" and self.budget_dollars <= 0:
-            raise ValueError(
-                "budget_dollars leaves the producer claude nothing to spend; raise it, or use the scripted producer"
-            )
+            raise ValueError(f"budget_dollars must be above 0, got {self.budget_dollars}")
         return self
 
 
 class Distillation(Section):
-    prompts: int = Field(gt=0)
-    samples: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
+    prompts: Count
+    samples: Count
+    learning_rate: Amount
     direction: str  # a name of `fdcore.training.distillation.DIVERGENCES`
     beta: float = Field(gt=0, lt=1)
     top_k: int | None = Field(gt=0)  # of the teacher's likeliest tokens; None: all
-    ema_alpha: float = Field(
-        ge=0, le=1
-    )  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
-    ema_every: int = Field(gt=0)
+    ema_alpha: Share  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
+    ema_every: Count
     tail: bool = False  # one more outcome for all tokens outside the top k
-    importance_cap: float | None = Field(
-        None, ge=1
-    )  # weigh tokens by trainer over sampler probability, up to this
+    # Tokens are weighed by trainer over sampler probability, up to this.
+    importance_cap: float | None = Field(None, ge=1)
 
 
 class GRPO(Section):
-    prompts: int = Field(gt=0)
+    prompts: Count
     samples: int = Field(gt=1)
-    learning_rate: float = Field(gt=0)
+    learning_rate: Amount
     scale: bool  # divide advantages by the group's standard deviation
     clip_low: float = Field(gt=0, lt=1)
-    clip_high: float = Field(gt=0)
+    clip_high: Amount
     normalization: Literal["token", "sequence", "constant"]
     kl_coefficient: float = Field(ge=0)
-    updates: int = Field(1, gt=0)  # optimizer steps on each batch
+    updates: Count = 1  # optimizer steps on each batch
     importance_cap: float | None = Field(None, ge=1)  # as in `Distillation`
 
 
 class RejectionSampling(Section):
     """Fine-tuning on the student's own verified attempts: the supervised baseline."""
 
-    prompts: int = Field(gt=0)
-    samples: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
+    prompts: Count
+    samples: Count
+    learning_rate: Amount
 
 
 class Training(Section):
     warmup_steps: int = Field(ge=0)
     weight_decay: float = Field(ge=0)
-    max_grad_norm: float = Field(gt=0)
-    micro_batch: int = Field(gt=0)  # sequences in one forward
-    checkpoint_every: int = Field(gt=0)
-    activation_checkpointing: bool = (
-        False  # keep only the layers' inputs and compute the rest again in the backward pass
-    )
+    max_grad_norm: Amount
+    micro_batch: Count  # sequences in one forward
+    checkpoint_every: Count
+    # Keep only the layers' inputs, and compute the rest again in the backward pass.
+    activation_checkpointing: bool = False
 
 
 class Evaluation(Section):
-    every: int = Field(gt=0)
-    during_problems: int = Field(
-        gt=0
-    )  # problems of each split at every `every` steps, one sample each
-    samples: int = Field(gt=0)  # samples a problem for pass@k on test at the end
-    base_samples: int = Field(gt=0)  # the same for the base model
-    holdout_samples: int = Field(gt=0)  # the same on the hold-out
+    every: Count
+    during_problems: Count  # of each split at every `every` steps, one sample each
+    samples: Count  # a problem for pass@k on test at the end
+    base_samples: Count  # the same for the base model
+    holdout_samples: Count  # the same on the hold-out
     ks: tuple[int, ...]
 
 
@@ -251,7 +231,7 @@ class Start(Section):
     """A step of another arm, whose weights an arm starts from."""
 
     arm: str
-    step: int = Field(gt=0)
+    step: Count
 
 
 class Arm(Section):
@@ -259,7 +239,7 @@ class Arm(Section):
 
     name: str = Field(pattern=r"^[\w.+-]+(/[\w.+-]+)?$")
     method: Literal["fd", "grpo", "rft"]
-    steps: int = Field(gt=0)
+    steps: Count
     start: Start | None = None  # None: the base
     settings: dict[str, Any] = {}  # {"section.setting": value}, in place of the profile's
     seeds: Literal["all", "first"] = "all"  # trained in every run, or in the first run alone
@@ -267,30 +247,24 @@ class Arm(Section):
 
 
 class Hardware(Section):
-    """What the run is planned for; what is there is looked at by `./run_all.sh --check`."""
+    """What the run is planned for; what is there is looked at by `fdcore check`."""
 
-    gpus: int = Field(
-        gt=0
-    )  # more than one share the weights among them (FSDP), and each has an engine of its own
-    gpu_memory_gb: float = Field(gt=0)  # of each, in 10^9 bytes
-    engines: int = Field(
-        0, ge=0
-    )  # samplers on the Ray cluster at FD_RAY_ADDRESS, a GPU each (`fdcore.rollout.remote`); 0: in the training processes
-    device: Literal["cuda", "cpu"] = (
-        "cuda"  # cpu: as many processes on CPU cores, over gloo, to try the same without GPUs
-    )
+    gpus: Count  # more than one share the weights (FSDP), and each has an engine of its own
+    gpu_memory_gb: Amount  # of each, in 10^9 bytes
+    # Samplers on the Ray cluster at FD_RAY_ADDRESS, a GPU each; 0: in the training processes.
+    engines: int = Field(0, ge=0)
+    # cpu: as many processes on CPU cores, over gloo, to try the same without GPUs.
+    device: Literal["cuda", "cpu"] = "cuda"
 
 
 class Profile(Section):
     name: str = Field(pattern=r"^[\w.+-]+$")
     about: str
-    threads: int = Field(gt=0)
+    threads: Count
     hardware: Hardware | None = None  # None: no GPU is needed
-    tracker: Literal["trackio", "wandb", "tensorboard"] | None = (
-        None  # gets a copy of every metrics row (`fdcore.training.tracker`)
-    )
-    publish_figures: bool  # copy the figures to the repository's figures/ folder at the end
-    second_size: bool = False  # another model size: beside the paper's Figures 10 and 11 in place of 2 and 6, and in a folder of its own in figures/
+    tracker: Literal["trackio", "wandb", "tensorboard"] | None = None  # gets every metrics row
+    # Another model size: the paper's Figures 10 and 11, and a folder of its own in figures/.
+    second_size: bool = False
     notebooks: tuple[str, ...] | None = None  # what a run without --only consists of; None: all
     model: Model
     warmup: Warmup | None
@@ -335,20 +309,18 @@ class Profile(Section):
         >>> load_profile("paper").leaves()["distillation.top_k"]
         25
         """
-        found: dict[str, Any] = {}
-        for section, content in self.model_dump(
-            mode="json", exclude_defaults=exclude_defaults
-        ).items():
-            found |= (
-                {f"{section}.{key}": value for key, value in content.items()}
-                if isinstance(content, dict)
-                else {section: content}
-            )
-        return found
+        leaves: dict[str, Any] = {}
+        sections = self.model_dump(mode="json", exclude_defaults=exclude_defaults)
+        for name, content in sections.items():
+            if isinstance(content, dict):
+                leaves |= {f"{name}.{key}": value for key, value in content.items()}
+            else:
+                leaves[name] = content
+        return leaves
 
     @property
     def main_arms(self) -> list[str]:
-        """The arms that are trained in every run; the others are variants, in the first run alone."""
+        """The arms that every run trains; the others are variants, in the first run alone."""
         return [arm.name for arm in self.arms if arm.seeds == "all"]
 
     def arm(self, name: str) -> Arm:
@@ -365,7 +337,7 @@ class Profile(Section):
         return self.model_copy(update={"arms": (alone,)}).varied(arm.settings)
 
     def kept_steps(self, name: str) -> set[int]:
-        """The steps of an arm whose weights are kept: those that other arms start from, and its last."""
+        """The steps of an arm whose weights are kept: where others start, and its last."""
         starts = {arm.start.step for arm in self.arms if arm.start and arm.start.arm == name}
         return starts | {self.arm(name).steps}
 

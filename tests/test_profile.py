@@ -1,4 +1,4 @@
-"""Profiles: those of the repository are valid; a wrong setting is one line with file, setting and remedy."""
+"""Profiles: those of the repository are valid; a wrong setting is one line that names it."""
 
 import contextlib
 
@@ -80,24 +80,19 @@ def changed(tmp_path, **changes):
         ({"warmup": None}, ["model.source"]),
         (
             {"feedback": CLAUDE | {"model": "claude-9"}},
-            [
-                "mine.yaml: feedback: prices has no price for the model 'claude-9'; it has: claude-opus-4-6"
-            ],
+            ["mine.yaml", "feedback: prices", "'claude-9'", "claude-opus-4-6"],
         ),
         (
             {"feedback": CLAUDE | {"budget_dollars": 0}},
-            ["mine.yaml: feedback: budget_dollars", "nothing to spend; raise it"],
+            ["mine.yaml: feedback: budget_dollars", "0"],
         ),
         (
             {"feedback__producer": "constant"},
-            [
-                "feedback: text is what the producer constant says",
-                "got producer constant, text None",
-            ],
+            ["feedback: text", "constant", "None"],
         ),
         (
             {"arms": [FD | {"settings": {"feedback.producer": "constant"}}]},
-            ["text is what the producer constant says"],
+            ["arms.fd", "text", "constant"],
         ),
         ({"arms": [FD | {"settings": {"distillation.alpha": 0.5}}]}, ["distillation.alpha"]),
         (
@@ -119,10 +114,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path, change, words):
 
 
 def test_an_unknown_profile_says_which_exist():
-    with pytest.raises(
-        ValueError,
-        match="no profile 'huge'; there are: paper, paper-8b, paper-lora, smoke, tiny, tiny-full, tiny-half",
-    ):
+    with pytest.raises(ValueError, match="'huge'.*paper, paper-8b.*smoke, tiny"):
         load_profile("huge")
 
 

@@ -1,7 +1,8 @@
 """Looks at this machine before a run does: one row for each thing that the profile needs.
 
-Everything is tried for real: Lean judges a theorem, the tokenizer is loaded, the API is asked for the
-model (which costs nothing). Left out on purpose: what the run will cost (`fdcore.experiment.plan`).
+Everything is tried for real: Lean judges a theorem, the tokenizer is loaded, the API is asked for
+the model (which costs nothing). Left out on purpose: what the run will cost
+(`fdcore.experiment.plan`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs notebooks one after the other and keeps the executed copies.
 
-Left out on purpose: any memory of what is done. Each stage inside a notebook returns at once when its
-output is complete, so that "go on" is simply "run again".
+Left out on purpose: any memory of what is done. Each stage inside a notebook returns at once when
+its output is complete, so that "go on" is simply "run again".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a run will need, before it starts: GPU memory, tokens, feedback, hours; and what of it is done.
+"""What a run will need, before it starts: GPU memory, feedback, hours; and what of it is done.
 
-Sizes are those of the model itself, built on torch's meta device. Hours rest on the assumptions that
-are printed with them, until this run, or for the tiny world a published one, has measured a step.
+Sizes are those of the model itself, built on torch's meta device. Hours rest on assumptions, which
+are printed, until this run, or for the tiny world a published one, has measured a step.
 Left out on purpose: whether this machine has what the plan asks for (`fdcore.experiment.check`).
 """
 
@@ -186,7 +186,7 @@ def find_misfits(plan: Plan) -> list[str]:
 
 
 def make_plan(profile: Profile, folders: Sequence[Path]) -> Plan:
-    """The plan of a profile's runs, one a folder. ValueError where its model's config is not here."""
+    """The plan of a profile's runs, one a folder. ValueError where its model has no config here."""
     size = measure_model(profile.model)
     speeds, source = _measure_speeds(profile, folders)
     speeds = speeds or _estimate_speeds(profile, size)

@@ -1,8 +1,8 @@
 """Copies the compact records of a study into figures/, where the repository shows them.
 
-Every figure can be drawn from published records without training (`fdcore figures`). Publishing is a
-command of its own: a run never touches what is published. Left out on purpose: weights, and attempts
-beyond the first step's, which would weigh a thousand times as much.
+Every figure can be drawn from published records without training (`fdcore figures`). Publishing is
+a command of its own: a run never touches what is published. Left out on purpose: weights, and
+attempts beyond the first step's, which would weigh a thousand times as much.
 """
 
 from __future__ import annotations

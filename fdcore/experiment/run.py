@@ -1,9 +1,10 @@
 """A run: a folder in which one profile is worked through with one seed.
 
     base/                  the model that every arm starts from, and its evaluations
-    arms/NAME/             metrics.jsonl, attempts, feedback, checkpoints, model, evaluations of an arm
+    arms/NAME/             metrics, attempts, feedback, checkpoints, model, evaluations of an arm
     problems/, verdicts/   what was drawn, and what Lean said
-    run.json, profile.yaml which run this is; origins.jsonl says which code and machine made a record
+    run.json, profile.yaml which run this is
+    origins.jsonl          which code and machine made a record
 
 `Run.open` reads a folder and never writes. `Run.create` begins a run or goes on with it. This file
 imports no torch: what samples and trains is `run.session` (`fdcore.experiment.session`).

@@ -1,6 +1,6 @@
 """What a run holds in memory while it makes something: judge, tokenizer, models, sampler.
 
-Every method returns at once where its files are complete, so a notebook can be run again at any time.
+Every method returns at once where its files are complete, so a notebook can be run again.
 Left out on purpose: where things lie and what is there (`fdcore.experiment.run`), and evaluation.
 """
 
@@ -279,11 +279,8 @@ class Session:
         return self._engine
 
     def _open_engine(self, model) -> Sampler:
-        sampler, episode, hardware = (
-            self.profile.sampler,
-            self.profile.episode,
-            self.profile.hardware,
-        )
+        sampler, episode = self.profile.sampler, self.profile.episode
+        hardware = self.profile.hardware
         shares = (hardware and (hardware.engines or hardware.gpus)) or 1
         settings = {"max_batch": -(-sampler.max_batch // shares)}
         if sampler.backend == "vllm":

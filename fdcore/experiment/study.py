@@ -17,7 +17,6 @@ from fdcore.experiment.run import PROVENANCE, Run
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Feedback, Problem
 
-
 FIGURES = REPOSITORY / "figures"  # where the published records are
 
 

@@ -1,6 +1,6 @@
-"""`./run_all.sh` seen from outside: what it answers on a bare machine, how it sets up, and one whole run.
+"""`./run_all.sh` from outside: what it says on a bare machine, how it sets up, and one whole run.
 
-Set-up is tested with the real script and the real pip in a copy of the tree that pins two tiny packages, offline.
+Set-up is tested with the real script and pip in a tree that pins two tiny packages, offline.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-
 
 MEASURED = ("base/*.jsonl", "arms/**/metrics.jsonl", "arms/**/eval_*.jsonl")
 
@@ -40,7 +39,7 @@ def run_all(
     )
 
 
-# ---- answers on a bare machine: no Python, no environment ----------------------------------------------------------
+# -- answers on a bare machine: no Python, no environment ------------------------------------------
 def bare(*arguments: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     venv = tmp_path / "never"
     answer = run_all(
@@ -65,7 +64,7 @@ def test_options_that_exclude_each_other_are_refused(options, tmp_path):
     assert all(option in answer.stderr for option in options)
 
 
-# ---- set-up --------------------------------------------------------------------------------------------------------
+# -- set-up ----------------------------------------------------------------------------------------
 def wheel(folder: Path, name: str, version: str = "1.0") -> None:
     """A package of one line, as a wheel."""
     folder.mkdir(exist_ok=True)
@@ -106,7 +105,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 
 
 def new_tree(root: Path) -> Path:
-    """The script in a tree that pins two tiny packages and whose `fdcore` prints what it was called with."""
+    """The script in a tree whose `fdcore` prints what it was called with."""
     (root / "fdcore").mkdir(parents=True)
     shutil.copy(ROOT / "run_all.sh", root)
     (root / "fdcore/__main__.py").write_text(
@@ -218,7 +217,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(tree, tmp_path):
     assert [path.name for path in (tmp_path / "precious").iterdir()] == ["file"]
 
 
-# ---- pins ----------------------------------------------------------------------------------------------------------
+# -- pins ------------------------------------------------------------------------------------------
 def lock_pins() -> set[str]:
     return {line for line in LOCK.read_text().splitlines() if not line.startswith("#")}
 
@@ -241,7 +240,7 @@ def test_environment_yml_begins_with_the_lock_line_by_line_and_pins_no_package_t
     assert len(names) == len(set(names)) and {"vllm", "ray"} <= {name for name, _ in names}
 
 
-# ---- notebooks, for real -------------------------------------------------------------------------------------------
+# -- notebooks, for real ---------------------------------------------------------------------------
 def notebook(path: Path, *cells: str) -> Path:
     import nbformat.v4 as v4
 
@@ -298,7 +297,8 @@ def test_an_interruption_leaves_one_line_and_no_process(signal, tmp_path):
     notebook(tmp_path / "01_long.ipynb", "import subprocess; subprocess.run(['sleep', '300'])")
     program = (
         "import pathlib, sys; from fdcore.experiment import notebooks\n"
-        "here = pathlib.Path(sys.argv[1]); notebooks.run_notebooks([here / '01_long.ipynb'], profile='tiny', seed=0, out=here / 'run')"
+        "here = pathlib.Path(sys.argv[1]); names = [here / '01_long.ipynb']\n"
+        "notebooks.run_notebooks(names, profile='tiny', seed=0, out=here / 'run')"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, tmp_path], cwd=ROOT, stderr=subprocess.PIPE, text=True
@@ -318,7 +318,7 @@ def test_an_interruption_leaves_one_line_and_no_process(signal, tmp_path):
     )
 
 
-# ---- the whole pipeline --------------------------------------------------------------------------------------------
+# -- the whole pipeline ----------------------------------------------------------------------------
 @pytest.mark.smoke
 def test_the_smoke_profile_runs_from_the_shell_to_figures_and_claims(tmp_path):
     answer = run_all(
