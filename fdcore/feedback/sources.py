@@ -1,9 +1,9 @@
 """Feedback on an attempt, which the teacher reads and the student never sees: the paper's sources.
 
 PRODUCERS lists them by name. `scripted` and `claude`, in files of their own, write orders of the
-paper's form. `self` asks a frozen copy of the base for the same. `environment` is Lean's own output,
-and the proof after success. `ground_truth` shows a correct proof. `constant` says the same of every
-attempt. `none` says nothing.
+paper's form. `self` asks a frozen copy of the base for the same. `environment` is Lean's own
+output, and the proof after success. `ground_truth` shows a correct proof. `constant` says the same
+of every attempt. `none` says nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From problems to token ids: the prompts of student and teacher, and the tokens of a tool's answer.
+"""From problems to token ids: prompts of student and teacher, and the tokens of a tool's answer.
 
 The student sees the problem. The teacher sees the problem and the feedback. Both see the same
 response tokens. Sampled tokens are never encoded again: a tool's answer is appended as tokens.

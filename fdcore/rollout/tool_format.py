@@ -1,7 +1,7 @@
 """How a model writes a tool call: Qwen3's JSON, or Qwen3.5's XML. The chat template decides which.
 
-A format turns the text between `<tool_call>` and `</tool_call>` into a name and arguments, and back.
-Left out on purpose: which tools there are, and whether the arguments fit them.
+A format turns the text between `<tool_call>` and `</tool_call>` into a name and arguments, and
+back. Left out on purpose: which tools there are, and whether the arguments fit them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class JSONCalls:
         ('lean_check_file', {'path': 'A.lean'})
         """
         try:
-            call = json.loads(raw, strict=False, parse_constant=_refuse_constant)
+            call = json.loads(raw, strict=True, parse_constant=_refuse_constant)
         except json.JSONDecodeError as error:
             raise CallError(f"not valid JSON: {error.msg} at character {error.pos}") from None
         except (ValueError, RecursionError):

@@ -1,10 +1,10 @@
-"""The paper's three tools: `lean_write_file`, `lean_check_file`, `rg_in_mathlib` (arXiv 2605.30861).
+"""The three tools of arXiv 2605.30861: `lean_write_file`, `lean_check_file`, `rg_in_mathlib`.
 
 One thing is ours: a file may hold the tactics alone, and the statement is then put before them. A
 model of a million parameters would spend most of its training on learning to copy the statement.
 
-A call arrives as the text between `<tool_call>` and `</tool_call>`. A fault in it becomes the tool's
-answer, and the episode goes on. Written files live in memory. A check comes back as a
+A call arrives as the text between `<tool_call>` and `</tool_call>`. A fault in it becomes the
+tool's answer, and the episode goes on. Written files live in memory. A check comes back as a
 `PendingCheck`, so that the checks of many episodes are judged together.
 Left out on purpose: any knowledge of tokens or prompts.
 """
@@ -42,10 +42,18 @@ DECLARATION = re.compile(
 )
 NAME = re.compile(r"(?:(?:theorem|lemma|def) +)?((?:[\w'!?]|\\?\.)+)")  # a pattern that is a name
 PATH = re.compile(r"[A-Za-z0-9_-]{1,40}(?:/[A-Za-z0-9_-]{1,40}){0,3}\.lean")
-RIPGREP = (
-    "--no-config --no-ignore --no-heading --with-filename --line-number --color=never --sort=path "
-    "--max-columns=400 --max-count=50 --type=lean"
-).split()
+RIPGREP = [
+    "--no-config",
+    "--no-ignore",
+    "--no-heading",
+    "--with-filename",
+    "--line-number",
+    "--color=never",
+    "--sort=path",
+    "--max-columns=400",
+    "--max-count=50",
+    "--type=lean",
+]
 
 
 @dataclass(frozen=True)

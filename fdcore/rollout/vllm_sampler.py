@@ -147,7 +147,7 @@ def _completion(output) -> Completion:
 
 
 def _register_transfer() -> None:
-    """Tell vLLM our way of handing over weights: the trainer's tensors, in this process, by name."""
+    """Tell vLLM our way of handing over weights: the trainer's tensors, in this process."""
     from vllm.distributed.weight_transfer import base
     from vllm.distributed.weight_transfer.factory import WeightTransferEngineFactory
     from vllm.model_executor.model_loader import reload

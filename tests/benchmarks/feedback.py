@@ -1,9 +1,10 @@
-"""Claude's producer against a server on loopback: many requests, some of which fail or are cut, and a kill half way.
+"""Claude's producer against a server on loopback: many requests, failures, cuts and a kill.
 
-    .venv/bin/python -m tests.benchmarks.feedback [--requests 10000] [--failures 0.05] [--cuts 0.02] [--hopeless 0.002]
+    python -m tests.benchmarks.feedback [--requests 10000] [--failures 0.05] [--cuts 0.02]
 
-The server runs in this process and answers at once, so requests a second say what the producer can do at most, not what Claude does. The
-producer runs in another process, is killed by SIGKILL when half of the answers are paid, and started again. Ends with 1 where a bar is missed.
+The server runs in this process and answers at once: requests a second say what the producer can do
+at most. The producer runs in another process, is killed when half of the answers are paid, and
+started again. Ends with 1 where a bar is missed.
 """
 
 import argparse
@@ -93,17 +94,19 @@ rows = [json.loads(line) for line in second.stdout.splitlines() if line.startswi
 answered, given_up = (sum(row[key] for row in rows) for key in ("answered", "given_up"))
 twice, memory = sum(times > 1 for times in server.paid.values()), [row["mb"] for row in rows]
 ratio, hopeless = memory[-1] / memory[len(memory) // 2], sum("99" in does for does in fates)
+cuts = sum("cut" in does for does in fates)
 print(
-    f"{len(items)} requests in {time.perf_counter() - started:.0f} s, {sum(map(bool, fates))} of them failed ({sum('cut' in does for does in fates)} by a cut connection, {hopeless} for good)"
+    f"{len(items)} requests in {time.perf_counter() - started:.0f} s, {sum(map(bool, fates))} of "
+    f"them failed ({cuts} by a cut connection, {hopeless} for good)"
+)
+print(f"killed when {paid} were paid: {paid - kept} of them lost (in flight: {CONCURRENCY})")
+print(
+    f"answered {answered}, given up {given_up}, neither {len(items) - answered - given_up}; "
+    f"in the ledger {len(answers.answers)}; paid more than once: {twice}"
 )
 print(
-    f"killed when {paid} were paid: {paid - kept} of these were lost ({CONCURRENCY} in flight at most)"
-)
-print(
-    f"answered {answered}, given up {given_up}, neither {len(items) - answered - given_up}; in the ledger {len(answers.answers)}; paid more than once: {twice}"
-)
-print(
-    f"memory: {memory[0]:.0f} MB after the first call, {memory[len(memory) // 2]:.0f} MB half way, {memory[-1]:.0f} MB at the end (ratio {ratio:.2f}); at most {server.most} requests at once"
+    f"memory: {memory[0]:.0f} MB after the first call, {memory[len(memory) // 2]:.0f} MB half way, "
+    f"{memory[-1]:.0f} MB at the end (ratio {ratio:.2f}); at most {server.most} requests at once"
 )
 met = (
     answered == len(items) - hopeless

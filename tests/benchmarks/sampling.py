@@ -1,9 +1,10 @@
-"""Tokens a second of the torch sampler and of transformers' `generate()`, side by side: same model, same prompts, same new tokens.
+"""Tokens a second of the torch sampler and of `generate()`: same model, prompts and new tokens.
 
-    .venv/bin/python -m tests.benchmarks.sampling [--batch 256] [--rounds 3] [--threads 2] [--profile]
+    python -m tests.benchmarks.sampling [--batch 256] [--rounds 3] [--threads 2] [--profile]
 
-The prompts share a prefix and end differently, with different lengths, as the prompts of a training step do. No stop token: both
-sides sample exactly `--new` tokens a row, so `generate()` loses nothing to rows that finish early (the sampler's other advantage).
+The prompts share a prefix and end differently, with different lengths, as those of a training step.
+No stop token: both sides sample exactly `--new` tokens a row, so `generate()` loses nothing to rows
+that finish early.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 
 
 def compare(args: argparse.Namespace) -> dict[str, float]:
-    """Prints both sides; returns the sampler's tokens a second, and a second of CPU time, over `generate()`'s."""
+    """Print both sides; return the sampler's rates over `generate()`'s, by wall and CPU time."""
     torch.set_num_threads(args.threads)
     model = build_student(
         hidden_size=args.hidden,
@@ -106,11 +107,14 @@ def compare(args: argparse.Namespace) -> dict[str, float]:
             work[name].append(tokens / (time.process_time() - cpu))
     parameters = sum(p.numel() for p in model.parameters())
     print(
-        f"{parameters / 1e6:.2f} M parameters, batch {args.batch}, {args.shared} shared + about {args.own} own + {args.new} new tokens, {args.threads} threads"
+        f"{parameters / 1e6:.2f} M parameters, batch {args.batch}, {args.shared} shared + about "
+        f"{args.own} own + {args.new} new tokens, {args.threads} threads"
     )
     for name, values in rates.items():
+        rounds = ", ".join(f"{value:,.0f}" for value in values)
         print(
-            f"{name:<14}{max(values):>9,.0f} tokens/s (best of {args.rounds}: {', '.join(f'{v:,.0f}' for v in values)}), {max(work[name]):,.0f} a second of CPU time"
+            f"{name:<14}{max(values):>9,.0f} tokens/s (best of {args.rounds}: {rounds}), "
+            f"{max(work[name]):,.0f} a second of CPU time"
         )
     if args.profile:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:

@@ -1,4 +1,4 @@
-"""The scripted expert keeps the paper's form, never shows a whole proof, and reacts to what went wrong; every source says what it is asked to say."""
+"""The sources of feedback: each says what it is asked to say, in the form that it is asked for."""
 
 import doctest
 
@@ -48,12 +48,15 @@ FAILURES = {
 }
 
 
+WRITTEN = (ToolCall(raw="{}", name="lean_write_file", ok=True),)
+
+
 def attempt(
     verdict,
     seed=1,
     stop="turns",
     source="theorem thm : 1 = 1 := by rfl",
-    calls=(ToolCall(raw="{}", name="lean_write_file", ok=True),),
+    calls=WRITTEN,
 ):
     return Trajectory(
         problem_id="p",
@@ -132,7 +135,7 @@ def test_claude_without_a_key_is_one_clear_line(monkeypatch, tmp_path):
         make_producer(load_profile("paper").feedback, 0, folder=tmp_path)
 
 
-# -- the other sources -------------------------------------------------------------------------------------------------
+# -- the other sources -----------------------------------------------------------------------------
 
 
 def settings(producer, **changes):
@@ -294,7 +297,7 @@ def test_thoughts_are_no_feedback():
 
 
 def test_a_runs_feedback_is_summed_up_in_one_row():
-    good = "1. Search with `rg_in_mathlib` for `Nat.add_comm`, then write the file and compile it at once."
+    good = "1. Search with `rg_in_mathlib` for `Nat.add_comm`, then write the file and compile it."
     given = [
         (
             problem(PROOFS[0]),
@@ -318,7 +321,7 @@ def test_a_runs_feedback_is_summed_up_in_one_row():
     ]
     head, _, row = summary_table({"critique": given}).splitlines()
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert dict(zip((cell.strip() for cell in head.strip("|").split("|")), cells)) == {
+    assert dict(zip((cell.strip() for cell in head.strip("|").split("|")), cells, strict=True)) == {
         "source": "critique",
         "texts": "4",
         "empty or cut": "1 refused, 1 RateLimitError",

@@ -1,4 +1,4 @@
-"""Claude's producer against a server on loopback that speaks the wire format, through the real SDK: storms, cuts, refusals, budgets, kills."""
+"""Claude's producer through the real SDK, against a server that speaks the wire format."""
 
 import json
 import os
@@ -35,7 +35,7 @@ PRICE = Price(input=5, output=25, cache_read=0.5, cache_write=6.25)
 
 
 class Wire(BaseHTTPRequestHandler):
-    """Does to a request what its text asks for: `fail:KIND:TIMES`. Counts the tries of each and the answers that were sent whole."""
+    """Does to a request what its text asks for: `fail:KIND:TIMES`. Counts tries and answers."""
 
     protocol_version = "HTTP/1.1"
     under_way = False
@@ -167,14 +167,23 @@ class Wire(BaseHTTPRequestHandler):
 
 
 def reply(text, stop="end_turn"):
-    return {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-opus-4-6", "content": [{"type": "text", "text": text}] if text else [],
-            "stop_reason": stop, "stop_sequence": None, "usage": USAGE}  # fmt: skip
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-opus-4-6",
+        "content": [{"type": "text", "text": text}] if text else [],
+        "stop_reason": stop,
+        "stop_sequence": None,
+        "usage": USAGE,
+    }
 
 
 def serve() -> ThreadingHTTPServer:
-    """The server, which counts what it did: `tries` and `paid` by theorem, `most` requests at once, the `times` of tries, each `system` prompt.
+    """A server that counts: `tries` and `paid` by theorem, `most` requests at once, `times`.
 
-    `gather`: the first requests wait until so many are there, all of them a little, so that more would be seen; `storm`: so many tries are refused first.
+    `gather` is a number of requests: the first ones wait until that many are there. `storm` is how
+    many tries are refused first.
     """
 
     class Server(ThreadingHTTPServer):
@@ -343,7 +352,7 @@ def test_a_try_whose_answer_never_came_counts_as_spent_and_the_budget_holds_over
     poor = Claude(settings(budget_dollars=3.5 * one, concurrency=1), tmp_path / "poor")
     with pytest.raises(
         FeedbackError,
-        match=r"are spent \(\$0.0\d of it perhaps, on answers that never came\) and the next request",
+        match=r"feedback.budget_dollars: .*\$0.0\d of it perhaps",
     ):
         poor.write([item("e", "fail:cut:99")])
     assert wire.tries["e"] <= 3 and Ledger(tmp_path / "poor/claude.jsonl").dollars <= 3.5 * one
@@ -485,13 +494,15 @@ def test_claude_needs_a_folder_for_its_ledger():
         make_producer(settings(), 0)
 
 
-# -- kills ---------------------------------------------------------------------------------------------------------------
+# -- kills -----------------------------------------------------------------------------------------
 
 
 def test_a_process_killed_half_way_has_lost_at_most_what_was_in_flight(wire, tmp_path):
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from tests.feedback.test_feedback_claude import *\n"
-        "Claude(settings(concurrency=4), Path(sys.argv[2])).write([item(f't{i}', 'fail:429:1' if i % 20 == 0 else '') for i in range(400)])"
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from tests.feedback.test_feedback_claude import *\n"
+        "items = [item(f't{i}', 'fail:429:1' if i % 20 == 0 else '') for i in range(400)]\n"
+        "Claude(settings(concurrency=4), Path(sys.argv[2])).write(items)"
     )
     command = [sys.executable, "-c", program, str(Path(__file__).parents[2]), str(tmp_path)]
     process, ledger = (

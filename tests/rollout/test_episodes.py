@@ -1,12 +1,13 @@
-"""Episodes: what the student writes and what tools answer stand in one row of tokens, and only the student's are actions.
+"""Episodes: student and tools write into one row of tokens; only the student's are actions.
 
-The policy here is a script (fixed turns in place of a model); tools, tokenizer and Lean are the real ones.
+The policy is a script of fixed turns. Tools, tokenizer and Lean are the real ones.
 """
+
+import itertools
 
 import pytest
 
 from fdcore.lean.verifier import Verifier
-from tests.attacks import SETTINGS
 from fdcore.profile import load_profile
 from fdcore.records import Problem
 from fdcore.rollout.chat import Chat
@@ -15,6 +16,7 @@ from fdcore.rollout.sampler import Completion
 from fdcore.rollout.tool_format import JSONCalls
 from fdcore.rollout.tools import Tools
 from fdcore.worlds.student import train_tokenizer
+from tests.attacks import SETTINGS
 
 CALLS = JSONCalls()
 HEADER = "prelude\nimport Fd\n\n"
@@ -110,15 +112,18 @@ def test_a_written_and_checked_proof_earns_the_reward_and_ends_the_episode(play)
 
 def test_only_the_students_tokens_are_actions(play, chat):
     trajectory, _ = play(write(RIGHT), CHECK)
-    said = [t for t, m in zip(trajectory.token_ids, trajectory.action_mask) if m]
+    said = [t for t, m in zip(trajectory.token_ids, trajectory.action_mask, strict=True) if m]
     assert chat.decode(said) == write(RIGHT) + CHECK
     assert not any(trajectory.action_mask[: trajectory.prompt_length])
-    assert all((p != 0.0) == bool(m) for p, m in zip(trajectory.logprobs, trajectory.action_mask))
+    assert all(
+        (p != 0.0) == bool(m)
+        for p, m in zip(trajectory.logprobs, trajectory.action_mask, strict=True)
+    )
 
 
 def test_what_came_before_is_never_tokenised_again(play):
     trajectory, script = play(write(WRONG), CHECK, write(RIGHT), CHECK)
-    for earlier, later in zip(script.prompts, script.prompts[1:]):
+    for earlier, later in itertools.pairwise(script.prompts):
         assert later[: len(earlier)] == earlier
     assert list(trajectory.token_ids[: len(script.prompts[-1])]) == script.prompts[-1]
 

@@ -75,7 +75,7 @@ def test_twice_the_same_to_the_last_bit(student, two_cores):
         student.zero_grad()
         accumulate(student, [part(student, seed) for seed in range(4)])
         found.append(gradients(student))
-    assert all(torch.equal(a, b) for a, b in zip(*found))
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def test_a_parameter_outside_the_graph_has_no_gradient(two_cores):

@@ -52,7 +52,9 @@ def test_two_engines_draw_what_one_sampler_draws_also_after_a_step_and_after_a_l
     engines, alone = spread(address, model), TorchSampler(model)
     first = engines.generate(PROMPTS, PARAMS, SEEDS)
     same(first, alone.generate(PROMPTS, PARAMS, SEEDS))
-    later = [prompt + list(c.token_ids) + [7] for prompt, c in zip(PROMPTS, first)][::-1]
+    later = [prompt + list(c.token_ids) + [7] for prompt, c in zip(PROMPTS, first, strict=True)][
+        ::-1
+    ]
     same(engines.generate(later, PARAMS, SEEDS[::-1]), alone.generate(later, PARAMS, SEEDS[::-1]))
     with torch.no_grad():
         for weight in filter(lambda p: p.requires_grad, model.parameters()):
@@ -128,7 +130,7 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_verdict_and_loses_none(
         found = [(v.status, v.messages, v.axioms) for v in spread.check_many(pairs)]
         killer.join()
         assert found == expected and time.monotonic() - started > 1
-        assert [old is new for old, new in zip(began, spread.actors.handles)] in (
+        assert [old is new for old, new in zip(began, spread.actors.handles, strict=True)] in (
             [False, True],
             [True, False],
         )  # one was lost, and one only

@@ -1,4 +1,4 @@
-"""The torch sampler: against `generate()` where it is greedy, against the training forward for log-probs, and against the distribution."""
+"""The torch sampler against `generate()`, the training forward and the model's distribution."""
 
 import copy
 
@@ -69,8 +69,10 @@ def test_logprobs_are_those_of_the_training_forward(model):
     prompts = prompts_of(20)
     params = [SamplingParams(temperature=i % 2, max_new_tokens=3 + 2 * i) for i in range(20)]
     done = TorchSampler(model, max_batch=7).generate(prompts, params, range(20))
-    sequences = [prompt + list(c.token_ids) for prompt, c in zip(prompts, done)]
-    masks = [[0] * len(prompt) + [1] * len(c.token_ids) for prompt, c in zip(prompts, done)]
+    sequences = [prompt + list(c.token_ids) for prompt, c in zip(prompts, done, strict=True)]
+    masks = [
+        [0] * len(prompt) + [1] * len(c.token_ids) for prompt, c in zip(prompts, done, strict=True)
+    ]
     trained = token_logprobs(
         action_logits(model, sequences, masks), action_values(sequences, masks)
     )
@@ -103,7 +105,7 @@ def test_a_completion_depends_on_its_own_prompt_and_seed_alone(model, order, max
     shuffled = TorchSampler(model, max_batch=max_batch).generate(
         [prompts[i] for i in order], [params[i] for i in order], list(order)
     )
-    for i, completion in zip(order, shuffled):
+    for i, completion in zip(order, shuffled, strict=True):
         assert completion.token_ids == reference[i].token_ids
         assert completion.logprobs == pytest.approx(reference[i].logprobs, abs=1e-4)
 
@@ -176,7 +178,7 @@ def test_changed_weights_are_used_by_the_next_call(model):
     sampler, prompts = TorchSampler(changed), prompts_of(4)
     params = SamplingParams(max_new_tokens=6)
     first = sampler.generate(prompts, params, range(4))
-    later = [prompt + list(c.token_ids) + [40] for prompt, c in zip(prompts, first)]
+    later = [prompt + list(c.token_ids) + [40] for prompt, c in zip(prompts, first, strict=True)]
     with torch.no_grad():
         for parameter in changed.parameters():
             parameter.mul_(1.1)

