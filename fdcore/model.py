@@ -125,6 +125,12 @@ def is_sharded(model: torch.nn.Module) -> bool:
     return hasattr(model, "reshard")
 
 
+def release(model: torch.nn.Module) -> None:
+    """Free what FSDP holds of the outermost module after a forward pass without a backward."""
+    if is_sharded(model):
+        model.reshard()
+
+
 def unwrapped(model):
     """The transformers model in a `peft` model; its adapters act within it. Any other as it is."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model

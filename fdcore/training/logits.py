@@ -91,7 +91,9 @@ def deferred_logits(
         model
     )  # processes must go the same way
     deferred = many and _head_is_last(model, ids[:1, :1])
-    with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+    # FSDP frees a layer's weights behind it; a cache of their casts would keep them
+    precision = {"enabled": autocast, "cache_enabled": not is_sharded(model)}
+    with torch.autocast(device.type, torch.bfloat16, **precision):
         # right padding needs no mask: no real token can look to its right
         cache = _share_prefix(model, sequences[0][:shared], len(sequences)) if shared else None
         with head_at(model, *places, skip=deferred) as hidden:

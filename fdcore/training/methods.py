@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fdcore.model import release
 from fdcore.profile import GRPO as GRPOSettings
 from fdcore.profile import Distillation as DistillationSettings
 from fdcore.records import Feedback, Problem, Trajectory
@@ -143,6 +144,7 @@ class FeedbackDistillation(Method):
             teacher = deferred_logits(self.teacher, *batch.behind_feedback(), autocast=autocast)
             if settings.top_k is not None:
                 teacher = teacher_target(teacher, **top)
+                release(self.teacher)
         logits = deferred_logits(student, batch.sequences, batch.masks, autocast=autocast)
         kl, entropies = token_kl(
             logits, teacher, direction=settings.direction, beta=settings.beta, **top
@@ -214,6 +216,7 @@ class GroupRelativePolicyOptimization(Method):
         if settings.kl_coefficient:
             with torch.no_grad():
                 theirs, _ = self.read_logprobs(self.reference, batch)
+                release(self.reference)
             kl = reference_kl(new, by_sequence(theirs, masks)[0], mask, **self.averaging)
             loss = loss + settings.kl_coefficient * kl
             metrics["kl"] = kl.item() * share

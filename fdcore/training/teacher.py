@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from fdcore.model import is_sharded
+from fdcore.model import release
 from fdcore.training.checkpoint import check_weights, copy_into
 
 
@@ -80,8 +80,7 @@ class EMATeacher:
         self._round(averages)
 
     def _averages(self) -> dict[str, Tensor]:
-        if is_sharded(self.model):  # FSDP holds the outermost module whole until a backward pass
-            self.model.reshard()
+        release(self.model)
         weights = {name: p.data for name, p in self.model.named_parameters() if name in self._names}
         for name, weight in weights.items():
             if weight.dtype not in (torch.float32, torch.float64):
