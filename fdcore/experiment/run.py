@@ -127,7 +127,9 @@ class Run:
     def claim_arm(self, name: str) -> Path:
         """The folder of an arm, which says from now on how it is trained."""
         folder = self.folder / "arms" / name
-        write_text(folder / "arm.json", json.dumps(self._arm_mark(name)) + "\n")
+        path, mark = folder / "arm.json", json.dumps(self._arm_mark(name)) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != mark:
+            write_text(path, mark)  # once: the processes that share an arm all come here
         return folder
 
     @cached_property
