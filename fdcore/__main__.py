@@ -46,8 +46,8 @@ def describe() -> None:
 
 
 @contextlib.contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    """Wrong input, a path that cannot be used and a failed notebook end in one line."""
+def _errors_in_one_line(code: int = 1) -> Iterator[None]:
+    """Wrong input, a path that cannot be used and a failed notebook end in one line and `code`."""
     from fdcore.experiment.notebooks import INTERRUPTED, NotebookFailed
     from fdcore.lean.library import LibraryError
     from fdcore.lean.toolchain import LeanUnavailable
@@ -59,7 +59,7 @@ def _errors_in_one_line() -> Iterator[None]:
     except OSError as error:
         _stop(f"{error.filename or 'a file'}: {error.strerror or error}; give another path", 2)
     except (ValueError, LeanUnavailable, LibraryError, NotebookFailed) as error:
-        _stop(str(error), 1)
+        _stop(str(error), code)
 
 
 @app.command()
@@ -201,8 +201,8 @@ def judge(
     proof: Annotated[Path, typer.Option(help="a whole Lean file, or only the tactics")],
     profile: ProfileName = "tiny",
 ) -> None:
-    """Judge one proof: the verdict as JSON, exit code 0 only when verified."""
-    with _errors_in_one_line():
+    """Judge one proof: the verdict as JSON. Exit code 0: verified, 1: not, 2: it cannot be judged."""
+    with _errors_in_one_line(2):
         from fdcore.experiment.judge import judge_files
         from fdcore.lean.library import open_library
         from fdcore.profile import load_profile

@@ -28,6 +28,7 @@ from fdcore.lean import sandbox
 MAX_ANSWER = 4 << 20  # bytes
 POLL_SECONDS = 0.1  # how often a process that does not answer is looked at
 START_SECONDS = 120  # to import the header: half a second for the core library, more for Mathlib
+ERRORS = "stderr.txt"  # in the process's folder
 MAX_REQUESTS = 4000  # a process is replaced after so many
 # Packages by hand: inside, the repository's folder cannot be read
 START = """
@@ -117,19 +118,16 @@ class LeanProcess:
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self._process = subprocess.Popen(
-            sandbox.inside(
-                self._argv,
-                self.folder,
-                memory_mb=self.limits.memory_mb,
-                readable=self._readable,
-            ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("FD_DEBUG") else subprocess.DEVNULL,
-            env=self._environment,
-            start_new_session=True,
-        )
+        memory_mb, readable = self.limits.memory_mb, self._readable
+        with (self.folder / ERRORS).open("wb") as errors:
+            self._process = subprocess.Popen(
+                sandbox.inside(self._argv, self.folder, memory_mb=memory_mb, readable=readable),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=self._environment,
+                start_new_session=True,
+            )
         self._buffer, self._requests = b"", 1
         if self._stopped:  # meanwhile
             self.stop()
@@ -137,7 +135,9 @@ class LeanProcess:
         try:
             self._read_line(START_SECONDS, cpu_seconds=START_SECONDS)
         except NoAnswer as error:
-            raise NoAnswer("crash", f"the header is not imported: {error}") from None
+            lines = (self.folder / ERRORS).read_text(errors="replace").splitlines()
+            reason = next((line for line in lines if "error" in line.lower()), str(error))
+            raise NoAnswer("crash", f"the header is not imported: {reason[:200]}") from None
         self._pid = self._innermost()
 
     def _read_line(self, seconds: float, cpu_seconds: float | None = None) -> bytes:

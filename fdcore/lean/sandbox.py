@@ -242,7 +242,7 @@ def _system_paths() -> Iterator[str]:
     yield from ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
     yield from ("/dev/urandom", "/dev/zero", "/sys/devices/system/cpu")
     yield f"/proc/{os.readlink('/proc/self')}" if os.path.islink("/proc/self") else "/proc/self"
-    yield from (sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+    yield from (os.path.join(sys.base_prefix, "lib"), sysconfig.get_path("platstdlib"))
     yield from (os.path.realpath(sys.executable), os.path.join(sys.prefix, "pyvenv.cfg"))
     yield str(Path(__file__).parent)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from fdcore.__main__ import app
 from fdcore.experiment.judge import judge_files
 from tests.attacks import COMM, HEADER, HONEST, SETTINGS
 
@@ -54,3 +56,15 @@ def test_a_faulty_statement_is_an_error_that_names_its_file(library, tmp_path, s
 def test_a_missing_file_is_an_error_that_names_it(library, tmp_path):
     with pytest.raises(ValueError, match="S.lean"):
         judge_files(tmp_path / "S.lean", tmp_path / "P.lean", library, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "statement, proof, code",
+    [(COMM, HONEST, 0), (COMM, "rfl", 1), ("import Mathlib\n" + COMM, HONEST, 2), ("", "", 2)],
+)
+def test_the_exit_code_tells_a_wrong_proof_from_a_fault(tmp_path, statement, proof, code):
+    paths = tmp_path / "S.lean", tmp_path / "P.lean"
+    for path, text in zip(paths, (statement, proof), strict=True):
+        path.write_text(text)
+    words = ["judge", "--statement", str(paths[0]), "--proof", str(paths[1])]
+    assert CliRunner().invoke(app, words).exit_code == code
