@@ -258,6 +258,15 @@ def test_identity_changes_with_the_projects_other_packages(mathlib_project):
     assert mathlib_library(mathlib_project).identity != before.identity
 
 
+def test_mathlibs_theorems_are_what_lean_lists(mathlib_project, tmp_path):
+    lean, answer = tmp_path / "bin/lean", {"severity": "information"}
+    answer["data"] = "mul_comm\nProd.«exists»\n"
+    listing = f"printf '%s\\n' {shlex.quote(json.dumps(answer))}"
+    case = f'\ncase "$*" in *Names.lean) exec {listing};; esac\nexec'
+    lean.write_text(lean.read_text().replace("\nexec", case, 1))
+    assert mathlib_library(mathlib_project).theorem_names == {"mul_comm", "Prod.exists"}
+
+
 def test_a_lean_that_cannot_list_theorems_is_an_error(mathlib_project):
     with pytest.raises(LibraryError, match="theorems"):
         _ = mathlib_library(mathlib_project).theorem_names  # the stand-in has no Lean module

@@ -128,13 +128,13 @@ def test_a_duplicate_id_is_refused_by_id(tmp_path):
     path.write_text(
         "".join(problem(name).model_dump_json() + "\n" for name in ("one", "two", "one"))
     )
-    with pytest.raises(ProblemError, match=r"twice.jsonl: problem id 'one' appears more than once"):
+    with pytest.raises(ProblemError, match="twice.jsonl.*'one'"):
         read_problems(path)
 
 
 @pytest.mark.parametrize(
     "statement, said",
-    [("theorem thm : True := by simp", "must end in ':= by'"), ("example : True := by", "odd")],
+    [("theorem thm : True := by simp", ":= by"), ("example : True := by", "odd")],
 )
 def test_a_statement_that_is_none_is_refused_by_id(tmp_path, statement, said):
     path = tmp_path / "odd.jsonl"
