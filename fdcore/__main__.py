@@ -167,7 +167,7 @@ def check(
 @app.command()
 def figures() -> None:
     """Draw what figures/ shows anew from the published records; nothing is trained."""
-    from fdcore.experiment.notebooks import find_notebooks, run_notebooks
+    from fdcore.experiment.notebooks import find_notebooks, run_notebooks, strip_traces
     from fdcore.experiment.publish import published_folders, update_readme
     from fdcore.experiment.study import FIGURES, Study
 
@@ -176,8 +176,9 @@ def figures() -> None:
             profile = Study("", out=folder).profile
             chosen = find_notebooks(profile.notebooks or [])
             drawing = [path for path in chosen if path.stem[:2] not in NEED_WEIGHTS]
-            file = str(folder / "records" / "seed-0" / "profile.yaml")
-            run_notebooks(drawing, profile=file, seed=None, out=folder)
+            run_notebooks(drawing, profile=profile.name, seed=None, out=folder)
+            for path in drawing:
+                strip_traces(folder / "notebooks" / path.name)
         update_readme(REPOSITORY / "README.md", FIGURES)
 
 

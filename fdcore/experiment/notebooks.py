@@ -56,14 +56,16 @@ def run_notebooks(notebooks: Sequence[Path], *, profile: str, seed: int | None, 
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel, not a global one
     os.environ.setdefault("TQDM_MININTERVAL", "1")  # each refresh of a bar is kept in the copy
     (out / "notebooks").mkdir(parents=True, exist_ok=True)
-    parameters = {"profile": profile, "seed": seed, "out": str(out)}
+    inside = out.is_relative_to(REPOSITORY)  # then a copy names no place of this machine
+    place = os.path.relpath(out, NOTEBOOKS) if inside else str(out)
+    parameters = {"profile": profile, "seed": seed, "out": place}
     with _kernel_folder() as folder:
         for number, notebook in enumerate(notebooks, 1):
-            place = f"[{number}/{len(notebooks)}] {notebook.stem}"
-            print(f"\n{place}", flush=True)
+            title = f"[{number}/{len(notebooks)}] {notebook.stem}"
+            print(f"\n{title}", flush=True)
             started = time.monotonic()
             _execute(notebook, out / "notebooks" / notebook.name, parameters, folder)
-            print(f"{place}: done in {time.monotonic() - started:.0f} s", flush=True)
+            print(f"{title}: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path) -> None:
@@ -99,6 +101,20 @@ def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path) -> None
             f"{notebook.stem}: its process was ended by a signal, most likely for want of memory "
             "(`dmesg` says so); run the same command again, it goes on from the newest checkpoint"
         ) from None
+
+
+def strip_traces(copy: Path) -> None:
+    """Take times, paths and progress bars out of an executed copy, which is to be published."""
+    import nbformat
+
+    notebook = nbformat.read(copy, as_version=4)
+    for part in [notebook, *notebook.cells]:
+        part.metadata.pop("papermill", None)
+        part.metadata.pop("execution", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
+    nbformat.write(notebook, copy)
 
 
 @contextlib.contextmanager
