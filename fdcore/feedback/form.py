@@ -17,14 +17,8 @@ LEXEME = re.compile(r"[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*|\d+|[^\s`]")
 READER = re.compile(r"\b(?:you(?:r|rs|rself)?|students?|attempts?|attempted)\b", re.IGNORECASE)
 WITHHELD = "withheld"  # the reason of a text that `feedback.dropout` drops; it has no form to keep
 COLUMNS = (
-    "source",
-    "texts",
-    "empty or cut",
-    "form broken",
-    "share of the reference proof",
-    "whole proofs",
-    "tokens in / out",
-    "dollars",
+    "source|texts|empty or cut|form broken|share of the reference proof|whole proofs"
+    "|tokens in / out|dollars"
 )
 
 
@@ -89,7 +83,7 @@ def report(
 def summary_table(given: dict[str, Sequence[tuple[Problem, Feedback]]]) -> str:
     """The feedback of each source in a run as a Markdown table, without sources that gave none."""
     rows = [_summarize(source, items) for source, items in given.items() if items]
-    return markdown_table(COLUMNS, rows) if rows else "No feedback was kept."
+    return markdown_table(COLUMNS.split("|"), rows) if rows else "No feedback was kept."
 
 
 def _summarize(source: str, items: Sequence[tuple[Problem, Feedback]]) -> tuple[str, ...]:

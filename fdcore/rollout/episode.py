@@ -54,7 +54,6 @@ class _Live:
     mask: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
-    pending: PendingCheck | None = None
     proved: tuple[str, Verdict] | None = None  # the source that a check found verified
     stop: str | None = None
 
@@ -99,16 +98,11 @@ def rollout(
         going = [episode for episode in live if episode.stop is None]
         if not going:
             break
-        _sample_turn(going, turn, sampler, environment, sampling.temperature)
-        _finish_checks(going, environment.verifier)
-        for episode in going:
-            if episode.stop is None:
-                _answer(episode, environment, last=turn + 1 == limits.max_turns)
-    judged = _judge(live, environment.verifier)
-    return [
-        _make_trajectory(episode, source, verdict, step, environment.chat)
-        for episode, (source, verdict) in zip(live, judged, strict=True)
-    ]
+        started = _sample_turn(going, turn, sampler, environment, sampling.temperature)
+        _finish_calls(started, environment.verifier)
+        for episode, _ in started:
+            _answer(episode, environment, last=turn + 1 == limits.max_turns)
+    return _judge(live, environment, step)
 
 
 def epistemic_words(response: str) -> int:
@@ -122,7 +116,8 @@ def epistemic_words(response: str) -> int:
 
 def _sample_turn(
     going: list[_Live], turn: int, sampler: Sampler, environment: Environment, temperature: float
-) -> None:
+) -> list[tuple[_Live, ToolCall | PendingCheck]]:
+    """Sample a turn of each episode; returns those that end in a tool call, with the call."""
     chat, limits = environment.chat, environment.limits
     params = [
         SamplingParams(
@@ -134,6 +129,7 @@ def _sample_turn(
     ]
     seeds = [episode.seed * MAX_TURNS + turn for episode in going]
     contexts = [episode.prompt + episode.response for episode in going]
+    started = []
     for episode, done in zip(going, sampler.generate(contexts, params, seeds), strict=True):
         episode.append(list(done.token_ids), list(done.logprobs))
         if done.finish_reason == "length":
@@ -141,11 +137,8 @@ def _sample_turn(
         elif done.token_ids[-1] != chat.call_close:
             episode.stop = "end"
         else:
-            started = episode.tools.begin(_call_text(chat, done.token_ids))
-            if isinstance(started, PendingCheck):
-                episode.pending = started
-            else:
-                episode.calls.append(started)
+            started.append((episode, episode.tools.begin(_call_text(chat, done.token_ids))))
+    return started
 
 
 def _call_text(chat: Chat, ids: Sequence[int]) -> str:
@@ -155,14 +148,16 @@ def _call_text(chat: Chat, ids: Sequence[int]) -> str:
     return chat.decode(ids[start:])
 
 
-def _finish_checks(going: list[_Live], verifier: Verifier) -> None:
-    checks = [episode for episode in going if episode.pending is not None]
-    verdicts = verifier.check_many([(e.pending.problem, e.pending.source) for e in checks])
-    for episode, verdict in zip(checks, verdicts, strict=True):
-        episode.calls.append(episode.tools.finish(episode.pending, verdict))
-        if verdict.verified:
-            episode.proved = (episode.pending.source, verdict)
-        episode.pending = None
+def _finish_calls(started: list[tuple[_Live, ToolCall | PendingCheck]], verifier: Verifier) -> None:
+    checks = [call for _, call in started if isinstance(call, PendingCheck)]
+    verdicts = iter(verifier.check_many([(check.problem, check.source) for check in checks]))
+    for episode, call in started:
+        if isinstance(call, PendingCheck):
+            verdict = next(verdicts)
+            if verdict.verified:
+                episode.proved = (call.source, verdict)
+            call = episode.tools.finish(call, verdict)
+        episode.calls.append(call)
 
 
 def _answer(episode: _Live, environment: Environment, *, last: bool) -> None:
@@ -180,37 +175,34 @@ def _answer(episode: _Live, environment: Environment, *, last: bool) -> None:
         episode.append(answer)
 
 
-def _judge(live: list[_Live], verifier: Verifier) -> list[tuple[str | None, Verdict]]:
-    """(source, verdict) of each: a file found verified, else the last one written, else none."""
-    unproved = [e for e in live if e.proved is None and e.tools.last_source is not None]
-    verdicts = iter(verifier.check_many([(e.problem, e.tools.last_source) for e in unproved]))
-    judged = []
-    for episode in live:
-        if episode.proved is not None:
-            judged.append(episode.proved)
-        elif episode.tools.last_source is not None:
-            judged.append((episode.tools.last_source, next(verdicts)))
-        else:
-            judged.append((None, UNWRITTEN))
-    return judged
-
-
-def _make_trajectory(
-    episode: _Live, source: str | None, verdict: Verdict, step: int, chat: Chat
-) -> Trajectory:
-    prompt = episode.prompt
-    return Trajectory(
-        problem_id=episode.problem.id,
-        seed=episode.seed,
-        step=step,
-        prompt_length=len(prompt),
-        token_ids=(*prompt, *episode.response),
-        action_mask=(*[0] * len(prompt), *episode.mask),
-        logprobs=(*[0.0] * len(prompt), *episode.logprobs),
-        response_text=chat.decode(episode.response),
-        tool_calls=tuple(episode.calls),
-        source=source,
-        verdict=verdict,
-        reward=float(verdict.verified),
-        stop_reason=episode.stop or "turns",
-    )
+def _judge(live: list[_Live], environment: Environment, step: int) -> list[Trajectory]:
+    """Judge each by a file that a check found verified, else the last one written, else none."""
+    files = {
+        index: (episode.problem, episode.tools.last_source)
+        for index, episode in enumerate(live)
+        if episode.proved is None and episode.tools.last_source is not None
+    }
+    verdicts = dict(zip(files, environment.verifier.check_many(list(files.values())), strict=True))
+    trajectories = []
+    for index, episode in enumerate(live):
+        last = episode.tools.last_source, verdicts.get(index, UNWRITTEN)
+        source, verdict = episode.proved or last
+        before = len(episode.prompt)
+        trajectories.append(
+            Trajectory(
+                problem_id=episode.problem.id,
+                seed=episode.seed,
+                step=step,
+                prompt_length=before,
+                token_ids=(*episode.prompt, *episode.response),
+                action_mask=(*[0] * before, *episode.mask),
+                logprobs=(*[0.0] * before, *episode.logprobs),
+                response_text=environment.chat.decode(episode.response),
+                tool_calls=tuple(episode.calls),
+                source=source,
+                verdict=verdict,
+                reward=float(verdict.verified),
+                stop_reason=episode.stop or "turns",
+            )
+        )
+    return trajectories
