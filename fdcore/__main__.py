@@ -202,7 +202,7 @@ def judge(
     proof: Annotated[Path, typer.Option(help="a whole Lean file, or only the tactics")],
     profile: ProfileName = "tiny",
 ) -> None:
-    """Judge one proof: the verdict as JSON. Exit code 0: verified, 1: not, 2: it cannot be judged."""
+    """Judge one proof: the verdict as JSON. Exit code 0: verified, 1: not, 2: not judged."""
     with _errors_in_one_line(2):
         from fdcore.experiment.judge import judge_files
         from fdcore.lean.library import open_library

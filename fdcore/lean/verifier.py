@@ -134,11 +134,13 @@ class Verifier:
     def defect(self, problem: Problem) -> str | None:
         """Why the problem's statement does not elaborate; None where it does."""
         _, context = split_imports(header_for(problem, self.header))
+        request = {"statement": context + problem.statement, "olean": os.devnull}
+        # By a thread of the pool: a process ends with the thread that started it
+        answer = self._pool.submit(_ask, self._judges[0], **request)
         try:
-            answer = _ask(self._judges[0], statement=context + problem.statement, olean=os.devnull)
+            return answer.result().get("defective")
         except NoAnswer as error:
             return str(error)
-        return answer.get("defective")
 
     def _group(self, missing: dict[str, tuple[Problem, str]]) -> list[list[tuple]]:
         """(key, problem, source) in groups of one statement, so that it is elaborated once."""
