@@ -52,7 +52,10 @@ SYSTEM_CALLS = {
     "x86_64": (0xC000003E, 56, (57, 58, 101, 155, 161, 165, 166, 248, 249, 250, 272, 298, 308)),
     "aarch64": (0xC00000B7, 220, (39, 40, 41, 51, 97, 117, 217, 218, 219, 241, 268)),
 }
-MORE_CALLS = {"x86_64": (310, 311, 321, 323), "aarch64": (270, 271, 280, 282)}
+MORE_CALLS = {  # and sockets, which reach other programs by a file's name
+    "x86_64": (310, 311, 321, 323, 41, 42, 53),
+    "aarch64": (270, 271, 280, 282, 198, 203, 199),
+}
 NEW_CALLS = (425, *range(428, 434), 438, 442)  # the same everywhere: io_uring, mounting
 CLONE3, X32 = 435, 0x40000000
 EPERM, ENOSYS = 1, 38
@@ -248,7 +251,7 @@ def _system_paths() -> Iterator[str]:
 
 
 def forbid_processes() -> bool:
-    """seccomp: no new process, no look into another, no mounting; threads are allowed."""
+    """seccomp: no new process, no look into another, no socket, no mounting; but threads."""
     if platform.machine() not in SYSTEM_CALLS:
         return False
     machine, clone, forbidden = SYSTEM_CALLS[platform.machine()]
@@ -312,7 +315,7 @@ def probe(folder: str) -> list[str]:
         if restrict_files(folder, ()):
             active.append("reading and writing only in a private folder and the library (Landlock)")
         if forbid_processes():
-            active.append("no new process (seccomp)")
+            active.append("no new process, no socket (seccomp)")
         os.write(send, json.dumps(active).encode())
         os._exit(0)
     os.waitpid(child, 0)

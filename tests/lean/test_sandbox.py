@@ -75,6 +75,15 @@ def test_there_is_no_network(tmp_path):
         assert run(tmp_path, code)[1] != "done\n"
 
 
+def test_no_program_is_reached_by_a_socket_file(tmp_path):
+    needs("no socket")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        server.listen()
+        code = "import socket; print(tried(lambda: socket.socket(socket.AF_UNIX)))"
+        assert run(tmp_path, code)[1] == "PermissionError\n"
+
+
 def test_files_are_changed_in_the_folder_and_nowhere_else(tmp_path):
     needs("Landlock")
     folder, kept = tmp_path / "folder", tmp_path / "kept"
