@@ -13,6 +13,7 @@ def test_the_shipped_profiles_are_valid():
     assert profile_names() == [
         "paper",
         "paper-8b",
+        "paper-cluster",
         "paper-lora",
         "smoke",
         "tiny",

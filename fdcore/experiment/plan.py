@@ -146,6 +146,7 @@ def plan_memory(profile: Profile, size: Size, method: str) -> dict[str, float]:
     copies = {"fd": "EMA teacher", "grpo": "reference"}
     needs_copy = method == "fd" or (profile.grpo.kl_coefficient > 0 and not lora)
     averages = 4 * size.trained / shards if method == "fd" and trained_width < 4 else 0
+    sampler = 0 if hardware.engines else profile.sampler.memory_share * hardware.gpu_memory_gb * GB
     rows = {
         "weights": size.parameters * width / shards,
         "adapters": share if lora else 0.0,
@@ -155,9 +156,7 @@ def plan_memory(profile: Profile, size: Size, method: str) -> dict[str, float]:
         "activations": activations,
         "logits chunk": LOGITS_CHUNK_BYTES,
         "CUDA context": CUDA_CONTEXT_BYTES,
-        "sampler (its share of the GPU)": profile.sampler.memory_share
-        * hardware.gpu_memory_gb
-        * GB,
+        "sampler (its share of the GPU)": sampler,
     }
     return {name: size for name, size in rows.items() if size}
 
@@ -286,7 +285,8 @@ def _estimate_speeds(profile: Profile, size: Size) -> dict[str, float]:
         sampling = tokens * size.parameters / assumed["CPU"]
         return {"sample": sampling, "train": 2 * sampling}
     gpus = profile.hardware.gpus
-    sampling = tokens * size.parameters / 8e9 / assumed["sampling"] / gpus
+    engines = profile.hardware.engines or gpus
+    sampling = tokens * size.parameters / 8e9 / assumed["sampling"] / engines
     passes = 8 + 2 * profile.training.activation_checkpointing
     learning = (tokens + profile.episode.max_prompt_tokens) * passes * size.parameters
     learning /= assumed["training"] * gpus
