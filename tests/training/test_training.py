@@ -117,8 +117,8 @@ def test_a_profile_of_two_processes_launches_them_and_they_train_and_evaluate_as
     failed = subprocess.run(evaluate(profile, out, "grpo"), capture_output=True, text=True)
     assert (
         failed.returncode
-        and "RuntimeError: ModelUnavailable" in failed.stderr.splitlines()[-1]
-        and "arms/grpo/model: no such folder" in failed.stderr.splitlines()[-1]
+        and "ModelUnavailable" in failed.stderr.splitlines()[-1]
+        and "arms/grpo/model" in failed.stderr.splitlines()[-1]
     )
 
 
