@@ -189,7 +189,7 @@ def whole_source(problem: Problem, text: str) -> str:
     if COMMAND.search(blanked):
         return text
     tactics = text.lstrip("\n")
-    if text[:1] not in (" ", "\n"):
+    if re.search(r"^\S", tactics, re.MULTILINE):
         tactics = textwrap.indent(tactics, "  ")
     return f"{problem.statement}\n{tactics}"
 

@@ -91,6 +91,7 @@ def test_tactics_alone_are_put_behind_the_statement(tools, tactics):
 @pytest.mark.parametrize(
     "text, source",
     [
+        ("\nexact h", "S\n  exact h"),
         ("\n\n  exact h", "S\n  exact h"),
         ("/-\ntheorem of old\n-/\nsimp", "S\n  /-\n  theorem of old\n  -/\n  simp"),
         ("-- theorem\nexact h", "S\n  -- theorem\n  exact h"),
