@@ -24,7 +24,7 @@ ProfileName = Annotated[str, typer.Option(help="a name in fdcore/profiles, or a 
 Seed = Annotated[int | None, typer.Option(min=0, help="this seed alone; else all of the profile's")]
 Folder = Annotated[Path | None, typer.Option(help="folder of the run; else runs/PROFILE-seedN")]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="section.setting=value, in place of the profile's")
+    list[str] | None, typer.Option("--set", help="section.setting=value, or arms.fd.steps=10")
 ]
 
 

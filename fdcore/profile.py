@@ -8,6 +8,7 @@ method.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -367,7 +368,9 @@ class Profile(Section):
                     section = {arm["name"]: arm for arm in section}
                 section = section.get(part) if isinstance(section, dict) else None
             if not isinstance(section, dict) or last not in section:
-                raise ValueError(f"profile {self.name}: there is no setting {name!r}")
+                near = difflib.get_close_matches(name, self.leaves(), 1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"profile {self.name}: there is no setting {name!r}{hint}")
             section[last] = value
         try:
             return Profile.model_validate(content)

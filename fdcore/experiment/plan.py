@@ -44,7 +44,6 @@ class Size(Record):
     layers: int
     hidden: int
     positions: int
-    cache_bytes: int  # keys and values of one token, bfloat16
     layer_bytes: int  # what autograd keeps of one token in one layer, bfloat16
 
 
@@ -111,7 +110,6 @@ def measure_model(model: Model) -> Size:
     parameters = sum(weight.numel() for weight in network.parameters())
     linear = [m for m in network.model.modules() if isinstance(m, torch.nn.Linear)]
     widths = sum(layer.in_features + layer.out_features for layer in linear)
-    kinds = getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers
     keys = config.num_key_value_heads * config.head_dim
     queries = config.num_attention_heads * config.head_dim
     kept = 16 * config.hidden_size + 20 * queries + 6 * keys + 8 * config.intermediate_size
@@ -121,7 +119,6 @@ def measure_model(model: Model) -> Size:
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         positions=config.max_position_embeddings,
-        cache_bytes=kinds.count("full_attention") * 2 * keys * 2,
         layer_bytes=kept,
     )
 
