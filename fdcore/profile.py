@@ -80,6 +80,7 @@ class CoreProblems(Section):
     train: str
     test: str
     holdout: str
+    validation: int = Field(0, ge=0)  # the first of the test file, on which choices are made
     max_train: int | None
     max_test: int | None
     max_holdout: int | None
@@ -269,6 +270,7 @@ class Profile(Section):
     notebooks: tuple[str, ...] | None = None  # what a run without --only consists of; None: all
     model: Model
     warmup: Warmup | None
+    pretraining: dict[str, Any] | None = None  # read by `fdcore.worlds.pretraining`
     problems: Annotated[CoreProblems | MathlibProblems, Field(discriminator="source")]
     lean: Lean
     sampler: Sampler

@@ -1,4 +1,9 @@
-"""Feedback by a scripted expert: orders from Lean's messages and a reference proof, by rules. Needs no network."""
+"""Feedback by a scripted expert that reads the attempt.
+
+An order follows from what the attempt did and what Lean answered: a call that the tools refuse, a
+lemma in place of the one that is needed, or the right lemma in a wrong use. The expert knows a
+reference proof. The texts are in `fdcore/prompts/scripted_orders.yaml`.
+"""
 
 from __future__ import annotations
 
@@ -6,129 +11,156 @@ import random
 import re
 from collections.abc import Sequence
 
+import yaml
+
 from fdcore.feedback.sources import Item, prompt_hash
 from fdcore.records import Feedback, Problem, Trajectory
-from fdcore.rollout.chat import render
+from fdcore.rollout.chat import PROMPTS, render
+
+ORDERS = yaml.safe_load((PROMPTS / "scripted_orders.yaml").read_text(encoding="utf-8"))
+ABOUT_WORK = re.compile(r"`lean_|`rg_|^Be brief|\bcompile\b")  # orders about tools and length
+NAMESPACE = re.compile(r"`(?:[A-Z]\w*\.)+")
+LEMMA = re.compile(r"(?<![\w.'])(?!(?:Or|And|Iff|Exists)\.)[A-Za-z][\w']*(?:\.[\w']+)*")
+FIELD = re.compile(r"(?:\.(?:mp|mpr|symm|trans|elim|\d))+$")
+SEARCHED = 0.15  # share of orders that describe the lemma for a search, and do not name it
 
 
 class ScriptedExpert:
-    """Writes orders from Lean's messages and the reference proof, by rules. Same problem, attempt and seed: same text.
+    """Writes one to three orders. The same problem, attempt and seed give the same text.
 
-    It names the lemmas and the kind of proof, never the whole proof. `formulation` takes away what the paper's four prompts add one after
-    the other: 4 all; 3 no order about tools or length; 2 names without their namespace, so that a reader must know what is meant; 1 no
-    numbered list.
+    Args:
+        formulation: what is left of the paper's four prompts. 4: all; 3: no order about tools or
+            length; 2: names without their namespace; 1: no numbered list.
     """
 
     def __init__(self, seed: int, formulation: int = 4):
-        self.seed, self.formulation, self.prompt_hash = (
-            seed,
-            formulation,
-            prompt_hash("feedback_scripted.jinja"),
-        )
+        self.seed, self.formulation = seed, formulation
+        self.prompt_hash = prompt_hash("feedback_scripted.jinja", "scripted_orders.yaml")
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
-        return [self._one(problem, trajectory) for problem, trajectory in items]
+        return [self._write_one(problem, trajectory) for problem, trajectory in items]
 
-    def _one(self, problem: Problem, trajectory: Trajectory) -> Feedback:
+    def _write_one(self, problem: Problem, trajectory: Trajectory) -> Feedback:
         rng = random.Random(f"{self.seed}:{problem.id}:{trajectory.seed}")
-        orders = (
-            praise(problem, trajectory, rng)
-            if trajectory.verdict.verified
-            else critique(problem, trajectory, rng)
-        )
+        if trajectory.verdict.verified:
+            orders = praise(problem, trajectory)
+        else:
+            searched = SEARCHED if self.formulation == 4 else 0.0
+            orders = critique(problem, trajectory, rng, searched)
         return Feedback(
             problem_id=problem.id,
-            text=self._formulated(orders[:3]),
+            text=self._formulate(orders),
             producer="scripted",
             prompt_hash=self.prompt_hash,
         )
 
-    def _formulated(self, orders: list[str]) -> str:
+    def _formulate(self, orders: list[str]) -> str:
         if self.formulation < 4:
-            orders = [order for order in orders if not ABOUT_WORK.search(order)] or [
-                "Compare the goal with the facts of the library, and prove it by the one whose conclusion has its shape."
-            ]
+            orders = [order for order in orders if not ABOUT_WORK.search(order)]
+            orders = orders or [ORDERS["unknown"]]
         if self.formulation < 3:
             orders = [NAMESPACE.sub("`", order) for order in orders]
-        return (
-            render("feedback_scripted.jinja", orders=orders)
-            if self.formulation > 1
-            else " ".join(orders)
-        )
+        if self.formulation == 1:
+            return " ".join(orders)
+        return render("feedback_scripted.jinja", orders=orders)
 
 
-ABOUT_WORK = re.compile(r"`lean_|`rg_|^Be brief|\bcompile\b")  # orders about tools and length
-NAMESPACE = re.compile(r"`(?:[A-Z]\w*\.)+")
+def named_lemmas(tactics: str) -> list[str]:
+    """The library names in tactics, in order, each once: those that hold a dot or an underscore.
+
+    >>> named_lemmas("exact (Nat.add_comm h).symm")
+    ['Nat.add_comm']
+    """
+    names = [FIELD.sub("", name) for name in LEMMA.findall(tactics)]
+    return [name for name in dict.fromkeys(names) if "." in name or "_" in name]
 
 
-def names(lemmas: Sequence[str]) -> str:
-    return " and ".join(f"`{lemma}`" for lemma in lemmas)
+def critique(
+    problem: Problem, trajectory: Trajectory, rng: random.Random, searched: float
+) -> list[str]:
+    """Orders for a failed attempt: about its calls, its lemmas, or the use of the right ones."""
+    tactics = (trajectory.source or "").removeprefix(problem.statement)
+    messages = trajectory.verdict.messages
+    error = next((m.text for m in messages if m.severity == "error"), "")
+    used = named_lemmas(tactics)
+    missing = [lemma for lemma in problem.lemmas if lemma not in used]
+    orders = order_calls(trajectory)
+    if wrong := [name for name in used if missing and name not in problem.lemmas]:
+        said = next(text for word, text in ORDERS["unneeded"].items() if re.search(word, error))
+        orders.append(said.format(quote(wrong)))
+    if kept := [lemma for lemma in problem.lemmas if missing and lemma not in missing]:
+        orders.append(ORDERS["kept"].format(quote(kept)))
+    if len(missing) == 1 and rng.random() < searched:
+        words = missing[0].rsplit(".", 1)[-1].split("_")[:3]
+        orders.append(ORDERS["search"].format("_".join(words)))
+    elif missing:
+        orders.append(rng.choice(ORDERS["needed"]).format(quote(missing)))
+    elif problem.lemmas and tactics:
+        orders.append(correct_use(problem, tactics, error))
+    return orders[-3:] or [ORDERS["unread"]]
 
 
-LEMMA_ORDERS = (
-    "Use the library lemma {lemmas}, which has just the shape of this goal, and write its name in full.",
-    "Prove this with {lemmas} from the library; no other fact is needed, so leave out every other lemma name.",
-    "Look at the goal again: it is an instance of {lemmas}, so name exactly that in the proof.",
-    "Build the proof on {lemmas}, written with the full name, instead of any fact that resembles it.",
-)
-SHAPE_ORDERS = {
-    "exact": "Close the goal in one step with `exact` and `..` for the arguments, which Lean fills in by unification.",
-    "apply": "Start with `apply` and the name alone, since Lean finds all arguments from the goal by unification.",
-    "rw": "Rewrite the goal with `rw` and the names in square brackets; afterwards both sides agree and Lean closes it.",
-    "simp": "Give the names to `simp` in square brackets, so that it rewrites the goal to something evidently true.",
-    "constructor": "Split the goal with `constructor` and prove each of its two parts on a line of its own.",
-    "left": "Choose the side of the disjunction that can be proved with `left`, and then close what remains.",
-    "right": "Choose the side of the disjunction that can be proved with `right`, and then close what remains.",
-    "rcases": "Take the disjunction among the hypotheses apart with `rcases`, and close each of its cases on its own line.",
-    "obtain": "Take the witness out of the hypothesis with `obtain`, and give it back in pointed brackets with its proof.",
-    "intro": "Introduce the premises with `intro` before anything else, and then close the goal that remains.",
-    "symm": "Turn the equation round with `symm` first, because the library states it in the other direction.",
-    "other": "Work from the goal backwards, one tactic a line, and compile after each change with `lean_check_file`.",
-}
+def correct_use(problem: Problem, tactics: str, error: str) -> str:
+    """An order on the right lemma in a wrong use: how the reference proof differs, without it."""
+    name, proof, misused = quote(problem.lemmas), problem.proof or "", ORDERS["misused"]
+    steps, head = split_at_lemma(tactics, problem.lemmas[0])
+    wanted_steps, wanted = split_at_lemma(proof, problem.lemmas[0])
+    if omitted := [step for step in wanted_steps if step in ORDERS["steps"] and step not in steps]:
+        return misused["step"].format(name, ORDERS["steps"][omitted[0]])
+    if ("←" in tactics) != ("←" in proof):
+        return misused["direction"].format(name)
+    if ("symm" in tactics) != ("symm" in proof):
+        return misused["sides"].format(name)
+    if wanted != head:
+        return misused["tactic"].format(name, head)
+    if ".." in tactics and ".." not in proof:
+        return misused["premises"].format(name)
+    if re.search(r"unsolved|no goals", error):
+        return misused["count"].format(name)
+    return misused["rest"].format(name, head)
 
 
-def critique(problem: Problem, trajectory: Trajectory, rng: random.Random) -> list[str]:
-    """Orders for a failed attempt: the lemma, the shape of the proof, and what went wrong."""
-    orders = []
-    if problem.lemmas:
-        orders.append(rng.choice(LEMMA_ORDERS).format(lemmas=names(problem.lemmas)))
-    if problem.proof:
-        first = problem.proof.split()[0]
-        orders.append(SHAPE_ORDERS.get(first, SHAPE_ORDERS["other"]))
-    return (
-        [*orders, error_order(trajectory)]
-        if rng.random() < 0.4
-        else orders or [error_order(trajectory)]
-    )
+def split_at_lemma(tactics: str, lemma: str) -> tuple[list[str], str]:
+    """The first words of the lines before the one that names the lemma, and of that line.
+
+    >>> split_at_lemma("\\n  intro h\\n  exact pow_mul ..", "pow_mul")
+    (['intro'], 'exact')
+    """
+    steps = []
+    for line in filter(str.strip, tactics.splitlines()):
+        word = next(iter(re.findall(r"\w+", line)), "")
+        if lemma in line:
+            return steps, word
+        steps.append(word)
+    return steps, ""
 
 
-def praise(problem: Problem, trajectory: Trajectory, rng: random.Random) -> list[str]:
-    """Orders after a proof that Lean accepted: keep what worked."""
+def order_calls(trajectory: Trajectory) -> list[str]:
+    """At most one order: on a call, a file or a length that cannot lead to a proof."""
+    calls, orders = trajectory.tool_calls, ORDERS["calls"]
+    if any(call.name is None for call in calls):
+        return [orders["broken"]]
+    if trajectory.source is None:
+        return [orders["nothing"]]
+    if refused := [call.name for call in calls if not call.ok]:
+        return [orders["refused"].format(refused[0])]
+    if trajectory.verdict.status in orders:
+        return [orders[trajectory.verdict.status]]
+    return [orders["long"]] if trajectory.stop_reason == "length" else []
+
+
+def praise(problem: Problem, trajectory: Trajectory) -> list[str]:
+    """Orders after a proof that Lean accepted: keep what worked, leave out what was not needed."""
     used = [lemma for lemma in problem.lemmas if lemma in (trajectory.source or "")]
-    kept = (
-        f"Keep {names(used)} and the present shape of the proof"
-        if used
-        else "Keep the present proof as it stands"
-    )
-    return [
-        f"{kept}, which Lean accepts without errors; write the file and compile it, and stop there."
-    ]
+    kept = f"Keep {quote(used)} and the present shape" if used else "Keep the present shape"
+    calls = [call.name for call in trajectory.tool_calls]
+    orders = [ORDERS["accepted"].format(kept)]
+    if "rg_in_mathlib" in calls:
+        orders.append(ORDERS["detours"]["search"])
+    elif calls.count("lean_write_file") > 1:
+        orders.append(ORDERS["detours"]["retry"])
+    return orders
 
 
-def error_order(trajectory: Trajectory) -> str:
-    """One order about the first thing that went wrong, as Lean or the tools reported it."""
-    verdict = trajectory.verdict
-    text = next((m.text for m in verdict.messages if m.severity == "error"), verdict.detail)
-    if trajectory.source is None or any(call.name is None for call in trajectory.tool_calls):
-        return "Write each tool call as one complete JSON object with `name` and `arguments`, beginning with `lean_write_file` and the tactics."
-    if unknown := re.search(r"[Uu]nknown (?:identifier|constant) [`'«]?([\w.]+)", text):
-        return f"Drop the name `{unknown[1]}`, which the library does not know, and search with `rg_in_mathlib` before naming a lemma."
-    if verdict.status == "forbidden" or "statement" in verdict.detail:
-        return "Copy the given statement letter for letter into the file, and add nothing to it but a proof after `by`."
-    if verdict.status == "sorry":
-        return "Replace `sorry` by a real proof, because a file that leaves a gap does not count as a proof."
-    if trajectory.stop_reason == "length":
-        return "Be brief: one short file and one check are enough, and a long text is cut before it is judged."
-    if "did not find" in text or "pattern" in text:
-        return "Leave out the rewriting rule whose left side does not occur in the goal, and compare its pattern with the goal."
-    return "Read the first error of `lean_check_file` closely: the fact named in the file has another type than the goal asks for."
+def quote(names: Sequence[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)

@@ -25,11 +25,13 @@ def load_problems(profile: Profile, folder: Path | None = None) -> dict[str, lis
     settings = profile.problems
     if settings.source == "mathlib":
         return load_mathlib(profile, folder)
-    return {
+    first, test = settings.validation, read_problems(ROOT / settings.test)
+    splits = {
         "train": read_problems(ROOT / settings.train)[: settings.max_train],
-        "test": read_problems(ROOT / settings.test)[: settings.max_test],
+        "test": test[first:][: settings.max_test],
         "holdout": read_problems(ROOT / settings.holdout)[: settings.max_holdout],
     }
+    return splits | {"validation": test[:first]} if first else splits
 
 
 def read_problems(path: Path) -> list[Problem]:
