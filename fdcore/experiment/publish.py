@@ -17,7 +17,7 @@ from fdcore.experiment.study import FIGURES, Study
 from fdcore.profile import Profile
 from fdcore.records import read_jsonl, write_text
 
-README_MARK = "<!-- results: written by `fdcore publish` -->\n"
+README_MARK = "<!-- results: written by `fdcore figures` -->\n"
 RECORDS = (
     "run.json",
     "profile.yaml",
