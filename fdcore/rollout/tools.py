@@ -42,18 +42,10 @@ DECLARATION = re.compile(
 )
 NAME = re.compile(r"(?:(?:theorem|lemma|def) +)?((?:[\w'!?]|\\?\.)+)")  # a pattern that is a name
 PATH = re.compile(r"[A-Za-z0-9_-]{1,40}(?:/[A-Za-z0-9_-]{1,40}){0,3}\.lean")
-RIPGREP = [
-    "--no-config",
-    "--no-ignore",
-    "--no-heading",
-    "--with-filename",
-    "--line-number",
-    "--color=never",
-    "--sort=path",
-    "--max-columns=400",
-    "--max-count=50",
-    "--type=lean",
-]
+RIPGREP = (
+    "--no-config --no-ignore --no-heading --with-filename --line-number --color=never --sort=path "
+    "--max-columns=400 --max-count=50 --type=lean"
+)
 
 
 @dataclass(frozen=True)
@@ -66,31 +58,28 @@ class PendingCheck:
     arguments: dict
 
 
+def _schema(name: str, description: str, arguments: tuple[str, ...]) -> dict:
+    """A tool's JSON schema. All arguments are strings; only `glob` may be left out."""
+    parameters = {
+        "type": "object",
+        "properties": {key: {"type": "string"} for key in arguments},
+        "required": [key for key in arguments if key != "glob"],
+    }
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
 class Tools:
     """The tools of one episode, with its private files."""
 
     schemas = [
-        {
-            "type": "function",
-            "function": {
-                "name": name,
-                "description": description,
-                "parameters": {
-                    "type": "object",
-                    "properties": {key: {"type": "string"} for key in arguments},
-                    "required": [key for key in arguments if key != "glob"],
-                },
-            },
-        }
-        for name, description, arguments in (
-            (
-                "lean_write_file",
-                "Write a Lean file: all of it, or only the tactics after `by`.",
-                ("path", "content"),
-            ),
-            ("lean_check_file", "Compile a written file.", ("path",)),
-            ("rg_in_mathlib", "Search the library by regex.", ("pattern", "glob")),
-        )
+        _schema(
+            "lean_write_file",
+            "Write a Lean file: all of it, or only the tactics after `by`.",
+            ("path", "content"),
+        ),
+        _schema("lean_check_file", "Compile a written file.", ("path",)),
+        _schema("rg_in_mathlib", "Search the library by regex.", ("pattern", "glob")),
     ]
 
     def __init__(
@@ -281,7 +270,7 @@ def _run_ripgrep(
 ) -> list[tuple[str, int, str]]:
     """(file, line number, line) of all lines that match one of the patterns."""
     globs = [*([glob] if glob else []), *(f"!/{name}" for name in library.unsearched), "!.*"]
-    command = [ripgrep(), *RIPGREP, *(f"--glob={one}" for one in globs)]
+    command = [ripgrep(), *RIPGREP.split(), *(f"--glob={one}" for one in globs)]
     command += [*(f"--regexp={one}" for one in patterns), "--", "."]
     try:
         done = subprocess.run(
