@@ -125,7 +125,7 @@ class Engine:
             self.sampler = TorchSampler(self.model.to(device), **settings)
 
     def load(self, weights: dict[str, torch.Tensor]) -> None:
-        self.model.load_state_dict(weights, strict=True)  # tied weights come once
+        self.model.load_state_dict(weights, strict=False)  # tied weights come once
         self.sampler.update_weights(self.model)
 
     def generate(self, prompts, params, seeds) -> list[Completion]:

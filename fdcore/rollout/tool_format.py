@@ -48,7 +48,7 @@ class JSONCalls:
         ('lean_check_file', {'path': 'A.lean'})
         """
         try:
-            call = json.loads(raw, strict=True, parse_constant=_refuse_constant)
+            call = json.loads(raw, strict=False, parse_constant=_refuse_constant)
         except json.JSONDecodeError as error:
             raise CallError(f"not valid JSON: {error.msg} at character {error.pos}") from None
         except (ValueError, RecursionError):
