@@ -43,12 +43,8 @@ FOLDERS = [
 ]
 NOT_CLEAN_YET: set[str] = {
     "fdcore/rollout",
-    "fdcore/feedback",
     "fdcore/worlds",
-    "tests/attacks.py",
     "tests/benchmarks",
-    "tests/feedback",
-    "tests/lean",
     "tests/rollout",
     "tests/worlds",
 }
