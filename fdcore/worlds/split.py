@@ -15,7 +15,7 @@ import regex
 
 from fdcore.lean.library import PROJECT
 from fdcore.lean.source import DECLARATION, WORD, code
-from fdcore.profile import Profile
+from fdcore.profile import MathlibProblems
 from fdcore.records import Problem, Record, write_text
 from fdcore.seeds import seed_of
 from fdcore.worlds.lean_workbook import Loaded, ProblemError, Rejected, load_data, locate_files
@@ -40,15 +40,16 @@ class Split(Record):
     holdout_defects: tuple[Rejected, ...]  # kept: the numbers are over the paper's problems
 
 
-def load_mathlib(profile: Profile, folder: Path | None = None) -> dict[str, list[Problem]]:
-    """The profile's Mathlib problems by split.
+def load_mathlib(
+    settings: MathlibProblems, header: str, folder: Path | None = None
+) -> dict[str, list[Problem]]:
+    """Mathlib problems by split, under the verifier's header.
 
     With a `folder` the draw is recorded there; a record that is there must say the same.
 
     Raises:
         ProblemError: no data, unusable rows, another draw, or fewer theorems than asked for.
     """
-    settings, header = profile.problems, profile.lean.header
     (minif2f,) = locate_files((settings.minif2f,), "FD_MINIF2F")
     held = load_data(minif2f, header=header, split="holdout", rows_of="test")
     all_held = load_data(minif2f, header=header, split="holdout")
@@ -59,8 +60,15 @@ def load_mathlib(profile: Profile, folder: Path | None = None) -> dict[str, list
             f"{settings.holdout} hold-out problems are asked for, "
             f"{len(held.problems)} can be used: {held.summary}"
         )
-    defects, sizes = read_defects(), {"train": settings.train, "test": settings.test}
-    train, test, excluded = draw(pool, all_held.problems, defects, **sizes, seed=settings.seed)
+    defects = read_defects()
+    train, test, excluded = draw(
+        pool,
+        all_held.problems,
+        defects,
+        train=settings.train,
+        test=settings.test,
+        seed=settings.seed,
+    )
     problems = {"train": train, "test": test, "holdout": list(held.problems[: settings.holdout])}
     ids = {split: tuple(problem.id for problem in problems[split]) for split in problems}
     counts = {split: len(ids[split]) for split in ids} | {"excluded": len(excluded)}
@@ -110,14 +118,15 @@ def draw(
     reasons |= {row.id: row.reason for row in refused if row.id in candidates}
     reasons |= {row.id: f"listed ({row.reason})" for row in defects if row.id in candidates}
     forms = {name: normal_form(candidates[name].statement) for name in sorted(candidates)}
-    closest, first = Overlap(held_out), {}
+    closest = Overlap(held_out)
+    first: dict[tuple[str, ...], str] = {}
     for name, form in forms.items():
         if name not in reasons and (reason := closest(form)):
             reasons[name] = reason
         if name not in reasons and first.setdefault(form, name) != name:
             reasons[name] = f"states the same as another ({first[form]})"
     ranks = {name: (seed_of(seed, "lean workbook", name), name) for name in forms}
-    order = sorted((name for name in forms if name not in reasons), key=ranks.get)
+    order = sorted((name for name in forms if name not in reasons), key=ranks.__getitem__)
     if len(order) < train + test:
         sources = "; ".join(loaded.summary for loaded in pool)
         raise ProblemError(

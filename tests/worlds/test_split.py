@@ -11,7 +11,7 @@ from fdcore.profile import PROFILES, load_profile
 from fdcore.records import Problem
 from fdcore.worlds.lean_workbook import Loaded, ProblemError, Rejected
 from fdcore.worlds.problems import ROOT, load_problems, read_problems
-from fdcore.worlds.split import Overlap, Split, draw, load_mathlib, normal_form, read_defects
+from fdcore.worlds.split import Overlap, Split, draw, normal_form, read_defects
 from tests.worlds.test_lean_workbook import (
     DATA,
     HEADER,
@@ -275,13 +275,13 @@ def test_a_paper_profile_loads_its_problems_and_records_the_draw(profile_file, t
 
 def test_the_record_is_the_same_twice_and_another_draw_is_refused(profile_file, tmp_path):
     profile = load_profile(profile_file)
-    load_mathlib(profile, tmp_path)
+    load_problems(profile, tmp_path)
     text = (tmp_path / "split.json").read_text()
-    load_mathlib(profile, tmp_path)
+    load_problems(profile, tmp_path)
     assert (tmp_path / "split.json").read_text() == text
     other = profile.model_copy(update={"problems": profile.problems.model_copy(update={"seed": 1})})
     with pytest.raises(ProblemError, match="split.json"):
-        load_mathlib(other, tmp_path)
+        load_problems(other, tmp_path)
     assert (tmp_path / "split.json").read_text() == text
 
 
@@ -300,24 +300,24 @@ def test_environment_variables_take_the_place_of_the_hub(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("FD_LEAN_WORKBOOK", str(tmp_path / "hub"))
     monkeypatch.setenv("FD_MINIF2F", str(written(tmp_path / "held.jsonl", MINIF2F[-3:])))
-    found = load_mathlib(small)
+    found = load_problems(small)
     assert len(found["train"]) == 50 and [p.id for p in found["holdout"]] == [
         row["name"] for row in MINIF2F[-3:] if row["split"] == "test"
     ]
     assert {p.id: p.proof for p in (*found["train"], *found["test"])}["lw_3"] == "\n  simp\n  done"
     monkeypatch.setenv("FD_LEAN_WORKBOOK", str(tmp_path / "hub/lean_workbook.json"))
-    assert {p.proof for split in ("train", "test") for p in load_mathlib(small)[split]} == {
+    assert {p.proof for split in ("train", "test") for p in load_problems(small)[split]} == {
         "\n  simp"
     }
     monkeypatch.setenv("FD_LEAN_WORKBOOK", str(tmp_path / "gone.parquet"))
     with pytest.raises(ProblemError, match="gone.parquet"):
-        load_mathlib(small)
+        load_problems(small)
 
 
 def test_a_hold_out_that_is_too_small_is_one_line(profile_file, tmp_path, monkeypatch):
     monkeypatch.setenv("FD_MINIF2F", str(written(tmp_path / "held.jsonl", MINIF2F[-3:])))
     with pytest.raises(ProblemError, match="244.* 3 "):
-        load_mathlib(load_profile(profile_file))
+        load_problems(load_profile(profile_file))
 
 
 def test_a_run_records_the_draw_and_says_what_is_missing_where_mathlib_would_be_verified(
