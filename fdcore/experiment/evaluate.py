@@ -6,7 +6,6 @@ Left out on purpose: what is computed from the rows (`fdcore.figures.statistics`
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tqdm import tqdm
 from fdcore.experiment.session import Session
 from fdcore.figures.style import arm_label
 from fdcore.figures.token_view import TokenView, token_view
-from fdcore.records import Feedback, Problem, Trajectory, write_text
+from fdcore.records import Feedback, Problem, Trajectory, append_jsonl
 from fdcore.seeds import seed_of
 from fdcore.worlds.problems import partition
 
@@ -45,25 +44,17 @@ def evaluate(session: Session, arm: str, split: str) -> list[dict]:
         tqdm(total=len(todo), initial=len(rows), desc=title, disable=not session.first) as bar,
     ):
         session.note_origin(path)
-        if session.first:  # without a line that a kill cut short
-            write_text(path, "".join(_line(row) for row in rows))
         for first in range(len(rows), len(todo), size):
             batch = todo[first : first + size]
             numbers = [(problem, index) for problem in batch for index in range(samples)]
             seeds = [seed_of(run.seed, "eval", problem.id, index) for problem, index in numbers]
             trajectories = sample([problem for problem, _ in numbers], seeds)
             if session.first:
-                with open(path, "a", encoding="utf-8") as file:
-                    for index, problem in enumerate(batch):
-                        own = trajectories[index * samples : (index + 1) * samples]
-                        file.write(_line(_count_proofs(problem, own)))
+                own = (trajectories[i * samples : (i + 1) * samples] for i in range(len(batch)))
+                append_jsonl(path, map(_count_proofs, batch, own))
             bar.update(len(batch))
     session.processes.wait()  # until all is written
     return run.evaluation(arm, split)
-
-
-def _line(row: dict) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def _count_proofs(problem: Problem, trajectories: Sequence[Trajectory]) -> dict:
