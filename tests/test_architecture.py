@@ -42,10 +42,7 @@ FOLDERS = [
     "lean_project",
 ]
 NOT_CLEAN_YET: set[str] = {
-    "fdcore/rollout",
     "fdcore/worlds",
-    "tests/benchmarks",
-    "tests/rollout",
     "tests/worlds",
 }
 

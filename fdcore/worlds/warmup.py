@@ -23,7 +23,6 @@ from fdcore.lean.verifier import Verifier
 from fdcore.profile import Warmup
 from fdcore.records import Problem, ToolCall, Trajectory, Verdict
 from fdcore.rollout.chat import Chat
-from fdcore.rollout.parallel import accumulate, side_by_side
 from fdcore.rollout.tools import PendingCheck, Tools
 from fdcore.seeds import seed_of
 from fdcore.training.checkpoint import load_checkpoint, save_checkpoint
@@ -261,25 +260,19 @@ def train(
         sequences, masks = zip(*_batch(phases, seed, step, settings.batch))
         tokens = sum(map(sum, masks))
         model.zero_grad(set_to_none=True)
-        halves = (
-            [slice(0, len(masks) // 2), slice(len(masks) // 2, None)]
-            if len(masks) > 1
-            else [slice(None)]
-        )
-        done = accumulate(
-            model,
-            [
-                functools.partial(_loss, model, sequences[half], masks[half], tokens, autocast)
-                for half in halves
-            ],
-        )
+        loss = 0.0
+        for half in (slice(0, len(masks) // 2), slice(len(masks) // 2, None)):
+            if masks[half]:
+                part = _loss(model, sequences[half], masks[half], tokens, autocast)
+                part.backward()
+                loss += part.item()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * min((step + 1) / 50, 0.05 + 0.95 * (1 - step / steps))
-        side_by_side([optimizer.step for optimizer in optimizers])
-        rows.append({"step": step + 1, "loss": sum(loss for loss, _ in done), "tokens": tokens})
-        bar.set_postfix_str(f"loss {rows[-1]['loss']:.3f}", refresh=False)
+            optimizer.step()
+        rows.append({"step": step + 1, "loss": loss, "tokens": tokens})
+        bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
         if (step + 1) % 50 == 0 or step + 1 == steps:
             save_checkpoint(
                 folder,
@@ -294,26 +287,21 @@ def train(
     return rows
 
 
-def _loss(model, sequences, masks, tokens: int, autocast: bool):
+def _loss(model, sequences, masks, tokens: int, autocast: bool) -> torch.Tensor:
     """These sequences' share of the batch's mean negative log-likelihood of an action token."""
     logits = action_logits(model, sequences, masks, autocast=autocast)
-    return torch.nn.functional.cross_entropy(
-        logits, action_values(sequences, masks), reduction="sum"
-    ) / tokens, None
+    taken = action_values(sequences, masks)
+    return torch.nn.functional.cross_entropy(logits, taken, reduction="sum") / tokens
 
 
 def _optimizers(model, settings: Warmup) -> list[torch.optim.Optimizer]:
-    """Muon for the layers' matrices (kellerjordan.github.io/posts/muon), in two halves that step at once, and AdamW for the rest."""
+    """Muon for the layers' matrices (kellerjordan.github.io/posts/muon), AdamW for the rest."""
     matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and ".layers." in name]
     others = [p for name, p in model.named_parameters() if p.dim() != 2 or ".layers." not in name]
+    rate, matrix_rate, decay = settings.learning_rate, settings.matrix_learning_rate, 0.01
     optimizers = [
-        *(
-            torch.optim.Muon(
-                half, lr=settings.matrix_learning_rate, weight_decay=0.01, adjust_lr_fn="original"
-            )
-            for half in (matrices[::2], matrices[1::2])
-        ),
-        torch.optim.AdamW(others, lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.01),
+        torch.optim.Muon(matrices, lr=matrix_rate, weight_decay=decay, adjust_lr_fn="original"),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=decay),
     ]
     for optimizer in optimizers:
         for group in optimizer.param_groups:
