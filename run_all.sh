@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
 # From a bare machine to the paper's figures: makes a Python environment, then runs the notebooks.
 #
-#   ./run_all.sh [options of `fdcore run`]   run it again to go on: --profile, --only, --from, --seed, --out, --set
+#   ./run_all.sh [options]                   run it again to go on
+#     --profile NAME|FILE.yaml               which experiment (--list); tiny, or paper-lora where there is a GPU
+#     --only NOTEBOOK | --from NOTEBOOK      this notebook (03 is enough) | this one and those after it
+#     --seed N, --out DIR                    this seed alone; the run's folder, else runs/PROFILE-seedN
+#     --set SECTION.SETTING=VALUE            another value than the profile's
 #   ./run_all.sh --only figures              draw figures/ anew from the published records; nothing is trained
 #   ./run_all.sh --plan | --check | --list   what it will need | what this machine lacks | profiles and notebooks
 #   ./run_all.sh --test [pytest options]     the tests; `--test vllm`: those that need vLLM, in their own environment
@@ -16,7 +20,7 @@ die() { echo "run_all.sh: $1" >&2; exit "${2:-2}"; }
 command=run options=()
 for option in "$@"; do
   case $option in
-    -h|--help) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;;
+    -h|--help) sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;;
     --plan|--check|--list|--test)
       [[ $command == run || $command == test ]] || die "--$command and $option exclude each other"
       [[ $command == test ]] && options+=("$option") || command=${option#--} ;;
@@ -30,8 +34,9 @@ if [[ $command == test && ${options[0]:-} == vllm ]]; then
 fi
 
 find_python() {  # prints a Python that can make the environment
-  local candidate
-  for candidate in ${FD_PYTHON:-python3.11 python3 python3.12 python3.13 python}; do
+  local candidate candidates=(python3.11 python3 python3.12 python3.13 python)
+  [[ ! ${FD_PYTHON:-} ]] || candidates=("$FD_PYTHON")
+  for candidate in "${candidates[@]}"; do
     "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
       2>/dev/null && { echo "$candidate"; return; }
   done

@@ -120,11 +120,21 @@ class Lean(Section):
 
 class Sampler(Section):
     backend: Literal["torch", "vllm"]
-    temperature: Amount
+    temperature: Amount  # 1: trainer and sampler read the same policy, in ratios and entropy
     top_p: float = Field(ge=1, le=1)  # nothing is truncated of what is learned from
     max_batch: Count
     # Of each GPU, for vLLM's weights and cache; the trainer has the rest.
     memory_share: float = Field(0.5, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Sampler:
+        """ValueError for a policy that the trainer does not compute."""
+        if self.temperature != 1:
+            raise ValueError(
+                "temperature must be 1, at which the trainer computes log-probs, "
+                f"got {self.temperature}"
+            )
+        return self
 
 
 class Episode(Section):

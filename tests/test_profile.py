@@ -77,6 +77,7 @@ def changed(tmp_path, **changes):
             {"sampler__temperature": -1},
             ["mine.yaml", "sampler.temperature", "greater than 0", "-1"],
         ),
+        ({"sampler__temperature": 0.7}, ["mine.yaml", "sampler", "temperature", "0.7"]),
         ({"sampler__heat": 1.0}, ["mine.yaml", "sampler.heat", "unknown setting"]),
         ({"training__warmup_steps": "many"}, ["training.warmup_steps", "integer", "many"]),
         ({"warmup": None}, ["model.source"]),

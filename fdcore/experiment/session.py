@@ -75,6 +75,13 @@ def find_device(profile: Profile) -> torch.device:
     return torch.device("cuda" if wants and torch.cuda.is_available() else "cpu")
 
 
+def count_threads(profile: Profile) -> int:
+    """Threads of a process: the profile's, or fewer where OMP_NUM_THREADS ("2" or "2,1") says so."""
+    outermost = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    limit = int(outermost) if outermost.isdecimal() else 0  # OpenMP skips what is no number
+    return min(profile.threads, limit or profile.threads)
+
+
 class Session:
     """What one process needs to sample, train and evaluate in a run."""
 
@@ -88,8 +95,7 @@ class Session:
         self.processes = processes or Processes(device=find_device(run.profile))
         self.first = self.processes.rank == 0
         self._engine: Sampler | None = None
-        limit = int(os.environ.get("OMP_NUM_THREADS") or self.profile.threads)
-        torch.set_num_threads(min(self.profile.threads, limit))
+        torch.set_num_threads(count_threads(self.profile))
         if self.profile.model.source is None or self.processes.count > 1:
             disable_progress_bar()  # of loading a model: one for each small model, or process
 

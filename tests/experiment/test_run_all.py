@@ -209,6 +209,14 @@ def test_without_a_fitting_python_one_line_says_which_is_needed(bare_tree):
     assert "needs Python 3.11, 3.12 or 3.13" in answer.stderr and answer.stderr.count("\n") == 1
 
 
+def test_a_python_may_stand_in_a_folder_with_a_blank(bare_tree, tmp_path):
+    python = tmp_path / "a blank" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    assert handed_over(set_up(bare_tree, FD_PYTHON=str(python)))[0] == "1.0"
+
+
 def test_a_folder_that_is_not_ours_is_left_alone(tree, tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious/file").write_text("kept")

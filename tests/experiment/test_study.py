@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from fdcore import REPOSITORY
+from fdcore.experiment.session import count_threads
 from fdcore.experiment.study import Study, default_folder
 from fdcore.profile import PROFILES, load_profile
 
@@ -107,3 +108,9 @@ def test_an_arm_counts_its_steps_from_the_base(profile, tmp_path):
     starts = {name: run.start_step(name) for name in ("base", "fd", "alpha/alpha_1", "over_alpha")}
     assert starts == {"base": 0, "fd": 0, "alpha/alpha_1": 0, "over_alpha": 4}
     assert run.profile.kept_steps("alpha/alpha_1") == {4, 6}
+
+
+@pytest.mark.parametrize("limit, threads", [("", 2), ("1", 1), ("2,1", 2), ("8", 2), ("many", 2)])
+def test_a_process_has_the_profiles_threads_or_fewer(limit, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    assert count_threads(load_profile("smoke")) == threads
