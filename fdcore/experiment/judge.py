@@ -44,7 +44,7 @@ def judge_files(statement: Path, proof: Path, library: Library, settings: profil
     )
     text = proof.read_bytes().decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
     with Verifier(library, settings, workers=1, cache_dir=None) as verifier:
-        defect = verifier.defect(problem)
-        if defect is not None:
-            raise ValueError(f"{statement}: {defect}")
+        stated = verifier.check(problem, None)
+        if stated.status != "sorry":
+            raise ValueError(f"{statement}: {stated.detail}")
         return verifier.check(problem, whole_source(problem, text))

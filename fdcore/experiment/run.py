@@ -39,6 +39,7 @@ from fdcore.worlds.problems import load_problems, read_problems
 if TYPE_CHECKING:
     from fdcore.experiment.session import Session
     from fdcore.figures.token_view import TokenView
+    from fdcore.lean.verifier import Verifier
 
 R = TypeVar("R", Trajectory, Feedback)
 ORIGINS = "origins.jsonl"
@@ -184,6 +185,17 @@ class Run:
         if all(path.exists() for path in kept.values()):
             return {split: read_problems(path) for split, path in kept.items()}
         return load_problems(self.profile, self.folder / "problems")
+
+    def draw_problems(self, verifier: Verifier) -> None:
+        """Load the problems anew: Lean reads every statement, and a draw leaves out defective ones.
+
+        A draw is kept in the run's folder.
+        """
+        folder = self.folder / "problems"
+        self._problems = load_problems(self.profile, folder, verifier)
+        if self.profile.problems.source == "mathlib":
+            for split, rows in self._problems.items():
+                write_jsonl(folder / f"{split}.jsonl", rows)
 
     def model_folder(self, arm: str) -> Path:
         """Where an arm's final model is ("base": the model that all start from)."""

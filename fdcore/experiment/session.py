@@ -35,7 +35,7 @@ from fdcore.model import (
     save_model,
 )
 from fdcore.profile import Profile
-from fdcore.records import Problem, Trajectory, append_jsonl, write_jsonl, write_text
+from fdcore.records import Problem, Trajectory, append_jsonl, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
 from fdcore.rollout.sampler import Sampler, SamplingParams
@@ -131,21 +131,20 @@ class Session:
         return open_library(self.profile.lean.library)
 
     def checked_problems(self) -> dict[str, list[Problem]]:
-        """Problems by split. A run keeps those that it has drawn.
+        """Problems by split. A run keeps those that it has drawn, and has their statements checked.
 
         Raises:
             ValueError: the run was begun with other problems.
         """
-        problems, folder = self.run.problems(), self.run.folder / "problems"
+        stamp = self.run.folder / "problems" / "checked.json"
+        if not stamp.exists():
+            self.run.draw_problems(self.verifier)
+        problems = self.run.problems()
         texts = {split: "".join(p.model_dump_json() for p in problems[split]) for split in problems}
         digests = {
             split: hashlib.sha256(text.encode()).hexdigest() for split, text in texts.items()
         }
-        stamp = folder / "checked.json"
         if not stamp.exists():
-            if self.profile.problems.source == "mathlib":
-                for split, rows in problems.items():
-                    write_jsonl(folder / f"{split}.jsonl", rows)
             write_text(stamp, json.dumps(digests) + "\n")
         elif json.loads(stamp.read_text()) != digests:
             raise ValueError(

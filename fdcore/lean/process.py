@@ -29,7 +29,7 @@ MAX_ANSWER = 4 << 20  # bytes
 POLL_SECONDS = 0.1  # how often a process that does not answer is looked at
 START_SECONDS = 120  # to import the header: half a second for the core library, more for Mathlib
 ERRORS = "stderr.txt"  # in the process's folder
-MAX_REQUESTS = 4000  # a process is replaced after so many
+MAX_REQUESTS = 1000  # a process is replaced after so many: see sandbox.WRITTEN_MB
 # Packages by hand: inside, the repository's folder cannot be read
 START = """
 import json, sys, types
@@ -47,6 +47,12 @@ class NoAnswer(RuntimeError):
     def __init__(self, status: str, reason: str):
         super().__init__(reason)
         self.status = status
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder as far as it can be removed, whatever a candidate left in it."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Limits(NamedTuple):
@@ -116,8 +122,8 @@ class LeanProcess:
         if running and not grown and self._requests <= MAX_REQUESTS:
             return
         self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        remove_folder(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
         memory_mb, readable = self.limits.memory_mb, self._readable
         with (self.folder / ERRORS).open("wb") as errors:
             self._process = subprocess.Popen(

@@ -4,14 +4,14 @@ This file is both sides. Imported, it gives the command that starts a process in
 protects this machine. Run as a script (standard library only), it is the *keeper*, which enters
 namespaces, forks, and watches; the child shuts itself in and becomes the program:
 
-- namespaces: a network of its own without a way out; process ids of its own, so that it can signal
-  nobody outside, and all that it started ends with it; every file system read-only but for one
-  private folder;
+- namespaces: a network of its own without a way out; process ids of its own, whose first is a
+  process of ours: it dies with the keeper, and all ends with it; every file system read-only but
+  for one private folder;
 - Landlock: it reads the toolchain, the library and the system's libraries, and changes the private
 folder alone;
-- seccomp: it starts threads but no process, so limits of one process are those of all;
-- limits on address space, file size and open files; the keeper looks at memory and disk of the
-whole group.
+- seccomp: it starts threads but no process; it takes no memory and makes no file that the keeper
+cannot count;
+- limits on address space, file size and open files; the keeper looks at memory and disk.
 
 Time is the caller's to watch. Left out on purpose: machines that are no Linux.
 """
@@ -37,6 +37,7 @@ from pathlib import Path
 
 POLL_SECONDS = 0.1  # how often the keeper looks at memory and disk
 FILE_MB, DISK_MB, MAX_FILES = 64, 256, 2000  # one file, all files of the folder, their number
+WRITTEN_MB = 1024  # in a process's life: a file that another replaced is in no folder
 STACK_MB = 512  # of the main thread: Lean's parser is recursive; reserved, not used
 RESERVE_MB = 1 << 17  # address space beyond the memory: threads reserve much and touch little
 TOO_MUCH_MEMORY, TOO_MUCH_DISK = 81, 82  # exit codes of the keeper
@@ -47,17 +48,33 @@ EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE, IOCTL = 1, 2, 4, 8, 1 << 14,
 READ, ALL = EXECUTE | READ_FILE | READ_DIR, (1 << 13) - 1
 FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL
 CLONE_THREAD = 0x00010000
-# seccomp, by machine: its number, `clone`, and calls that start processes or reach into others
-SYSTEM_CALLS = {
-    "x86_64": (0xC000003E, 56, (57, 58, 101, 155, 161, 165, 166, 248, 249, 250, 272, 298, 308)),
-    "aarch64": (0xC00000B7, 220, (39, 40, 41, 51, 97, 117, 217, 218, 219, 241, 268)),
+# seccomp, by machine: its number, and calls that are allowed with some arguments:
+# `clone`, `mmap`, `prctl`, `openat`, and `open` where there is one
+MACHINES = {
+    "x86_64": (0xC000003E, 56, 9, 157, 257, 2),
+    "aarch64": (0xC00000B7, 220, 222, 167, 56, -1),
 }
-MORE_CALLS = {  # and sockets, which reach other programs by a file's name
-    "x86_64": (310, 311, 321, 323, 41, 42, 53),
-    "aarch64": (270, 271, 280, 282, 198, 203, 199),
+FORBIDDEN_CALLS = {
+    "x86_64": (
+        *(57, 58, 101, 155, 161, 165, 166, 248, 249, 250, 272, 298, 308),  # processes, mounts
+        *(310, 311, 321, 323, 41, 42, 53),  # and sockets, which reach others by a file's name
+        *(29, 30, 64, 68, 240, 319),  # memory that no process holds: System V's, queues, memfd
+        *(83, 84, 86, 87, 88, 133, 258, 259, 263, 265, 266, 285),  # folders, links, ends, space
+        *(90, 91, 92, 93, 94, 188, 189, 190, 260, 268),  # modes, owners, attributes of files
+    ),
+    "aarch64": (
+        *(39, 40, 41, 51, 97, 117, 217, 218, 219, 241, 268),
+        *(270, 271, 280, 282, 198, 203, 199),
+        *(194, 196, 190, 186, 180, 279),
+        *(33, 34, 35, 36, 37, 47),
+        *(5, 6, 7, 52, 53, 54, 55),
+    ),
 }
-NEW_CALLS = (425, *range(428, 434), 438, 442)  # the same everywhere: io_uring, mounting
+# The same everywhere: io_uring, mounting; openat2, memfd_secret, fchmodat2, setxattrat
+NEW_CALLS = (425, *range(428, 434), 438, 442, 437, 447, 452, 463)
 CLONE3, X32 = 435, 0x40000000
+MAP_SHARED, UNNAMED_FILE, DEATH_SIGNAL = 1, 0x400000, 1  # of mmap, open, prctl
+THREAD_PAGES = 8  # of the kernel's, for each thread
 EPERM, ENOSYS = 1, 38
 
 
@@ -129,9 +146,10 @@ def keep(config: dict) -> int:
     watched.register(os.pidfd_open(child), select.POLLIN)
     code = 0
     while not watched.poll(POLL_SECONDS * 1000):
-        if resident_mb(child) > config["memory_mb"]:
+        memory_mb, written_mb = measure(child)
+        if memory_mb > config["memory_mb"]:
             code = TOO_MUCH_MEMORY
-        elif is_over_disk(config["folder"]):
+        elif written_mb > WRITTEN_MB or is_over_disk(config["folder"]):
             code = TOO_MUCH_DISK
         if code:
             os.kill(child, signal.SIGKILL)
@@ -141,11 +159,21 @@ def keep(config: dict) -> int:
 
 
 def _become(config: dict, keeper: int) -> None:
-    """In the child: shut oneself in and become the program. Never returns."""
+    """In the child: fork once more, shut that one in, and let it become the program. Never returns.
+
+    The child is the first process of its namespace: no signal from inside reaches it.
+    """
     try:
         _die_with_parent()
         if select.select([keeper], [], [], 0)[0]:  # the keeper has died meanwhile
             os._exit(70)
+        if program := os.fork():
+            for number in (0, 1):
+                os.close(number)
+            _, status = os.waitpid(program, 0)
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+        _die_with_parent()
+        os.setsid()  # no signal to a group reaches the keeper
         mount_read_only(config["folder"])
         os.chdir(config["folder"])  # only now: the folder lies in the new mount
         limit(config["memory_mb"])
@@ -251,18 +279,26 @@ def _system_paths() -> Iterator[str]:
 
 
 def forbid_processes() -> bool:
-    """seccomp: no new process, no look into another, no socket, no mounting; but threads."""
-    if platform.machine() not in SYSTEM_CALLS:
+    """seccomp: no new process, no look into another, no socket, no mounting; but threads.
+
+    Nor what the keeper cannot count: memory that no process holds, files without a name, folders,
+    files that others cannot read.
+    """
+    if platform.machine() not in MACHINES:
         return False
-    machine, clone, forbidden = SYSTEM_CALLS[platform.machine()]
-    forbidden += MORE_CALLS[platform.machine()] + NEW_CALLS
+    machine, clone, mmap, prctl, openat, open_ = MACHINES[platform.machine()]
     load, equal, at_least, any_bit, answer = 0x20, 0x15, 0x35, 0x45, 0x06
     errno, allow, kill = 0x00050000, 0x7FFF0000, 0x80000000
     # Each line: what to do, k, lines to leave out where it holds, where it does not
     lines = [(load, 4, 0, 0), (equal, machine, 1, 0), (answer, kill, 0, 0), (load, 0, 0, 0)]
     lines += [(at_least, X32, 0, 1), (answer, errno | EPERM, 0, 0)]
-    for number in forbidden:
+    for number in FORBIDDEN_CALLS[platform.machine()] + NEW_CALLS:
         lines += [(equal, number, 0, 1), (answer, errno | EPERM, 0, 0)]
+    some = [(mmap, 3, any_bit, MAP_SHARED), (prctl, 0, equal, DEATH_SIGNAL)]
+    some += [(openat, 2, any_bit, UNNAMED_FILE), (open_, 1, any_bit, UNNAMED_FILE)]
+    for number, place, test, value in some:  # the argument at this place is an int
+        lines += [(equal, number & 0xFFFFFFFF, 0, 4), (load, 16 + 8 * place, 0, 0)]
+        lines += [(test, value, 0, 1), (answer, errno | EPERM, 0, 0), (answer, allow, 0, 0)]
     lines += [(equal, CLONE3, 0, 1), (answer, errno | ENOSYS, 0, 0)]  # libc then tries clone
     lines += [(equal, clone, 0, 3), (load, 16, 0, 0), (any_bit, CLONE_THREAD, 1, 0)]
     lines += [(answer, errno | EPERM, 0, 0), (answer, allow, 0, 0)]
@@ -272,34 +308,35 @@ def forbid_processes() -> bool:
     return _libc().prctl(22, 2, program, 0, 0) == 0  # PR_SET_SECCOMP, a filter
 
 
-def resident_mb(root: int) -> float:
-    """Memory of a process and of all below it, in MB."""
-    pages, waiting = 0, [root]
+def measure(root: int) -> tuple[float, float]:
+    """(memory, what was ever written) of a process and of all below it, in MB."""
+    pages, written, waiting = 0, 0, [root]
     while waiting:
         process = waiting.pop()
         try:
             pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
             for thread in os.listdir(f"/proc/{process}/task"):
+                pages += THREAD_PAGES
                 children = Path(f"/proc/{process}/task/{thread}/children").read_text()
                 waiting += map(int, children.split())
+            written += int(Path(f"/proc/{process}/io").read_text().split()[3])  # wchar
         except (OSError, IndexError):  # it has ended
             continue
-    return pages * resource.getpagesize() / 2**20
+    return pages * resource.getpagesize() / 2**20, written / 2**20
 
 
 def is_over_disk(folder: str) -> bool:
-    """Do the files below a folder take more than their share?"""
+    """Do the files of a folder, which has no folders in it, take more than their share?"""
     size = count = 0
-    for place, folders, files in os.walk(folder):
-        count += len(folders) + len(files)
-        for name in files:
-            try:
-                size += os.lstat(os.path.join(place, name)).st_blocks * 512
-            except OSError:
-                continue
-        if count > MAX_FILES or size > DISK_MB << 20:
-            return True
-    return False
+    try:
+        for file in os.scandir(folder):
+            count += 1
+            size += os.lstat(file).st_blocks * 512
+    except PermissionError:
+        return True
+    except FileNotFoundError:  # a file that our process has removed meanwhile
+        return False
+    return count > MAX_FILES or size > DISK_MB << 20
 
 
 def probe(folder: str) -> list[str]:

@@ -21,7 +21,6 @@ import math
 import os
 import queue
 import re
-import shutil
 import tempfile
 import time
 import warnings
@@ -34,7 +33,7 @@ from pydantic import ValidationError
 
 from fdcore import profile
 from fdcore.lean.library import Library
-from fdcore.lean.process import LeanProcess, Limits, NoAnswer
+from fdcore.lean.process import LeanProcess, Limits, NoAnswer, remove_folder
 from fdcore.lean.screen import MAX_CHARS
 from fdcore.lean.toolchain import VERSION, LeanUnavailable
 from fdcore.records import LeanMessage, Problem, Verdict
@@ -48,6 +47,7 @@ MAX_MESSAGES, MAX_MESSAGE_CHARS = 30, 1500
 UNSETTLED = re.compile(
     r"heartbeats|recursion depth|stack|memory|interrupt|internal exception|_uniq|_fvar"
 )
+Pair = tuple[Problem, str | None]  # a problem and a file, or no file: the problem's statement alone
 SETUP = re.compile(r"prelude\b|import\b|set_option\b")  # lines of a header that the verifier sets
 
 
@@ -59,7 +59,6 @@ class Verifier:
         settings: a profile's section `lean`: header, axioms, limits, workers.
         workers: how many files at once; None: as `settings` say.
         cache_dir: where verdicts are kept; None: in memory.
-        warm: False: every file gets a new elaborator.
 
     Raises:
         LeanUnavailable: the library's Lean is not the one that the judge can read.
@@ -72,7 +71,6 @@ class Verifier:
         *,
         workers: int | None = None,
         cache_dir: Path | None,
-        warm: bool = True,
     ):
         check_judge(library)
         self.settings = settings
@@ -91,10 +89,9 @@ class Verifier:
             self._process("elaborate", library, limits, number) for number in range(count)
         ]
         self._workers: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        axioms = frozenset(tuple(axiom.split(".")) for axiom in settings.axioms)
         for number, elaborator in enumerate(self._elaborators):
-            judge = self._judges[number // WORKERS_A_JUDGE]
-            axioms = frozenset(tuple(axiom.split(".")) for axiom in settings.axioms)
-            self._workers.put(_Worker(elaborator, judge, axioms, warm))
+            self._workers.put(_Worker(elaborator, self._judges[number // WORKERS_A_JUDGE], axioms))
         processes = [*self._elaborators, *self._judges]
         self._end = weakref.finalize(self, _end, processes, self._pool, self._scratch, held)
 
@@ -109,12 +106,16 @@ class Verifier:
             limits=limits,
         )
 
-    def check(self, problem: Problem, source: str) -> Verdict:
+    def check(self, problem: Problem, source: str | None) -> Verdict:
         """The verdict on one file. Never raises for any string as `source`."""
         return self.check_many([(problem, source)])[0]
 
-    def check_many(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
-        """Verdicts in the order of the pairs. Equal pairs are checked once."""
+    def check_many(self, pairs: Sequence[Pair]) -> list[Verdict]:
+        """Verdicts in the order of the pairs. Equal pairs are checked once.
+
+        Without a source the problem itself is checked: `sorry` where its statement elaborates, else
+        `failed` with the reason.
+        """
         keys = [self._cache.key(problem, source) for problem, source in pairs]
         verdicts = {key: self._cache.read(key) for key in dict.fromkeys(keys)}
         missing = {
@@ -131,18 +132,7 @@ class Verifier:
             raise
         return [verdicts[key] for key in keys]
 
-    def defect(self, problem: Problem) -> str | None:
-        """Why the problem's statement does not elaborate; None where it does."""
-        _, context = split_imports(header_for(problem, self.header))
-        request = {"statement": context + problem.statement, "olean": os.devnull}
-        # By a thread of the pool: a process ends with the thread that started it
-        answer = self._pool.submit(_ask, self._judges[0], **request)
-        try:
-            return answer.result().get("defective")
-        except NoAnswer as error:
-            return str(error)
-
-    def _group(self, missing: dict[str, tuple[Problem, str]]) -> list[list[tuple]]:
+    def _group(self, missing: dict[str, Pair]) -> list[list[tuple]]:
         """(key, problem, source) in groups of one statement, so that it is elaborated once."""
         size = min(MAX_GROUP, math.ceil(len(missing) / len(self._elaborators)) or 1)
         by_statement: dict[str, list[tuple]] = {}
@@ -192,22 +182,28 @@ def check_judge(library: Library) -> None:
 class _Worker:
     """One elaborator, and a judge that several workers share."""
 
-    def __init__(
-        self, elaborator: LeanProcess, judge: LeanProcess, axioms: frozenset, is_warm: bool
-    ):
+    def __init__(self, elaborator: LeanProcess, judge: LeanProcess, axioms: frozenset):
         self.elaborator, self.judged, self.axioms = elaborator, judge, axioms
-        self.is_warm = is_warm
 
-    def judge(self, problem: Problem, context: str, source: str) -> tuple[Verdict, bool]:
-        """(verdict, whether it would come out the same again) of a file."""
+    def judge(self, problem: Problem, context: str, source: str | None) -> tuple[Verdict, bool]:
+        """(verdict, whether it would come out the same again) of a file, or of a statement."""
         started = time.monotonic()
         try:
-            verdict, is_lasting = self._judge(problem, context, source.replace("\r\n", "\n"))
+            if source is None:
+                verdict, is_lasting = self._check_statement(context + problem.statement), True
+            else:
+                verdict, is_lasting = self._judge(problem, context, source.replace("\r\n", "\n"))
         except NoAnswer as error:
             detail = f"Lean was stopped: {error}"
             verdict, is_lasting = Verdict(status=error.status, detail=detail), False
         seconds = round(time.monotonic() - started, 4)
         return verdict.model_copy(update={"seconds": seconds}), is_lasting
+
+    def _check_statement(self, statement: str) -> Verdict:
+        answer = _ask(self.judged, statement=statement, olean=os.devnull)
+        if "defective" in answer:
+            return Verdict(status="failed", detail=answer["defective"])
+        return Verdict(status="sorry", detail="the statement elaborates")
 
     def _judge(self, problem: Problem, context: str, source: str) -> tuple[Verdict, bool]:
         text = source[: MAX_CHARS + 1]
@@ -240,8 +236,9 @@ class _Worker:
         A new process is asked where the answer may depend on what the old one has run, or has no
         known shape.
         """
-        (self.elaborator.folder / OLEAN).unlink(missing_ok=True)  # of the file before
-        if not self.is_warm:
+        try:
+            (self.elaborator.folder / OLEAN).unlink(missing_ok=True)  # of the file before
+        except OSError:  # no file: its folder is made anew with the process
             self.elaborator.close()
         for is_last in (False, True):
             answer = _ask(self.elaborator, **request, olean=OLEAN)
@@ -282,7 +279,7 @@ class VerdictCache:
         self._settings = json.dumps(settings)
         self._known: dict[str, Verdict] = {}
 
-    def key(self, problem: Problem, source: str) -> str:
+    def key(self, problem: Problem, source: str | None) -> str:
         parts = json.dumps([self._settings, problem.header, problem.statement, source])
         return hashlib.sha256(parts.encode()).hexdigest()
 
@@ -429,9 +426,9 @@ def make_scratch_folder() -> tuple[Path, int]:
         try:
             with open(old) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(old.parent, ignore_errors=True)
+                remove_folder(old.parent)
         except OSError:  # in use, or another user's
-            pass
+            continue
     folder = Path(tempfile.mkdtemp(prefix="fdcore-new-"))
     held = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(held, fcntl.LOCK_EX)
@@ -445,5 +442,5 @@ def _end(processes: list[LeanProcess], pool: ThreadPoolExecutor, scratch: Path, 
     pool.shutdown(wait=True, cancel_futures=True)
     for process in processes:
         process.close()
-    shutil.rmtree(scratch, ignore_errors=True)
+    remove_folder(scratch)
     os.close(held)

@@ -12,26 +12,37 @@ from pathlib import Path
 
 from fdcore.lean.library import PROJECT
 from fdcore.lean.source import SourceError, theorem_name
+from fdcore.lean.verifier import Verifier
 from fdcore.profile import MathlibProblems, Profile
 from fdcore.records import Problem, read_records
 from fdcore.worlds.lean_workbook import ProblemError
-from fdcore.worlds.split import load_mathlib
+from fdcore.worlds.split import find_defects, load_mathlib
 
 ROOT = PROJECT / "problems"
 
 
-def load_problems(profile: Profile, folder: Path | None = None) -> dict[str, list[Problem]]:
-    """The profile's problems by split. A draw is recorded in `folder`. Raises ProblemError."""
+def load_problems(
+    profile: Profile, folder: Path | None = None, verifier: Verifier | None = None
+) -> dict[str, list[Problem]]:
+    """The profile's problems by split. A draw is recorded in `folder`.
+
+    With a verifier, statements that do not elaborate are named, and in a draw replaced.
+    Raises ProblemError.
+    """
     settings = profile.problems
     if isinstance(settings, MathlibProblems):
-        return load_mathlib(settings, profile.lean.header, folder)
+        return load_mathlib(settings, profile.lean.header, folder, verifier)
     first, test = settings.validation, read_problems(ROOT / settings.test)
     splits = {
         "train": read_problems(ROOT / settings.train)[: settings.max_train],
         "test": test[first:][: settings.max_test],
         "holdout": read_problems(ROOT / settings.holdout)[: settings.max_holdout],
     }
-    return splits | {"validation": test[:first]} if first else splits
+    if first:
+        splits["validation"] = test[:first]
+    if verifier is not None:
+        find_defects([problem for split in splits.values() for problem in split], verifier)
+    return splits
 
 
 def read_problems(path: Path) -> list[Problem]:

@@ -15,6 +15,7 @@ import regex
 
 from fdcore.lean.library import PROJECT
 from fdcore.lean.source import DECLARATION, WORD, code
+from fdcore.lean.verifier import Verifier
 from fdcore.profile import MathlibProblems
 from fdcore.records import Problem, Record, write_text
 from fdcore.seeds import seed_of
@@ -22,6 +23,7 @@ from fdcore.worlds.lean_workbook import Loaded, ProblemError, Rejected, load_dat
 
 DEFECTS = PROJECT / "problems" / "defects.json"
 GRAM = 8  # tokens
+CHECKED = 500  # statements that Lean reads between two lines of progress
 SHARED = 0.8  # of a held-out statement's n-grams; no two of MiniF2F share more than 0.75
 TOKEN = regex.compile(rf"{WORD}|\d+|\S")
 
@@ -41,11 +43,16 @@ class Split(Record):
 
 
 def load_mathlib(
-    settings: MathlibProblems, header: str, folder: Path | None = None
+    settings: MathlibProblems,
+    header: str,
+    folder: Path | None = None,
+    verifier: Verifier | None = None,
 ) -> dict[str, list[Problem]]:
     """Mathlib problems by split, under the verifier's header.
 
-    With a `folder` the draw is recorded there; a record that is there must say the same.
+    With a `folder` the draw is recorded there; a record that is there must say the same. With a
+    `verifier` Lean reads every statement: the draw takes others in the place of those that do not
+    elaborate, and takes the place of a draw without. Of the hold-out they are named and stay.
 
     Raises:
         ProblemError: no data, unusable rows, another draw, or fewer theorems than asked for.
@@ -68,8 +75,13 @@ def load_mathlib(
         train=settings.train,
         test=settings.test,
         seed=settings.seed,
+        verifier=verifier,
     )
     problems = {"train": train, "test": test, "holdout": list(held.problems[: settings.holdout])}
+    if verifier is not None:
+        known = {row.id for row in defects}
+        defective = find_defects(problems["holdout"], verifier)
+        defects += tuple(defective[name] for name in defective if name not in known)
     ids = {split: tuple(problem.id for problem in problems[split]) for split in problems}
     counts = {split: len(ids[split]) for split in ids} | {"excluded": len(excluded)}
     split = Split(
@@ -84,7 +96,7 @@ def load_mathlib(
     print(*split.sources, f"draw with seed {split.seed}: {split.counts}", sep="\n")
     print(f"known defects among the hold-out: {len(split.holdout_defects)}")
     if folder is not None:
-        _record(split, folder / "split.json")
+        _record(split, folder / "split.json", is_final=verifier is not None)
     return problems
 
 
@@ -106,11 +118,13 @@ def draw(
     train: int,
     test: int,
     seed: int,
+    verifier: Verifier | None = None,
 ) -> tuple[list[Problem], list[Problem], tuple[Rejected, ...]]:
     """(train, test, excluded with reasons).
 
     Excluded are listed defects, what a source rejects, what sources state in different ways, what
-    overlaps with `held_out`, and all but one of those that state the same.
+    overlaps with `held_out`, all but one of those that state the same, and of those that would be
+    drawn what does not elaborate for `verifier`.
     Raises ProblemError where too few theorems are left.
     """
     candidates, reasons = _merge(pool)
@@ -127,6 +141,11 @@ def draw(
             reasons[name] = f"states the same as another ({first[form]})"
     ranks = {name: (seed_of(seed, "lean workbook", name), name) for name in forms}
     order = sorted((name for name in forms if name not in reasons), key=ranks.__getitem__)
+    drawn = [candidates[name] for name in order[: train + test]]
+    while verifier is not None and (defective := find_defects(drawn, verifier)):
+        reasons |= {name: row.reason for name, row in defective.items()}
+        order = [name for name in order if name not in defective]
+        drawn = [candidates[name] for name in order[: train + test]]
     if len(order) < train + test:
         sources = "; ".join(loaded.summary for loaded in pool)
         raise ProblemError(
@@ -136,6 +155,22 @@ def draw(
     tests = [candidates[name].model_copy(update={"split": "test"}) for name in order[:test]]
     trains = [candidates[name] for name in order[test : test + train]]
     return trains, tests, tuple(Rejected(id=name, reason=reasons[name]) for name in sorted(reasons))
+
+
+def find_defects(problems: Sequence[Problem], verifier: Verifier) -> dict[str, Rejected]:
+    """The problems whose statement does not elaborate, by id. The verifier keeps its verdicts."""
+    defects = {}
+    for start in range(0, len(problems), CHECKED):
+        part = problems[start : start + CHECKED]
+        verdicts = verifier.check_many([(problem, None) for problem in part])
+        for problem, verdict in zip(part, verdicts, strict=True):
+            if verdict.status != "sorry":
+                reason = f"its statement does not elaborate ({verdict.detail})"
+                defects[problem.id] = Rejected(id=problem.id, reason=reason)
+                print(f"problem {problem.id}: {reason}", flush=True)
+        done = start + len(part)
+        print(f"statements: {done} of {len(problems)}, {len(defects)} defective", flush=True)
+    return defects
 
 
 def _merge(pool: Iterable[Loaded]) -> tuple[dict[str, Problem], dict[str, str]]:
@@ -153,9 +188,9 @@ def _merge(pool: Iterable[Loaded]) -> tuple[dict[str, Problem], dict[str, str]]:
     return candidates, reasons
 
 
-def _record(split: Split, path: Path) -> None:
+def _record(split: Split, path: Path, *, is_final: bool) -> None:
     text = split.model_dump_json(indent=1) + "\n"
-    if not path.exists():
+    if is_final or not path.exists():
         write_text(path, text)
     elif path.read_text(encoding="utf-8") != text:
         raise ProblemError(f"{path} records another draw; give another --out, or remove its folder")

@@ -9,6 +9,13 @@ set_option linter.defProp false
 set_option bootstrap.inductiveCheckResultingUniverse false
 universe u v w
 
+open Lean.ParserDescr in
+/-- The command `lemma`, as Mathlib has it. Its tree is that of a `theorem`. -/
+@[command_parser] meta def Lean.Parser.Command.lemma : Lean.ParserDescr :=
+  node `Lean.Parser.Command.declaration 1022 (binary `andthen (const `declModifiers)
+    (node `Lean.Parser.Command.theorem 1022 (binary `andthen (symbol "lemma ")
+      (binary `andthen (const `declId) (binary `andthen (const `declSig) (const `declVal))))))
+
 /-! ## Types with few elements, combinators -/
 /-- The type with one element. -/
 abbrev Unit : Type := PUnit

@@ -263,6 +263,28 @@ def test_a_link_or_a_pipe_is_no_object_file(verifier):
         (folder / name).unlink(missing_ok=True)
 
 
+def make_deep(folder):
+    for name in ["d"] * 1500:
+        os.mkdir(name, dir_fd=folder)
+        folder = os.open(name, os.O_RDONLY, dir_fd=folder)
+        yield folder
+
+
+def test_whatever_lies_in_a_process_folder_costs_no_later_file(library):
+    """A sandbox without seccomp lets folders be made; the next file is judged all the same."""
+    with Verifier(library, ONE, cache_dir=None) as one:
+        assert one.check(problem(), HONEST).verified
+        folder = one._elaborators[0].folder
+        (folder / "candidate.olean").unlink()
+        (folder / "candidate.olean").mkdir()
+        assert one.check(problem(), HONEST + "-- 2").verified
+        place = os.open(folder, os.O_RDONLY)
+        for descriptor in [*make_deep(place), place]:
+            os.close(descriptor)
+        one._elaborators[0].close()
+        assert one.check(problem(), HONEST + "-- 3").verified
+
+
 # -- statements --------------------------------------------------------------------------------
 
 STATEMENTS = {
@@ -334,7 +356,8 @@ def test_an_axiom_in_the_header_is_forbidden(verifier):
 
 def test_a_defective_statement_is_a_verdict_and_a_warning(verifier):
     bad = problem("theorem t (a : Nat) : a + = a := by", id="bad-7")
-    assert verifier.defect(bad) and verifier.defect(problem()) is None
+    assert verifier.check(bad, None).status == "failed" and verifier.check(bad, None).detail
+    assert verifier.check(problem(), None).status == "sorry"
     with pytest.warns(UserWarning, match="bad-7"):
         verdict = verifier.check(bad, "theorem t : True := trivial")
     assert verdict.status == "failed" and "bad-7" in verdict.detail

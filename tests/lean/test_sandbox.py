@@ -91,20 +91,83 @@ def test_files_are_changed_in_the_folder_and_nowhere_else(tmp_path):
     kept.write_text("kept")
     code = f"""
 import os
-open("new", "w").write("x"); os.mkdir("d"); os.rename("new", "d/moved")
+open("new", "w").write("x")
 for act in (
     lambda: open({str(tmp_path / "other")!r}, "w"),
     lambda: open({str(kept)!r}, "a"),
     lambda: os.remove({str(kept)!r}),
     lambda: os.mkdir({str(tmp_path / "other")!r}),
-    lambda: os.rename("d/moved", {str(tmp_path / "other")!r}),
+    lambda: os.rename("new", {str(tmp_path / "other")!r}),
 ):
     print(tried(act))
 """
     code, output = run(folder, code)
     assert (code, "done" in output) == (0, False), output
-    assert (folder / "d/moved").exists() and kept.read_text() == "kept"
+    assert (folder / "new").exists() and kept.read_text() == "kept"
     assert not (tmp_path / "other").exists()
+
+
+UNCOUNTED = {
+    "a folder": "os.mkdir('d')",
+    "a folder, by descriptor": "os.mkdir('d', dir_fd=os.open('.', os.O_RDONLY))",
+    "a file that is removed": "os.unlink('f')",
+    "space without a write": "os.posix_fallocate(os.open('f', os.O_RDWR), 0, 1 << 20)",
+    "a file without a name": "os.open('.', os.O_TMPFILE | os.O_RDWR)",
+    "a link": "os.symlink('f', 'l')",
+    "a folder that nobody lists": "os.chmod('.', 0o300)",
+    "an attribute": "os.setxattr('f', 'user.x', b'x' * 1000)",
+    "a file in memory": "os.memfd_create('m')",
+    "memory that is shared": "mmap.mmap(-1, 1 << 20)",
+    "memory of System V": "check(libc.shmget(0, 1 << 20, 0o1600))",
+    "messages of System V": "check(libc.msgget(0, 0o1600))",
+    "life after the keeper": "check(libc.prctl(1, 0, 0, 0, 0))",
+}
+
+
+@pytest.mark.parametrize("act", UNCOUNTED.values(), ids=UNCOUNTED)
+def test_nothing_is_made_that_the_keeper_cannot_count(tmp_path, act):
+    needs("seccomp")
+    code = f"""
+import ctypes, mmap, os
+libc = ctypes.CDLL(None, use_errno=True)
+def check(answer):
+    if answer < 0:
+        raise OSError(ctypes.get_errno(), "")
+open("f", "w").close(); open("g", "w").close()
+print(tried(lambda: {act}))
+"""
+    assert run(tmp_path, code) == (0, "PermissionError\n")
+
+
+def test_files_that_others_replace_count_as_written(tmp_path):
+    code = """
+import os
+held = []
+while True:
+    with open("a", "wb") as file:
+        file.write(bytes(60 << 20))
+    held.append(open("a")); open("b", "w").close(); os.rename("b", "a")
+"""
+    assert run(tmp_path, code)[0] == sandbox.TOO_MUCH_DISK
+
+
+def test_a_folder_that_cannot_be_listed_is_too_much(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root lists every folder")
+    tmp_path.chmod(0o300)
+    assert sandbox.is_over_disk(str(tmp_path))
+    tmp_path.chmod(0o700)
+
+
+def test_no_signal_of_a_program_reaches_its_keeper(tmp_path):
+    needs("namespaces of ids")
+    mark = f"time.sleep(60 + {random.random()})"
+    code = (
+        f"import os, time; print(tried(lambda: os.kill(1, 9)), flush=True); os.kill(0, 9); {mark}"
+    )
+    process = start(tmp_path, code)
+    assert process.stdout.readline() == "done\n"  # and the first process goes on
+    assert process.wait(20) == 256 - signal.SIGKILL and not marked(mark)
 
 
 def test_modes_times_and_attributes_outside_cannot_be_changed(tmp_path):

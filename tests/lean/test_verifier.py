@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fdcore.lean.library import core_library  # noqa: F401 - the started callers use it
+from fdcore.lean.process import LeanProcess
 from fdcore.lean.verifier import Verifier, normalize
 from fdcore.records import Verdict
 from fdcore.worlds.problems import ROOT, read_problems
@@ -43,8 +44,20 @@ def verifier(library):
 
 @pytest.fixture(scope="module")
 def fresh(library):
-    with Verifier(library, SETTINGS, cache_dir=None, warm=False) as one:
+    with Verifier(library, SETTINGS, cache_dir=None) as one:
+        forget(one)
         yield one
+
+
+def forget(verifier: Verifier) -> None:
+    """Let every request have a new elaborator."""
+    for elaborator in verifier._elaborators:
+
+        def ask(elaborator=elaborator, **request):
+            elaborator.close()
+            return LeanProcess.ask(elaborator, **request)
+
+        elaborator.ask = ask
 
 
 # -- what passes -----------------------------------------------------------------------------------
@@ -136,6 +149,15 @@ HONEST_FILES = {
         + HONEST,
     ),
     "private and noncomputable": (COMM, "private noncomputable def x : Nat := 0\n" + HONEST),
+    "a lemma": (COMM, HONEST.replace("theorem", "lemma")),
+    "lemmas with modifiers": (
+        COMM,
+        "/-- It is equal. -/\nprivate lemma aux (a b : Nat) : a + b = b + a := Nat.add_comm a b\n"
+        "namespace A\nlemma aux : ∀ n : Nat, n = n\n  | 0 => rfl\n  | _ + 1 => rfl\nend A\n"
+        + COMM
+        + "\n  exact aux a b\n",
+    ),
+    "a statement that is a lemma": (COMM.replace("theorem", "lemma"), HONEST),
     "an open that holds for one command": (COMM, "open Nat in\n" + HONEST),
     "a lemma in the root namespace": (COMM, "theorem _root_.Nat.mine : 1 = 1 := rfl\n" + HONEST),
 }
@@ -220,8 +242,10 @@ def test_a_screened_file_costs_linear_time(verifier):
 def test_closing_ends_what_runs_and_who_waits_has_a_verdict(library):
     before = {p.pid for p in psutil.Process().children(recursive=True)}
     slow = SETTINGS.model_copy(update={"timeout_seconds": 600, "heartbeats": 10**9})
-    for warm in (True, False):
-        long = Verifier(library, slow, cache_dir=None, warm=warm)
+    for is_new in (False, True):
+        long = Verifier(library, slow, cache_dir=None)
+        if is_new:
+            forget(long)
         long.check(problem(), HONEST)
         with ThreadPoolExecutor(1) as one:
             pairs = [(problem(), f"{ENDLESS}-- {n}") for n in range(2)]

@@ -8,7 +8,7 @@ import yaml
 
 from fdcore.lean.toolchain import LeanUnavailable
 from fdcore.profile import PROFILES, load_profile
-from fdcore.records import Problem
+from fdcore.records import Problem, Verdict
 from fdcore.worlds.lean_workbook import Loaded, ProblemError, Rejected
 from fdcore.worlds.problems import ROOT, load_problems, read_problems
 from fdcore.worlds.split import Overlap, Split, draw, normal_form, read_defects
@@ -330,6 +330,51 @@ def test_a_run_records_the_draw_and_says_what_is_missing_where_mathlib_would_be_
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(LeanUnavailable, match="elan"):
         run.session.verifier  # noqa: B018 - opening it is what is tested
+
+
+class Reader:
+    """A verifier that finds these problems defective, and counts what it reads."""
+
+    def __init__(self, *defective: str):
+        self.defective, self.read = defective, []
+
+    def check_many(self, pairs):
+        self.read += [problem.id for problem, source in pairs if source is None]
+        ok, bad = Verdict(status="sorry"), Verdict(status="failed", detail="unknown ℝℝ")
+        return [bad if problem.id in self.defective else ok for problem, _ in pairs]
+
+
+def test_defective_statements_are_replaced_in_a_draw_and_named(profile_file, tmp_path, capsys):
+    profile = load_profile(profile_file)
+    whole = load_problems(profile, tmp_path)
+    bad = [whole["train"][0].id, whole["test"][3].id, whole["holdout"][5].id]
+    found = load_problems(profile, tmp_path, Reader(*bad))
+    assert [len(found[split]) for split in ("train", "test", "holdout")] == [30, 10, 244]
+    assert not {p.id for p in (*found["train"], *found["test"])} & set(bad[:2])
+    split = Split.model_validate_json((tmp_path / "split.json").read_text())
+    assert {row.id for row in split.excluded} >= set(bad[:2])
+    assert split.counts["its statement does not elaborate"] == 2
+    assert bad[2] in {row.id for row in split.holdout_defects} and bad[2] in split.holdout
+    assert all(f"problem {name}: " in capsys.readouterr().out for name in bad[:1])
+
+
+def test_too_few_statements_that_elaborate_are_one_line(profile_file):
+    profile = load_profile(profile_file)
+    whole = load_problems(profile)
+    bad = Reader(*(f"lean_workbook_{number}" for number in range(100_000)))
+    assert whole["train"]
+    with pytest.raises(ProblemError, match="30 train and 10 test"):
+        load_problems(profile, verifier=bad)
+
+
+def test_a_run_has_its_statements_read_once(tmp_path):
+    from fdcore.experiment.run import Run
+
+    run, reader = Run.create("smoke", 3, tmp_path / "run"), Reader()
+    run.session.verifier = reader
+    problems = run.session.checked_problems()
+    assert reader.read == [p.id for split in problems.values() for p in split]
+    assert run.session.checked_problems() == problems and len(reader.read) == 224
 
 
 def test_core_profiles_read_the_same_files_as_before(tmp_path):
