@@ -22,7 +22,14 @@ from transformers.utils.logging import disable_progress_bar
 
 from fdcore.experiment.provenance import describe_origin
 from fdcore.experiment.run import ORIGINS, Run
-from fdcore.feedback.sources import Answer, Generate, Producer, make_producer, strip_thoughts
+from fdcore.feedback.sources import (
+    Answer,
+    Generate,
+    Producer,
+    Source,
+    make_producer,
+    strip_thoughts,
+)
 from fdcore.lean.library import INTERNAL, Library, open_library
 from fdcore.lean.sandbox import active_protections, require_protection
 from fdcore.lean.verifier import Verifier
@@ -438,8 +445,8 @@ class Session:
         recipe, folder = profile.distillation, self.run.folder / "feedback"
         teacher = EMATeacher(model, alpha=recipe.ema_alpha, every=recipe.ema_every)
         method = FeedbackDistillation(recipe, teacher.model, autocast=autocast, mismatch=mismatch)
-        answer = self._generate(profile)
-        return method, teacher, make_producer(profile.feedback, self.seed, answer, folder)
+        source = Source(profile.feedback, self.seed, self._generate(profile), folder)
+        return method, teacher, make_producer(source)
 
     def launch(self, *arguments: str) -> bool:
         """Do a command in one process a GPU, where there are several and this is none of them.

@@ -23,6 +23,7 @@ from fdcore.records import Feedback, Problem, Trajectory
 from fdcore.rollout.chat import PROMPTS, render
 
 Item = tuple[Problem, Trajectory]
+LEAN_OUTPUT, CORRECT_PROOF = "feedback_environment.jinja", "feedback_ground_truth.jinja"
 
 
 class Answer(NamedTuple):
@@ -56,73 +57,42 @@ class Source:
     folder: Path | None = None  # where `claude` keeps its ledger
 
 
-def make_producer(
-    settings: FeedbackSettings,
-    seed: int,
-    generate: Generate | None = None,
-    folder: Path | None = None,
-) -> Producer:
-    """The producer that the settings name. Arguments as in `Source`."""
-    source = Source(settings, seed, generate, folder)
-    producer = PRODUCERS[settings.producer](source)
-    return Dropout(producer, source) if settings.dropout else producer
+def make_producer(source: Source) -> Producer:
+    """The producer that the settings name."""
+    producer = PRODUCERS[source.settings.producer](source)
+    share = source.settings.dropout
+    return Dropout(producer, share, source.seed) if share else producer
 
 
-class NoFeedback:
-    """Nothing is said."""
+class PlainFeedback:
+    """Texts that no model has to write: a function of the problem and the attempt."""
 
-    name, template = "none", None
-
-    def __init__(self, source: Source):
-        self.settings = source.settings
+    def __init__(self, name: str, text: Callable[[Problem, Trajectory], str], template: str = ""):
+        """`template` is the prompt template that the function renders."""
+        self.name, self.text = name, text
+        self.prompt_hash = prompt_hash(template) if template else ""
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
-        wording = prompt_hash(self.template) if self.template else ""
+        shared = {"producer": self.name, "prompt_hash": self.prompt_hash}
         return [
-            Feedback(
-                problem_id=problem.id,
-                text=self.text(problem, trajectory),
-                producer=self.name,
-                prompt_hash=wording,
-            )
+            Feedback(problem_id=problem.id, text=self.text(problem, trajectory), **shared)
             for problem, trajectory in items
         ]
 
-    def text(self, problem: Problem, trajectory: Trajectory) -> str:
-        return ""
 
-
-class ConstantFeedback(NoFeedback):
-    """The same text for every attempt."""
-
-    name = "constant"
-
-    def text(self, problem: Problem, trajectory: Trajectory) -> str:
-        return self.settings.text
-
-
-class LeanOutput(NoFeedback):
+def write_lean_output(problem: Problem, trajectory: Trajectory) -> str:
     """Lean's messages after failure, the proof that was found after success."""
-
-    name, template = "environment", "feedback_environment.jinja"
-
-    def text(self, problem: Problem, trajectory: Trajectory) -> str:
-        verdict, source = trajectory.verdict, trajectory.source
-        return render(self.template, verdict=verdict, source=source).rstrip()
+    return render(LEAN_OUTPUT, verdict=trajectory.verdict, source=trajectory.source).rstrip()
 
 
-class GroundTruth(NoFeedback):
+def write_correct_proof(problem: Problem, trajectory: Trajectory) -> str:
     """A correct proof, shown as an example."""
-
-    name, template = "ground_truth", "feedback_ground_truth.jinja"
-
-    def text(self, problem: Problem, trajectory: Trajectory) -> str:
-        if problem.proof is None:
-            raise FeedbackError(
-                f"problem {problem.id} has no reference proof, which ground_truth feedback shows; "
-                "take problems with proofs, or another producer"
-            )
-        return render(self.template, source=problem.statement + problem.proof)
+    if problem.proof is None:
+        raise FeedbackError(
+            f"problem {problem.id} has no reference proof, which ground_truth feedback shows; "
+            "take problems with proofs, or another producer"
+        )
+    return render(CORRECT_PROOF, source=problem.statement + problem.proof)
 
 
 class SelfFeedback:
@@ -156,10 +126,10 @@ class SelfFeedback:
 
 # `fdcore.feedback` adds those that are in files of their own: claude and scripted.
 PRODUCERS: dict[str, Callable[[Source], Producer]] = {
-    "none": NoFeedback,
-    "constant": ConstantFeedback,
-    "environment": LeanOutput,
-    "ground_truth": GroundTruth,
+    "none": lambda _: PlainFeedback("none", lambda *_: ""),
+    "constant": lambda source: PlainFeedback("constant", lambda *_: source.settings.text),
+    "environment": lambda _: PlainFeedback("environment", write_lean_output, LEAN_OUTPUT),
+    "ground_truth": lambda _: PlainFeedback("ground_truth", write_correct_proof, CORRECT_PROOF),
     "self": SelfFeedback,
 }
 
@@ -167,19 +137,17 @@ PRODUCERS: dict[str, Callable[[Source], Producer]] = {
 class Dropout:
     """Another producer's feedback, of which a share is withheld at random."""
 
-    def __init__(self, producer: Producer, source: Source):
-        self.producer, self.seed = producer, source.seed
-        self.share = source.settings.dropout
+    def __init__(self, producer: Producer, share: float, seed: int):
+        self.producer, self.share, self.seed = producer, share, seed
 
     def write(self, items: Sequence[Item]) -> list[Feedback]:
-        given = self.producer.write(items)
-        return [
-            feedback.model_copy(update={"text": "", "reason": WITHHELD})
-            if random.Random(f"dropout:{self.seed}:{problem.id}:{trajectory.seed}").random()
-            < self.share
-            else feedback
-            for feedback, (problem, trajectory) in zip(given, items, strict=True)
-        ]
+        feedback = self.producer.write(items)
+        for index, (problem, trajectory) in enumerate(items):
+            draw = random.Random(f"dropout:{self.seed}:{problem.id}:{trajectory.seed}")
+            if draw.random() < self.share:
+                nothing = {"text": "", "reason": WITHHELD}
+                feedback[index] = feedback[index].model_copy(update=nothing)
+        return feedback
 
 
 def strip_thoughts(turn: str, answer: str) -> str:

@@ -15,6 +15,7 @@ from fdcore.feedback.scripted import ScriptedExpert
 from fdcore.feedback.sources import (
     Answer,
     FeedbackError,
+    Source,
     asked_by,
     make_producer,
     prompt_hash,
@@ -132,7 +133,7 @@ def test_form_errors_find_each_fault():
 def test_claude_without_a_key_is_one_clear_line(monkeypatch, tmp_path):
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     with pytest.raises(FeedbackError, match="ANTHROPIC_API_KEY is not set"):
-        make_producer(load_profile("paper").feedback, 0, folder=tmp_path)
+        make_producer(Source(load_profile("paper").feedback, 0, folder=tmp_path))
 
 
 # -- the other sources -----------------------------------------------------------------------------
@@ -143,7 +144,7 @@ def settings(producer, **changes):
 
 
 def written(producer, item, generate=None, **changes):
-    return make_producer(settings(producer, **changes), 0, generate).write([item])[0]
+    return make_producer(Source(settings(producer, **changes), 0, generate)).write([item])[0]
 
 
 FAILED, PROVED = (
@@ -278,7 +279,7 @@ def test_what_a_text_gives_away_of_the_proof_is_counted():
 
 def test_feedback_is_dropped_at_random_where_the_settings_say_so():
     items = [(problem(PROOFS[0]), attempt(FAILURES["sorry"], seed)) for seed in range(400)]
-    kept = make_producer(settings("scripted", dropout=0.3), 0).write(items)
+    kept = make_producer(Source(settings("scripted", dropout=0.3), 0)).write(items)
     told = report(items, kept)
     assert 0.2 < told["feedback_withheld"] / 400 < 0.4
     assert [f.text for f in kept].count("") == told["feedback_withheld"]

@@ -16,7 +16,7 @@ import pytest
 
 from fdcore.feedback.claude import Claude, Ledger, trim
 from fdcore.feedback.form import report
-from fdcore.feedback.sources import FeedbackError, make_producer, request
+from fdcore.feedback.sources import FeedbackError, Source, make_producer, request
 from fdcore.profile import Price, load_profile
 from fdcore.records import Problem, Trajectory, Verdict
 
@@ -491,7 +491,7 @@ def test_a_template_with_a_missing_variable_is_one_line_before_anything_is_sent(
 
 def test_claude_needs_a_folder_for_its_ledger():
     with pytest.raises(ValueError, match="no folder"):
-        make_producer(settings(), 0)
+        make_producer(Source(settings(), 0))
 
 
 # -- kills -----------------------------------------------------------------------------------------
