@@ -194,7 +194,6 @@ class Distillation(Section):
     top_k: int | None = Field(gt=0)  # of the teacher's likeliest tokens; None: all
     ema_alpha: Share  # 1: a frozen teacher; 0: the student itself at every `ema_every` steps
     ema_every: Count
-    tail: bool = False  # one more outcome for all tokens outside the top k
     # Tokens are weighed by trainer over sampler probability, up to this.
     importance_cap: float | None = Field(None, ge=1)
 

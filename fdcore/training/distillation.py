@@ -28,7 +28,7 @@ DIVERGENCES: dict[str, Divergence] = {}
 class Target(NamedTuple):
     """The teacher's side of the divergence. No gradient flows into it."""
 
-    log_p: Tensor  # (N, V) log-probs; or (N, K) of its likeliest tokens, or (N, K + 1) with a tail
+    log_p: Tensor  # (N, V) log-probs, or (N, K) of its likeliest tokens
     indices: Tensor | None  # (N, K): those tokens; None: the whole vocabulary
 
 
@@ -44,7 +44,6 @@ def token_kl(
     *,
     direction: str = "forward",
     top_k: int | None = None,
-    tail: bool = False,
     beta: float = 0.5,
 ) -> TokenKL:
     """Divergence between teacher and student at each of N action tokens, and the student's entropy.
@@ -54,7 +53,6 @@ def token_kl(
         teacher: the same of the teacher, who has read the feedback; or its `teacher_target`.
         direction: one of `DIVERGENCES`.
         top_k: compare the K tokens that the teacher finds likeliest (the paper: 25); None: all.
-        tail: one more outcome stands for all other tokens.
         beta: the teacher's weight in the mixture of `jsd`.
 
     On the top K alone the value is Σ_{a ∈ topK(p)} p(a) (log p(a) − log q(a)), with the gradient of
@@ -70,8 +68,11 @@ def token_kl(
     tensor([0.3183])
     """
     student = widen(student)
-    target = teacher if isinstance(teacher, Target) else _target(teacher, top_k, tail)
-    log_q = _student_log_probs(student, target)
+    target = teacher if isinstance(teacher, Target) else _target(teacher, top_k)
+    if target.indices is None:
+        log_q = student.log_softmax(-1)
+    else:  # without (N, V) log-probs
+        log_q = student.gather(-1, target.indices) - student.logsumexp(-1, keepdim=True)
     return TokenKL(DIVERGENCES[direction](target.log_p, log_q, beta), entropy(student.detach()))
 
 
@@ -102,57 +103,34 @@ def jsd(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
 
 
 @torch.no_grad()
-def _target(logits: Tensor, top_k: int | None, tail: bool) -> Target:
+def _target(logits: Tensor, top_k: int | None) -> Target:
     logits = widen(logits)
     if top_k is None:
         return Target(logits.log_softmax(-1), None)
     top = logits.topk(min(top_k, logits.shape[-1]), dim=-1)
-    log_p = top.values - logits.logsumexp(-1, keepdim=True)
-    if tail and top_k < logits.shape[-1]:
-        log_p = torch.cat([log_p, _log_tail(logits, top.indices)], -1)
-    return Target(log_p, top.indices)
+    return Target(top.values - logits.logsumexp(-1, keepdim=True), top.indices)
 
 
 @in_chunks
-def teacher_target(logits: Tensor, *, top_k: int, tail: bool = False) -> Target:
+def teacher_target(logits: Tensor, *, top_k: int) -> Target:
     """The K tokens that the teacher finds likeliest, from its (N, V) logits.
 
-    They are not renormalised: they keep the normaliser of the whole vocabulary. With `tail` the
-    last outcome is "any other token" (SDPO, arXiv 2601.20802), so that distributions are compared.
+    They are not renormalised: they keep the normaliser of the whole vocabulary.
 
     >>> logits = torch.log(torch.tensor([[0.5, 0.125, 0.375]]))
-    >>> teacher_target(logits, top_k=1, tail=True).log_p.exp()
-    tensor([[0.5000, 0.5000]])
+    >>> teacher_target(logits, top_k=2).log_p.exp()
+    tensor([[0.5000, 0.3750]])
     """
-    return _target(logits, top_k, tail)
+    return _target(logits, top_k)
 
 
-def check_divergence(direction: str, beta: float, top_k: int | None, tail: bool) -> None:
+def check_divergence(direction: str, top_k: int | None) -> None:
     """ValueError for settings that define no divergence."""
     if direction not in DIVERGENCES:
         raise ValueError(
             f"distillation.direction: there are {', '.join(DIVERGENCES)}, got {direction!r}"
         )
-    if direction == "jsd" and not 0 < beta < 1:
-        raise ValueError(f"distillation.beta must lie between 0 and 1, got {beta}")
-    if top_k is not None and (top_k < 1 or (direction != "forward" and not tail)):
+    if top_k is not None and direction != "forward":
         raise ValueError(
-            "distillation.top_k must be at least 1 and, without a tail, goes with the direction "
-            f"forward; got top_k {top_k}, direction {direction}"
+            f"distillation.top_k goes with the direction forward, got top_k {top_k}, {direction}"
         )
-
-
-def _student_log_probs(student: Tensor, target: Target) -> Tensor:
-    """The student's log-probs of the target's outcomes; of a top K it keeps no (N, V) log-probs."""
-    if target.indices is None:
-        return student.log_softmax(-1)
-    log_q = student.gather(-1, target.indices) - student.logsumexp(-1, keepdim=True)
-    if target.log_p.shape[-1] > target.indices.shape[-1]:
-        log_q = torch.cat([log_q, _log_tail(student, target.indices)], -1)
-    return log_q
-
-
-def _log_tail(logits: Tensor, indices: Tensor) -> Tensor:
-    """Log of the mass outside `indices`, (N, 1), from the other logits: 1 − Σ loses its digits."""
-    others = logits.scatter(-1, indices, -torch.inf).logsumexp(-1, keepdim=True)
-    return others - logits.logsumexp(-1, keepdim=True)

@@ -59,8 +59,8 @@ def zero_spread_groups(rewards: Tensor | Sequence[float], group_ids: Tensor | Se
     1
     """
     rewards, names, group, _ = _group(rewards, group_ids)
-    spreads = [rewards[group == i].max() - rewards[group == i].min() for i in range(len(names))]
-    return sum(bool(spread < NO_SPREAD) for spread in spreads)
+    members = (rewards[group == index] for index in range(len(names)))
+    return sum(bool(own.max() - own.min() < NO_SPREAD) for own in members)
 
 
 def policy_loss(
@@ -186,9 +186,7 @@ def average(values: Tensor, mask: Tensor, normalization: str, length: int | None
         return total.sum() / mask.sum()
     if normalization == "sequence":
         return (total / mask.sum(-1).clamp_min(1)).mean()
-    if normalization == "constant" and length:
-        return total.sum() / (mask.shape[0] * length)
-    raise ValueError(f"no average for normalization {normalization!r} and length {length}")
+    return total.sum() / (mask.shape[0] * length)
 
 
 def _by_token(advantages: Tensor, logprobs: Tensor) -> Tensor:

@@ -129,7 +129,7 @@ class FeedbackDistillation(Method):
 
     def __init__(self, settings: DistillationSettings, teacher: torch.nn.Module, **how):
         super().__init__(settings, **how)
-        check_divergence(settings.direction, settings.beta, settings.top_k, settings.tail)
+        check_divergence(settings.direction, settings.top_k)
         self.teacher = teacher
 
     def prepare(self, student: torch.nn.Module, batch: Batch) -> tuple[Batch, dict]:
@@ -139,16 +139,14 @@ class FeedbackDistillation(Method):
 
     def loss(self, student: torch.nn.Module, batch: Batch) -> tuple[Tensor, dict]:
         settings, autocast = self.settings, self.autocast
-        top = {"top_k": settings.top_k, "tail": settings.tail}
         with torch.no_grad():
             teacher = deferred_logits(self.teacher, *batch.behind_feedback(), autocast=autocast)
             if settings.top_k is not None:
-                teacher = teacher_target(teacher, **top)
+                teacher = teacher_target(teacher, top_k=settings.top_k)
                 release(self.teacher)
         logits = deferred_logits(student, batch.sequences, batch.masks, autocast=autocast)
-        kl, entropies = token_kl(
-            logits, teacher, direction=settings.direction, beta=settings.beta, **top
-        )
+        how = {"direction": settings.direction, "beta": settings.beta}
+        kl, entropies = token_kl(logits, teacher, **how)
         check_finite(kl, entropies)
         share = len(kl) / batch.tokens
         metrics = {

@@ -46,7 +46,7 @@ def measure(args: argparse.Namespace) -> dict:
     shape = dict(hidden_size=args.hidden, intermediate_size=args.hidden, vocab_size=args.vocabulary)
     shape |= dict(layers=1, heads=2, kv_heads=1, head_dim=32, max_positions=8192)
     student, teacher = (build_student(**shape, seed=seed) for seed in (0, 1))
-    settings = dict(direction=args.direction, top_k=args.top_k or None, tail=False)
+    settings = dict(direction=args.direction, top_k=args.top_k or None)
     recipe = load_profile("smoke").distillation.model_copy(update=settings)
     method = FeedbackDistillation(recipe, teacher)
     random = torch.Generator().manual_seed(0)

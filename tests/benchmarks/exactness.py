@@ -40,25 +40,20 @@ def distillation() -> Iterator[tuple[str, Tensor, Tensor, tuple]]:
         ),
     ):
         yield name, mean_kl(student, teacher, mask, **how), pair(term), (student,)
-    for tail in (False, True):
-        yield (
-            f"top 4{' and a tail' * tail}",
-            mean_kl(student, teacher, mask, top_k=4, tail=tail),
-            top(student, teacher, mask, 4, tail),
-            (student,),
-        )
+    yield (
+        "top 4",
+        mean_kl(student, teacher, mask, top_k=4),
+        top(student, teacher, mask, 4),
+        (student,),
+    )
 
 
-def top(student: Tensor, teacher: Tensor, mask: Tensor, k: int, tail: bool) -> Tensor:
+def top(student: Tensor, teacher: Tensor, mask: Tensor, k: int) -> Tensor:
     values = []
     for row, column in mask.nonzero().tolist():
         p, q = teacher[row, column].softmax(-1), student[row, column].softmax(-1)
         kept = sorted(range(len(p)), key=lambda a: -p[a])[:k]
-        value = sum(p[a] * (p[a] / q[a]).log() for a in kept)
-        if tail:
-            rest = 1 - sum(p[a] for a in kept), 1 - sum(q[a] for a in kept)
-            value = value + rest[0] * (rest[0] / rest[1]).log()
-        values.append(value)
+        values.append(sum(p[a] * (p[a] / q[a]).log() for a in kept))
     return torch.stack(values).mean()
 
 

@@ -251,9 +251,3 @@ def test_the_reference_penalty_pulls_towards_the_reference():
 def test_bad_tensors_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         policy_loss(*change(*batch(0)), clip=(0.2, 0.2))
-
-
-def test_a_normalization_that_there_is_not_is_refused():
-    for how in (dict(normalization="mean"), dict(normalization="constant")):
-        with pytest.raises(ValueError, match="normalization"):
-            policy_loss(*batch(0), clip=(0.2, 0.2), **how)

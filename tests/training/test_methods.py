@@ -115,7 +115,7 @@ FD_VARIANTS = [
     dict(),
     dict(top_k=None),
     dict(top_k=None, direction="jsd"),
-    dict(top_k=3, tail=True, direction="reverse"),
+    dict(top_k=None, direction="reverse"),
     dict(importance_cap=2.0),
 ]
 METHODS = [(distillation, how) for how in FD_VARIANTS] + [

@@ -11,10 +11,6 @@ from datasets import Dataset
 from transformers import logging
 from trl import GRPOConfig, GRPOTrainer
 from trl.experimental.gkd.gkd_trainer import GKDTrainer
-from trl.experimental.server_distillation.server_distillation_trainer import (
-    _add_tail_bucket,
-    _jsd_divergence,
-)
 from trl.trainer.distillation_trainer import _chunked_divergence_loss
 
 from fdcore.training import chunks
@@ -97,23 +93,6 @@ def test_divergences_in_chunks_of_hidden_states_and_head(direction, beta, theirs
     same(
         ours, expected, hidden, head.weight, near=dict(atol=1e-5, rtol=1e-3)
     )  # TRL's kernel computes in float32
-
-
-@pytest.mark.parametrize("direction, beta, theirs", DIRECTIONS)
-def test_the_tail_bucket(direction, beta, theirs):
-    student, teacher = draw(6, 11).requires_grad_(), draw(6, 11, seed=1)
-    top = teacher.topk(4)
-    known = torch.ones_like(top.indices, dtype=torch.bool)
-    lumped = [
-        _add_tail_bucket(logits.log_softmax(-1).gather(-1, top.indices), known)[0]
-        for logits in (student, teacher)
-    ]
-    expected = _jsd_divergence(*lumped, theirs).sum(-1).mean()
-    same(
-        mean_kl(student, teacher, direction=direction, beta=beta, top_k=4, tail=True),
-        expected,
-        student,
-    )
 
 
 @pytest.fixture(scope="module")
