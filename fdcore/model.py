@@ -7,6 +7,7 @@ nothing (`fdcore.worlds.student`).
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import threading
@@ -42,15 +43,12 @@ def model_folder(source: str, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    download = functools.partial(snapshot_download, source, revision=revision, allow_patterns=FILES)
     with explain_source("model", source, "config.json"):
         if revision:
             with contextlib.suppress(LocalEntryNotFoundError):
-                return Path(
-                    snapshot_download(
-                        source, revision=revision, allow_patterns=FILES, local_files_only=True
-                    )
-                )
-        return Path(snapshot_download(source, revision=revision, allow_patterns=FILES))
+                return Path(download(local_files_only=True))
+        return Path(download())
 
 
 def load_model(source: str | Path, dtype: torch.dtype | str = torch.float32) -> PreTrainedModel:
@@ -223,8 +221,6 @@ def plain_cache(model: torch.nn.Module) -> DynamicCache | None:
     return cache if plain else None
 
 
-def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """Length of the longest common prefix. The smallest and the largest list differ first."""
-    low, high = min(sequences), max(sequences)
-    differences = (place for place, (a, b) in enumerate(zip(low, high)) if a != b)  # noqa: B905
-    return next(differences, len(low))
+def common_prefix(sequences: Sequence[list[int]]) -> int:
+    """Length of the longest common prefix of lists of token ids."""
+    return len(os.path.commonprefix(list(sequences)))

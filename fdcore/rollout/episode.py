@@ -177,32 +177,29 @@ def _answer(episode: _Live, environment: Environment, *, last: bool) -> None:
 
 def _judge(live: list[_Live], environment: Environment, step: int) -> list[Trajectory]:
     """Judge each by a file that a check found verified, else the last one written, else none."""
-    files = {
-        index: (episode.problem, episode.tools.last_source)
-        for index, episode in enumerate(live)
-        if episode.proved is None and episode.tools.last_source is not None
-    }
-    verdicts = dict(zip(files, environment.verifier.check_many(list(files.values())), strict=True))
+    files = [(one.problem, one.tools.last_source) for one in live if one.proved is None]
+    written = [(problem, source) for problem, source in files if source is not None]
+    verdicts = iter(environment.verifier.check_many(written))
     trajectories = []
-    for index, episode in enumerate(live):
-        last = episode.tools.last_source, verdicts.get(index, UNWRITTEN)
-        source, verdict = episode.proved or last
+    for episode in live:
+        source, verdict = episode.proved or (episode.tools.last_source, UNWRITTEN)
+        if episode.proved is None and source is not None:
+            verdict = next(verdicts)
         before = len(episode.prompt)
-        trajectories.append(
-            Trajectory(
-                problem_id=episode.problem.id,
-                seed=episode.seed,
-                step=step,
-                prompt_length=before,
-                token_ids=(*episode.prompt, *episode.response),
-                action_mask=(*[0] * before, *episode.mask),
-                logprobs=(*[0.0] * before, *episode.logprobs),
-                response_text=environment.chat.decode(episode.response),
-                tool_calls=tuple(episode.calls),
-                source=source,
-                verdict=verdict,
-                reward=float(verdict.verified),
-                stop_reason=episode.stop or "turns",
-            )
+        trajectory = Trajectory(
+            problem_id=episode.problem.id,
+            seed=episode.seed,
+            step=step,
+            prompt_length=before,
+            token_ids=(*episode.prompt, *episode.response),
+            action_mask=(*[0] * before, *episode.mask),
+            logprobs=(*[0.0] * before, *episode.logprobs),
+            response_text=environment.chat.decode(episode.response),
+            tool_calls=tuple(episode.calls),
+            source=source,
+            verdict=verdict,
+            reward=float(verdict.verified),
+            stop_reason=episode.stop or "turns",
         )
+        trajectories.append(trajectory)
     return trajectories

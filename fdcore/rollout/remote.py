@@ -237,9 +237,9 @@ class RayVerifier:
         self.actors, self._part = Actors(address), max(16, 2 * workers)
         limits = settings.model_dump(mode="json", exclude={"workers", "library"})
         self._cache = VerdictCache(cache_dir, [RULES, library.identity, limits])
-        ray = self.actors.ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+        ray = self.actors.ray
         alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         if not alive:
             raise ConnectionError(f"the Ray cluster at {address} has no node with CPUs; start one")
@@ -271,9 +271,3 @@ class RayVerifier:
         if ends := [handle.close.remote() for handle in self.actors.handles]:
             self.actors.ray.wait(ends, num_returns=len(ends), timeout=10)
         self.actors.close()
-
-    def __enter__(self) -> RayVerifier:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()

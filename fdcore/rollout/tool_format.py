@@ -6,6 +6,7 @@ back. Left out on purpose: which tools there are, and whether the arguments fit 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import TYPE_CHECKING, Protocol
@@ -53,11 +54,9 @@ class JSONCalls:
             raise CallError(f"not valid JSON: {error.msg} at character {error.pos}") from None
         except (ValueError, RecursionError):
             raise CallError("not valid JSON") from None
-        if (
-            not isinstance(call, dict)
-            or not isinstance(call.get("name"), str)
-            or not isinstance(call.get("arguments"), dict)
-        ):
+        call = call if isinstance(call, dict) else {}
+        name, arguments = call.get("name"), call.get("arguments")
+        if not (isinstance(name, str) and isinstance(arguments, dict)):
             raise CallError(
                 "a call is a JSON object with name (a string) and arguments (an object)"
             )
@@ -65,7 +64,7 @@ class JSONCalls:
             json.dumps(call, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise CallError("not valid Unicode") from None
-        return call["name"], call["arguments"]
+        return name, arguments
 
     def write(self, name: str, arguments: dict[str, str]) -> str:
         call = json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
@@ -128,24 +127,19 @@ def choose_format(tokenizer: PreTrainedTokenizerBase) -> ToolFormat:
     except (jinja2.TemplateError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{whose} cannot write a tool call: {reason}") from None
-    for known in FORMATS:
-        raw = text.rpartition(known.markers[0])[2].partition(known.markers[1])[0]
-        if _read_or_none(known, raw) == PROBE:
-            _check_markers(tokenizer, known, whose)
-            return known
-    names = ", ".join(known.name for known in FORMATS)
+    for form in FORMATS:
+        opening, closing = form.markers
+        raw = text.rpartition(opening)[2].partition(closing)[0]
+        with contextlib.suppress(CallError):
+            if form.read(raw) == PROBE:
+                _check_markers(tokenizer, form, whose)
+                return form
+    names = ", ".join(form.name for form in FORMATS)
     raise ValueError(f"{whose} writes tool calls in none of the known formats ({names})")
 
 
-def _read_or_none(known: ToolFormat, raw: str) -> tuple[str, dict] | None:
-    try:
-        return known.read(raw)
-    except CallError:
-        return None
-
-
-def _check_markers(tokenizer: PreTrainedTokenizerBase, known: ToolFormat, whose: str) -> None:
-    for marker in known.markers:
+def _check_markers(tokenizer: PreTrainedTokenizerBase, form: ToolFormat, whose: str) -> None:
+    for marker in form.markers:
         if len(tokenizer.encode(marker, add_special_tokens=False)) != 1:
             raise ValueError(f"{whose} uses {marker}, which is not one token of the tokenizer")
 

@@ -105,25 +105,20 @@ class Tools:
             name, arguments = self.form.read(raw)
             _check_arguments(name, arguments)
             if name == "lean_check_file":
-                source = self._file(arguments["path"])
-                return PendingCheck(self.problem, source, _clean(raw), arguments)
+                path = arguments["path"]
+                if path not in self.files:
+                    raise CallError(f"no file {path[:60]}; write it first")
+                return PendingCheck(self.problem, self.files[path], _clean(raw), arguments)
             run = self._write if name == "lean_write_file" else self._search
             answer, ok = run(**arguments), True
         except CallError as error:
             answer, ok = f"error: {error}", False
-        return ToolCall(
-            raw=_clean(raw), name=name, arguments=arguments, output=self._cut(answer), ok=ok
-        )
+        return self._record(raw, name, arguments, answer, ok)
 
     def finish(self, pending: PendingCheck, verdict: Verdict) -> ToolCall:
         """The answer to a check, from its verdict."""
-        return ToolCall(
-            raw=pending.raw,
-            name="lean_check_file",
-            arguments=pending.arguments,
-            output=self._cut(report(verdict)),
-            ok=True,
-        )
+        answer = report(verdict)
+        return self._record(pending.raw, "lean_check_file", pending.arguments, answer, True)
 
     def call(self, raw: str, verifier: Verifier) -> ToolCall:
         """`begin`, the check where one is wanted, and `finish`."""
@@ -136,18 +131,12 @@ class Tools:
         if not PATH.fullmatch(path):
             raise CallError("path must be a short relative path that ends in .lean")
         if len(content) > MAX_CHARS:
-            raise CallError(
-                f"content has {len(content)} characters; at most {MAX_CHARS} are allowed"
-            )
+            count = len(content)
+            raise CallError(f"content has {count} characters; at most {MAX_CHARS} are allowed")
         if path not in self.files and len(self.files) >= MAX_FILES:
             raise CallError(f"there are {MAX_FILES} files already; write one of them again")
         self.files[path] = self.last_source = whole_source(self.problem, content)
         return f"wrote {path}"
-
-    def _file(self, path: str) -> str:
-        if path not in self.files:
-            raise CallError(f"no file {path[:60]}; write it first")
-        return self.files[path]
 
     def _search(self, pattern: str, glob: str | None = None) -> str:
         if not pattern or len(pattern) > MAX_PATTERN or len(glob or "") > MAX_PATTERN:
@@ -156,9 +145,13 @@ class Tools:
             raise CallError("pattern holds a null character")
         return "\n".join(search(self.library, pattern, glob)) or "no match"
 
-    def _cut(self, text: str) -> str:
-        text = _clean(text)
-        return text if len(text) <= self.output_chars else text[: self.output_chars - 1] + "…"
+    def _record(
+        self, raw: str, name: str | None, arguments: dict | None, answer: str, ok: bool
+    ) -> ToolCall:
+        answer = _clean(answer)
+        if len(answer) > self.output_chars:
+            answer = answer[: self.output_chars - 1] + "…"
+        return ToolCall(raw=_clean(raw), name=name, arguments=arguments, output=answer, ok=ok)
 
 
 def whole_source(problem: Problem, text: str) -> str:
@@ -207,9 +200,7 @@ def search(library: Library, pattern: str, glob: str | None = None) -> list[str]
     wanted = named[1].replace("\\.", ".") if named else ""
     last = wanted.rpartition(".")[2]
     patterns = [pattern]
-    if (
-        last != wanted
-    ):  # in the sources a full name stands apart: `namespace Nat`, `theorem add_comm`
+    if last != wanted:  # in the sources it stands apart: `namespace Nat`, `theorem add_comm`
         patterns.append(rf" {re.escape(last)}([\s:({{\[]|$)")
 
     hits = [_Hit(library.sources, *place) for place in _run_ripgrep(library, patterns, glob)]
@@ -284,12 +275,11 @@ def _run_ripgrep(
     except subprocess.TimeoutExpired:
         raise CallError(f"the search took more than {SEARCH_SECONDS:.0f} s") from None
     if done.returncode == 2 and not done.stdout:
-        raise CallError(_regex_error(done.stderr.decode(errors="replace")))
-    hits = []
-    for line in done.stdout.decode(errors="replace").splitlines():
-        path, number, text = line.removeprefix("./").split(":", 2)
-        hits.append((path, int(number), text))
-    return hits
+        reason = done.stderr.decode(errors="replace").strip().splitlines()[-1]
+        raise CallError(f"bad pattern: {reason.removeprefix('error: ')[:120]}")
+    lines = done.stdout.decode(errors="replace").splitlines()
+    parts = (line.removeprefix("./").split(":", 2) for line in lines)
+    return [(path, int(number), text) for path, number, text in parts]
 
 
 @functools.lru_cache(maxsize=256)
@@ -319,12 +309,6 @@ def _check_arguments(name: str, arguments: dict) -> None:
             raise CallError(f"{name} takes no {key[:40]!r}")
         if not isinstance(value, str):
             raise CallError(f"{key} must be a string")
-
-
-def _regex_error(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return f"bad pattern: {(errors or lines or ['it cannot be read'])[-1][:120]}"
 
 
 def _clean(text: str) -> str:

@@ -65,10 +65,8 @@ class VLLMSampler:
             ) from error
         _register_transfer()
         self._vllm = vllm
-        on_gpu, shared = (
-            torch.accelerator.is_available(),
-            torch.distributed.is_torchelastic_launched(),
-        )
+        on_gpu = torch.accelerator.is_available()
+        shared = torch.distributed.is_torchelastic_launched()
         with tempfile.TemporaryDirectory() as folder:
             config = copy.deepcopy(model.config)
             # a model that was never saved does not name its class

@@ -87,21 +87,11 @@ def explain_memory(where: str) -> Iterator[None]:
 def draw_problems(problems: Sequence[Problem], seed: int, step: int, count: int) -> list[Problem]:
     """The problems of a step (from 1): a walk through seeded shuffles, one an epoch."""
     size, first = len(problems), (step - 1) * count
-    epochs = range(first // size, (first + count - 1) // size + 1)
-    shuffles = {
-        epoch: random.Random(seed_of(seed, "order", epoch)).sample(problems, size)
-        for epoch in epochs
-    }
-    return [shuffles[place // size][place % size] for place in range(first, first + count)]
-
-
-def make_optimizer(
-    model: torch.nn.Module, learning_rate: float, weight_decay: float
-) -> torch.optim.AdamW:
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    return torch.optim.AdamW(
-        weights, lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay
-    )
+    drawn: list[Problem] = []
+    for epoch in range(first // size, (first + count - 1) // size + 1):
+        drawn += random.Random(seed_of(seed, "order", epoch)).sample(problems, size)
+    start = first % size
+    return drawn[start : start + count]
 
 
 @dataclass
@@ -121,9 +111,10 @@ class Trainer:
     processes: Processes = field(default_factory=Processes)
 
     def __post_init__(self):
-        recipe, training = self.method.settings, self.profile.training
+        rate, decay = self.method.settings.learning_rate, self.profile.training.weight_decay
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.optimizer = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.95), weight_decay=decay)
         self.first = self.processes.rank == 0
-        self.optimizer = make_optimizer(self.model, recipe.learning_rate, training.weight_decay)
         self.tokens_sampled, self.lemmas = 0, set()
         self.seconds: Counter[str] = Counter()  # of the step under way, by phase
 
@@ -317,13 +308,11 @@ class Trainer:
         }
 
     def measure_cost(self, row: dict) -> dict:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {
-            "step": row["step"],
-            "seconds": {phase: round(value, 3) for phase, value in self.seconds.items()},
-            "tokens": row["batch_tokens"],
-            "peak_memory_mb": round(peak),
-        }
+        """The step's seconds by phase, its tokens, and the process's peak memory so far."""
+        seconds = {phase: round(value, 3) for phase, value in self.seconds.items()}
+        peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        tokens = row["batch_tokens"]
+        return {"step": row["step"], "seconds": seconds, "tokens": tokens, "peak_memory_mb": peak}
 
     # -- files -------------------------------------------------------------------------------------
 

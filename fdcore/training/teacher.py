@@ -43,10 +43,6 @@ class EMATeacher:
     """
 
     def __init__(self, student: torch.nn.Module, *, alpha: float = 0.9, every: int = 5):
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha is the share of the teacher that is kept, got {alpha}")
-        if every < 1:
-            raise ValueError(f"every must be at least 1 step, got {every}")
         self.alpha, self.every = alpha, every
         self.model = shared_copy(student)
         self._names = trained_weights(student).keys()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import closing
 
 import psutil
 import pytest
@@ -118,7 +119,8 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_verdict_and_loses_none(
     with Verifier(library, limits, cache_dir=None) as local:
         expected = [(v.status, v.messages, v.axioms) for v in local.check_many(pairs)]
     address = cluster.address
-    with RayVerifier(address, library, limits, workers=1, cache_dir=tmp_path) as spread:
+    settings = {"workers": 1, "cache_dir": tmp_path}
+    with closing(RayVerifier(address, library, limits, **settings)) as spread:
         assert len(spread.actors.handles) == 2
         assert all(
             v.verified
@@ -134,7 +136,7 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_verdict_and_loses_none(
             [False, True],
             [True, False],
         )  # one was lost, and one only
-    with RayVerifier(address, library, limits, workers=1, cache_dir=tmp_path) as again:
+    with closing(RayVerifier(address, library, limits, **settings)) as again:
         monkeypatch.setattr(again.actors, "handles", [])  # all verdicts are in the cache
         assert [
             (v.status, v.messages, v.axioms) for v in again.check_many(pairs[2:-2])
