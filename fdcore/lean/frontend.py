@@ -232,7 +232,7 @@ class Elaborator:
                 blanks += [(start - above, stop - above) for start, stop in places]
         except Refused as refused:
             raise Refused(refused.reason, max(0, refused.offset - above)) from None
-        except RecursionError:
+        except (RecursionError, ctypes.ArgumentError):  # the second stands for the first
             raise Refused("the file is nested too deeply", 0) from None
         return blanks
 

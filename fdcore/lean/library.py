@@ -25,6 +25,7 @@ from fdcore import REPOSITORY
 from fdcore.lean.source import words
 from fdcore.lean.toolchain import (
     ELAN,
+    VERSION,
     LeanUnavailable,
     Toolchain,
     elan_toolchain,
@@ -273,6 +274,11 @@ def mathlib_library(project: Path = PROJECT) -> Library:
     release, lean = pinned_release(project), shutil.which("lean")
     if lean is None:
         raise LeanUnavailable(f"Mathlib needs Lean from elan, and no lean is on PATH; {ELAN}")
+    if not release.tag.startswith(f"v{VERSION}."):
+        raise LeanUnavailable(
+            f"{project} pins Mathlib {release.tag}, and the judge reads Lean {VERSION} alone; "
+            "README.md there says how the pin moves"
+        )
     package = project / ".lake" / "packages" / "mathlib"
     head = package / ".git" / "HEAD"  # Lake leaves it detached
     commit = head.read_text(encoding="utf-8").strip() if head.is_file() else "none"

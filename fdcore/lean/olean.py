@@ -101,9 +101,10 @@ class Olean:
     def read(cls, path: Path | str, terms: Terms) -> Olean:
         """Read a regular file; a link or a pipe in its place is not followed."""
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
+            raise OleanError("not a regular file")
         with open(number, "rb") as file:
-            if not stat.S_ISREG(os.fstat(number).st_mode):
-                raise OleanError("not a regular file")
             return cls(file.read(), terms)
 
     def kind(self, name: Name) -> str:

@@ -18,8 +18,8 @@ SKIPPED = regex.compile(
   | (?P<comment> --[^\n]* | /-(?!-)!?(?&inside)-/ )
   | (?P<string> (?<![\w'!?])r(?P<hashes>\#*)"(?s:.*?)"(?P=hashes) | "(?>[^"\\]|\\(?s:.))*+" )
   | (?P<character> (?<![\w'!?])'(?:[^\\'\n]|\\[^\n']+|\\')' )
-  | (?P<quoted> «[^»\n]*» )
-  | (?P<open> /- | " )
+  | (?P<quoted> «[^»\n]*+»? )
+  | (?P<open> /- | (?:(?<![\w'!?])r\#*)?" )
   (?(DEFINE) (?P<inside> (?>/-(?&inside)-/ | (?!/-|-/)(?s:.))*+ ) )
     """,
     regex.VERBOSE,
@@ -69,7 +69,7 @@ def code(text: str) -> str:
 
     def blank(match: regex.Match) -> str:
         if match.lastgroup == "open":
-            kind = "string" if match[0] == '"' else "comment"
+            kind = "string" if match[0].endswith('"') else "comment"
             raise SourceError(f"{_line(text, match.start())}: a {kind} is never closed")
         stand_in = STAND_IN[next(kind for kind in STAND_IN if match[kind] is not None)]
         return stand_in * len(match[0]) if stand_in != " " else regex.sub(r"[^\r\n]", " ", match[0])

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-VERSION = "4.35"  # the registry in Fd/Syntax.lean names what this version's shared library contains
+VERSION = "4.35"  # the one Lean: judge, registry (Fd/Syntax.lean) and Mathlib's pin are for it
 ELAN = "install Lean with elan (https://lean-lang.org/install) so that `lean` is on PATH"
 STARTER = """import ctypes, sys
 words = [b"lean", *(word.encode() for word in sys.argv[2:])]

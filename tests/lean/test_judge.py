@@ -261,6 +261,11 @@ def test_a_link_or_a_pipe_is_no_object_file(verifier):
     for name in ("pipe", "link", "missing"):
         assert "refused" in judge.ask(statement=COMM, olean=str(folder / name))
         (folder / name).unlink(missing_ok=True)
+    (folder / "folder").mkdir()
+    for _ in range(300):  # more than the descriptors that the judge may have
+        assert "refused" in judge.ask(statement=COMM, olean=str(folder / "folder"))
+    (folder / "folder").rmdir()
+    assert verifier.check(problem(), HONEST + "-- again").verified
 
 
 def make_deep(folder):
@@ -347,6 +352,11 @@ def test_a_number_of_five_thousand_digits_is_no_death(verifier):
     number = "1" + "0" * 5000
     source = f"theorem aux (n : Nat) : n + {number} = {number} + n := Nat.add_comm _ _\n{HONEST}"
     assert verifier.check(problem(), source).verified
+
+
+@pytest.mark.parametrize("tactics", ["· " * 10_000 + "omega", "(" * 9000 + "omega" + ")" * 9000])
+def test_tactics_that_are_nested_deeply_are_refused(verifier, tactics):
+    assert verifier.check(problem(), f"{COMM}\n  {tactics}").status in ("forbidden", "failed")
 
 
 def test_an_axiom_in_the_header_is_forbidden(verifier):

@@ -1,13 +1,14 @@
 """Header, statement and proof of any Lean text: nothing lost, and only code counts as code."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdcore.lean.source import SourceError, code, split_source, theorem_name
+from fdcore.lean.source import SourceError, code, split_source, theorem_name, words
 
 DATA = Path(__file__).parents[1] / "data"
 MINIF2F = [
@@ -141,3 +142,10 @@ def test_blanking_leaves_code_and_line_ends_where_they_were():
 def test_nested_comments_take_linear_time():
     with pytest.raises(SourceError, match="comment"):
         code("/- " * 3000 + "-/ " * 2999)
+
+
+def test_what_never_closes_costs_linear_time():
+    started = time.monotonic()
+    for text in ("«" * 200_000, 'r#"' * 60_000, "« " * 100_000):
+        words(text)
+    assert time.monotonic() - started < 5
