@@ -29,7 +29,7 @@ PARTS = {
 # What is over its budget today, with the lines that it may have. This list only shrinks.
 NOT_YET: dict[str, int] = {
     "all": 13_200,  # with both the warm-up and the pretraining that is to replace it
-    "core": 4_800,
+    "core": 4_500,
     "profile.py": 500,
     "experiment/session.py": 470,
     "worlds/warmup.py:train": 70,

@@ -9,17 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from fdcore.records import Feedback, Problem, markdown_table
+from fdcore.records import Feedback, Problem
 
 FORMED = ("scripted", "claude", "self")  # producers whose text is asked to keep the paper's form
 # Names with their dots, numbers, single signs: of prose as well as of Lean, backquotes left out.
 LEXEME = re.compile(r"[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*|\d+|[^\s`]")
 READER = re.compile(r"\b(?:you(?:r|rs|rself)?|students?|attempts?|attempted)\b", re.IGNORECASE)
 WITHHELD = "withheld"  # the reason of a text that `feedback.dropout` drops; it has no form to keep
-COLUMNS = (
-    "source|texts|empty or cut|form broken|share of the reference proof|whole proofs"
-    "|tokens in / out|dollars"
-)
 
 
 def form_errors(text: str) -> list[str]:
@@ -55,11 +51,6 @@ def shared_run(text: str, proof: str) -> float:
     return longest / len(words) if words else 0.0
 
 
-def count_reasons(feedback: Sequence[Feedback]) -> Counter[str]:
-    """How often a text is empty or cut, by reason, without what is special to one text."""
-    return Counter(re.split(" after |: ", f.reason)[0] for f in feedback if f.reason)
-
-
 def report(
     items: Sequence[tuple[Problem, object]], feedback: Sequence[Feedback]
 ) -> dict[str, float]:
@@ -71,34 +62,12 @@ def report(
         "feedback_whole_proofs": sum(run == 1.0 for run in runs),
         "feedback_dollars": sum(f.dollars for f in feedback),
     }
-    for reason, count in sorted(count_reasons(feedback).items()):
+    # a reason without what is special to one text
+    reasons = Counter(re.split(" after |: ", f.reason)[0] for f in feedback if f.reason)
+    for reason, count in sorted(reasons.items()):
         metrics[f"feedback_{reason.replace(' ', '_')}"] = count
     if any(f.producer in FORMED for f in feedback):
         given = [f for f in feedback if f.reason != WITHHELD]
         broken = sum(bool(form_errors(f.text)) for f in given)
         metrics["feedback_form_broken"] = broken / max(1, len(feedback))
     return metrics
-
-
-def summary_table(given: dict[str, Sequence[tuple[Problem, Feedback]]]) -> str:
-    """The feedback of each source in a run as a Markdown table, without sources that gave none."""
-    rows = [_summarize(source, items) for source, items in given.items() if items]
-    return markdown_table(COLUMNS.split("|"), rows) if rows else "No feedback was kept."
-
-
-def _summarize(source: str, items: Sequence[tuple[Problem, Feedback]]) -> tuple[str, ...]:
-    texts = [feedback for _, feedback in items]
-    metrics = report(items, texts)
-    reasons = [f"{count} {reason}" for reason, count in count_reasons(texts).most_common()]
-    tokens_in = sum(f.input_tokens + f.cache_read_tokens + f.cache_write_tokens for f in texts)
-    broken = metrics.get("feedback_form_broken")
-    return (
-        source,
-        f"{len(texts):,}",
-        ", ".join(reasons) or "0",
-        "—" if broken is None else f"{broken:.1%}",
-        f"{metrics['feedback_leak']:.1%}" if any(p.proof for p, _ in items) else "—",
-        f"{metrics['feedback_whole_proofs'] / len(texts):.1%}",
-        f"{tokens_in:,} / {sum(f.output_tokens for f in texts):,}",
-        f"{metrics['feedback_dollars']:.2f}",
-    )

@@ -59,9 +59,10 @@ def restore_training_state(
 ) -> None:
     """Restores `gather_training_state`. ValueError for another model's; nothing is then loaded."""
     check_weights(_drop_frozen(model, model.state_dict()), state["model"], whose)
-    names = {"model": "model_state_dict", "optimizer": "optim_state_dict"}
-    parts = {names[name]: state[name] for name in names}
-    set_state_dict(model, optimizer, options=PARTIAL, **parts)
+    weights, moments = state["model"], state["optimizer"]
+    set_state_dict(
+        model, optimizer, model_state_dict=weights, optim_state_dict=moments, options=PARTIAL
+    )
 
 
 def _drop_frozen(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

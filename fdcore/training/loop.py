@@ -206,7 +206,9 @@ class Trainer:
             metrics.update(report(list(zip(problems, trajectories, strict=True)), feedback))
         for _, _, shares in results:  # of several updates, the last is written down
             metrics.update(shares)
-        self.write_samples(step, trajectories, feedback)
+        bare = [one.model_copy(update={"logprobs": ()}) for one in trajectories]  # recomputable
+        self.append("trajectories", bare)
+        self.append("feedback", [{"step": step, **one.model_dump()} for one in feedback])
         row = self.describe_batch(step, trajectories)
         loss = sum(loss for _, loss, _ in results)
         return row | {"loss": loss, "grad_norm": norm, "learning_rate": rate, **metrics}
@@ -346,14 +348,6 @@ class Trainer:
 
     def rows(self) -> list[dict]:
         return list(read_jsonl(self.folder / "metrics.jsonl"))
-
-    def write_samples(
-        self, step: int, trajectories: Sequence[Trajectory], feedback: Sequence[Feedback]
-    ) -> None:
-        """Every step's episodes, without their log-probs: they can be computed again."""
-        bare = [one.model_copy(update={"logprobs": ()}) for one in trajectories]
-        self.append("trajectories", bare)
-        self.append("feedback", [{"step": step, **one.model_dump()} for one in feedback])
 
     def append(self, name: str, rows: Sequence[dict | Record]) -> None:
         if self.first:

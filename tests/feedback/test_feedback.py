@@ -9,7 +9,6 @@ from fdcore.feedback.form import (
     form_errors,
     report,
     shared_run,
-    summary_table,
 )
 from fdcore.feedback.scripted import ScriptedExpert
 from fdcore.feedback.sources import (
@@ -295,51 +294,6 @@ def test_thoughts_are_no_feedback():
     assert strip_thoughts("assistant\n", "1. Use simp.") == "1. Use simp."
     nothing = written("self", (problem(PROOFS[0]), FAILED), lambda *_: [Answer("", 300, 30)])
     assert (nothing.text, nothing.reason) == ("", "empty")
-
-
-def test_a_runs_feedback_is_summed_up_in_one_row():
-    good = "1. Search with `rg_in_mathlib` for `Nat.add_comm`, then write the file and compile it."
-    given = [
-        (
-            problem(PROOFS[0]),
-            Feedback(
-                problem_id="p",
-                text=text,
-                producer="claude",
-                dollars=0.25,
-                input_tokens=10,
-                cache_read_tokens=5,
-                output_tokens=2,
-                reason=reason,
-            ),
-        )
-        for text, reason in (
-            (good, ""),
-            (f"write {PROOFS[0]}", ""),
-            ("", "refused"),
-            ("", "RateLimitError after 8 retries"),
-        )
-    ]
-    head, _, row = summary_table({"critique": given}).splitlines()
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert dict(zip((cell.strip() for cell in head.strip("|").split("|")), cells, strict=True)) == {
-        "source": "critique",
-        "texts": "4",
-        "empty or cut": "1 refused, 1 RateLimitError",
-        "form broken": "75.0%",
-        "share of the reference proof": "31.2%",
-        "whole proofs": "25.0%",
-        "tokens in / out": "60 / 8",
-        "dollars": "1.00",
-    }
-
-
-def test_a_run_without_feedback_is_a_sentence_and_no_empty_table():
-    assert summary_table({}) == summary_table({"GRPO": []}) == "No feedback was kept."
-    given = [(problem(PROOFS[0]), Feedback(problem_id="p", text="x", producer="none"))]
-    assert [
-        line.split("|")[1].strip() for line in summary_table({"a": given, "GRPO": []}).splitlines()
-    ] == ["source", "---", "a"]
 
 
 def test_examples_in_docstrings_hold():
