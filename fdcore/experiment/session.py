@@ -83,7 +83,7 @@ def find_device(profile: Profile) -> torch.device:
 
 
 def count_threads(profile: Profile) -> int:
-    """Threads of a process: the profile's, or fewer where OMP_NUM_THREADS ("2" or "2,1") says so."""
+    """Threads of a process: the profile's, or fewer where OMP_NUM_THREADS ("2", "2,1") says so."""
     outermost = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     limit = int(outermost) if outermost.isdecimal() else 0  # OpenMP skips what is no number
     return min(profile.threads, limit or profile.threads)
