@@ -6,8 +6,7 @@ rests on anew, and hands each declaration to the kernel, last of all `theorem fd
 := @THEOREM`.
 
 `fdcore.lean.process` starts `serve` in the sandbox, and talks to it, one JSON line each way. Why
-this is
-sound: lean_project/VERIFIER.md. Lean 4.35; standard library and files of this folder only.
+this is sound: lean_project/VERIFIER.md. Lean 4.35; standard library and files of this folder only.
 """
 
 from __future__ import annotations

@@ -2,12 +2,10 @@
 
 For a reader who knows C: an `int` called pointer is a `lean_object *`, or a boxed scalar where its
 lowest bit is set (`box(n)` is 2 n + 1). An object begins with 8 bytes: the count of references (0:
-lives for ever;
-negative: shared between threads), at byte 6 the number of fields, at byte 7 the tag. Fields of 8
-bytes follow.
+lives for ever; negative: shared between threads), at byte 6 the number of fields, at byte 7 the
+tag. Fields of 8 bytes follow.
 
-Standard library only. Left out on purpose: Lean versions other than 4.35, whose objects may look
-otherwise.
+Standard library only. Left out on purpose: other Leans than 4.35, whose objects may look otherwise.
 """
 
 from __future__ import annotations

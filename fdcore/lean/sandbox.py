@@ -7,8 +7,7 @@ namespaces, forks, and watches; the child shuts itself in and becomes the progra
 - namespaces: a network of its own without a way out; process ids of its own, whose first is a
   process of ours: it dies with the keeper, and all ends with it; every file system read-only but
   for one private folder;
-- Landlock: it reads the toolchain, the library and the system's libraries, and changes the private
-folder alone;
+- Landlock: it reads toolchain, library and system libraries, and changes the private folder alone;
 - seccomp: it starts threads but no process; it takes no memory and makes no file that the keeper
 cannot count;
 - limits on address space, file size and open files; the keeper looks at memory and disk.
