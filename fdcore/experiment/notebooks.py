@@ -111,7 +111,9 @@ def strip_traces(copy: Path) -> None:
     for part in [notebook, *notebook.cells]:
         part.metadata.pop("papermill", None)
         part.metadata.pop("execution", None)
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells):
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = f"parameters-{number}"  # papermill draws one at random
         if cell.cell_type == "code":
             cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
     nbformat.write(notebook, copy)
