@@ -36,7 +36,7 @@ def main() -> None:
     try:
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
-        print(f"fdcore: {error.format_message()} See --help.", file=sys.stderr)
+        print(f"fdcore: {error.format_message().rstrip('.')}. See --help.", file=sys.stderr)
         sys.exit(2)
 
 
@@ -81,6 +81,8 @@ def run(
     if names and first is not None:
         _stop("--only and --from exclude each other; give one of them", 2)
     if names == ["figures"]:
+        if seed is not None or out or settings:
+            _stop("--only figures draws the published records: no --seed, --out or --set", 2)
         return figures()
     with _errors_in_one_line():
         _run(_load(profile, settings), names, first, seed, out)

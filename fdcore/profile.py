@@ -130,10 +130,7 @@ class Sampler(Section):
     def _check(self) -> Sampler:
         """ValueError for a policy that the trainer does not compute."""
         if self.temperature != 1:
-            raise ValueError(
-                "temperature must be 1, at which the trainer computes log-probs, "
-                f"got {self.temperature}"
-            )
+            raise ValueError(f"temperature must be 1, as the trainer's, got {self.temperature}")
         return self
 
 
@@ -362,17 +359,15 @@ class Profile(Section):
         return self.arm(arm).samples or self.evaluation.samples
 
     def varied(self, settings: dict[str, Any]) -> Profile:
-        """This profile with other values.
+        """This profile with other values: {"section.setting": value}, or "arms.NAME.setting".
 
-        Args:
-            settings: {"section.setting": value}; an arm's are "arms.NAME.setting".
-
-        Raises:
-            ValueError: there is no such setting, or it cannot have this value.
+        ValueError where there is no such setting, or it cannot have this value.
         """
         content = self.model_dump()
         for name, value in settings.items():
-            *path, last = _split_name(name)
+            *path, last = name.split(".")
+            if path[:1] == ["arms"]:  # an arm's name may hold a dot
+                path = ["arms", self.arm(".".join(path[1:])).name]
             section: Any = content
             for part in path:
                 if isinstance(section, list | tuple):  # the arms
@@ -387,14 +382,6 @@ class Profile(Section):
             return Profile.model_validate(content)
         except ValueError as error:
             raise ValueError(f"profile {self.name}: {_in_one_line(error)}") from None
-
-
-def _split_name(name: str) -> list[str]:
-    """A setting's full name in parts. An arm's name may hold a dot: `arms.NAME.setting`."""
-    if name.startswith("arms."):
-        arm, _, last = name.removeprefix("arms.").rpartition(".")
-        return ["arms", arm, last]
-    return name.split(".")
 
 
 def profile_names() -> list[str]:
@@ -457,7 +444,7 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ValueError(f"not valid YAML: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
         raise ValueError(f"must hold settings, section by section, got {settings!r:.60}")
     settings = {"name": path.stem} | settings
@@ -470,12 +457,11 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict:
 
 def _over(below: dict, above: dict) -> dict:
     """Settings over others, section by section."""
-    both = {
-        key: _over(below[key], above[key])
-        for key in below.keys() & above.keys()
-        if isinstance(below[key], dict) and isinstance(above[key], dict)
-    }
-    return {**below, **above, **both}
+    merged = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            merged[key] = _over(below[key], above[key])
+    return merged
 
 
 def _check_arm(profile: Profile, arm: Arm) -> None:
@@ -500,10 +486,14 @@ def _in_one_line(error: ValueError) -> str:
     """The setting, what it must be and what it is, of the first error in a profile."""
     if not isinstance(error, ValidationError):
         return str(error)
-    first = error.errors()[0]
+    errors = error.errors()
+    # A misspelt name is missing as well: the name that was written comes first.
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "value_error":  # our own sentences say what was given
         where = f"{where}: " if where else ""
         return where + first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"{where}: {first['msg']}"
     what = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
     return f"{where}: {what}, got {str(first.get('input'))[:60]!r}"

@@ -7,7 +7,7 @@ Left out on purpose: whether this machine has what the plan asks for (`fdcore.ex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,8 +51,7 @@ class Work(Record):
     """An arm's training, or a model's evaluation on a split."""
 
     name: str
-    unit: str
-    total: int
+    total: int  # steps, or problems
     done: int
     attempts: int
     calls: int  # of Claude
@@ -69,9 +68,6 @@ class Plan(NamedTuple):
     works: list[Work]
     memory: dict[str, dict[str, float]]  # method -> row -> bytes on each GPU
     measured: str  # where the seconds come from
-
-
-# -- sizes -----------------------------------------------------------------------------------------
 
 
 def read_config(model: Model) -> PretrainedConfig:
@@ -178,9 +174,6 @@ def find_misfits(plan: Plan) -> list[str]:
     return misfits
 
 
-# -- work ------------------------------------------------------------------------------------------
-
-
 def make_plan(profile: Profile, folders: Sequence[Path]) -> Plan:
     """The plan of a profile's runs, one a folder. ValueError where its model has no config here."""
     size = measure_model(profile.model)
@@ -188,53 +181,47 @@ def make_plan(profile: Profile, folders: Sequence[Path]) -> Plan:
     speeds = speeds or _estimate_speeds(profile, size)
     works = []
     for index, folder in enumerate(folders):
-        arms = [arm for arm in profile.arms if arm.seeds == "all" or index == 0]
-        works += [_training(profile, folder, arm.name, speeds) for arm in arms]
-        for arm in ("base", *(arm.name for arm in arms)):
-            main = arm == "base" or arm in profile.main_arms
-            splits = ("test", "holdout") if main else ("test",)
-            works += [_evaluation(profile, folder, arm, split, speeds) for split in splits]
-    memory = {}
-    if profile.hardware:
-        memory = {method: plan_memory(profile, size, method) for method in ("fd", "grpo")}
+        works += _plan_work(profile, folder, speeds, is_first=index == 0)
+    methods = ("fd", "grpo") if profile.hardware else ()
+    memory = {method: plan_memory(profile, size, method) for method in methods}
     return Plan(profile, size, works, memory, source)
+
+
+def _plan_work(
+    profile: Profile, folder: Path, speeds: dict[str, float], is_first: bool
+) -> Iterator[Work]:
+    """The training and the evaluations of a run. Variants belong to the first run alone."""
+    arms = [arm for arm in profile.arms if is_first or arm.seeds == "all"]
+    for arm in arms:
+        attempts = arm.steps * _batch(profile, arm.method)
+        asks = arm.method == "fd" and profile.with_arm(arm).feedback.producer == "claude"
+        yield Work(
+            name=f"train {arm.name}",
+            total=arm.steps,
+            done=min(arm.steps, _count_rows(folder / "arms" / arm.name / "metrics.jsonl")),
+            attempts=attempts,
+            calls=attempts if asks else 0,
+            seconds=attempts * speeds["train"],
+        )
+    places = {"base": folder / "base"} | {arm.name: folder / "arms" / arm.name for arm in arms}
+    for name, place in places.items():
+        for split, problems in count_problems(profile).items():
+            if split == "holdout" and name not in ("base", *profile.main_arms):
+                continue
+            attempts = problems * profile.samples_of(name, split)
+            yield Work(
+                name=f"evaluate {name} on {split}",
+                total=problems,
+                done=min(problems, _count_rows(place / f"eval_{split}.jsonl")),
+                attempts=attempts,
+                calls=0,
+                seconds=attempts * speeds["sample"],
+            )
 
 
 def _batch(profile: Profile, method: str) -> int:
     sections = {"fd": profile.distillation, "grpo": profile.grpo, "rft": profile.rft}
     return sections[method].prompts * sections[method].samples
-
-
-def _training(profile: Profile, folder: Path, name: str, speeds: dict[str, float]) -> Work:
-    arm = profile.arm(name)
-    attempts = arm.steps * _batch(profile, arm.method)
-    asks = arm.method == "fd" and profile.with_arm(arm).feedback.producer == "claude"
-    return Work(
-        name=f"train {name}",
-        unit="steps",
-        total=arm.steps,
-        done=min(arm.steps, _count_rows(folder / "arms" / name / "metrics.jsonl")),
-        attempts=attempts,
-        calls=attempts if asks else 0,
-        seconds=attempts * speeds["train"],
-    )
-
-
-def _evaluation(
-    profile: Profile, folder: Path, arm: str, split: str, speeds: dict[str, float]
-) -> Work:
-    problems = count_problems(profile)[split]
-    attempts = problems * profile.samples_of(arm, split)
-    place = folder / "base" if arm == "base" else folder / "arms" / arm
-    return Work(
-        name=f"evaluate {arm} on {split}",
-        unit="problems",
-        total=problems,
-        done=min(problems, _count_rows(place / f"eval_{split}.jsonl")),
-        attempts=attempts,
-        calls=0,
-        seconds=attempts * speeds["sample"],
-    )
 
 
 def count_problems(profile: Profile) -> dict[str, int]:
@@ -259,13 +246,12 @@ def _measure_speeds(
     """Seconds an attempt, of the first folder whose arms have timed steps; and where from."""
     published = sorted(RECORDS.glob("seed-*")) if profile.hardware is None else []
     for folder in (*folders, *published):
-        rows, attempts = [], 0
+        seconds, attempts = [], 0
         for name in ("fd", "grpo"):
-            timed = list(read_jsonl(folder / "arms" / name / "timing.jsonl"))
-            rows += timed
-            attempts += len(timed) * _batch(profile, name)
-        if rows:
-            seconds = [row["seconds"] for row in rows]
+            rows = list(read_jsonl(folder / "arms" / name / "timing.jsonl"))
+            seconds += [row["seconds"] for row in rows]
+            attempts += len(rows) * _batch(profile, name)
+        if seconds:
             sampling = sum(row.get("sample", 0) + row.get("verify", 0) for row in seconds)
             total = sum(sum(row.values()) for row in seconds)
             speeds = {"train": total / attempts, "sample": sampling / attempts}
@@ -288,9 +274,6 @@ def _estimate_speeds(profile: Profile, size: Size) -> dict[str, float]:
     learning = (tokens + profile.episode.max_prompt_tokens) * passes * size.parameters
     learning /= assumed["training"] * gpus
     return {"sample": sampling + checks, "train": sampling + checks + learning}
-
-
-# -- tables ----------------------------------------------------------------------------------------
 
 
 def print_table(console: Console, title: str, columns: Sequence[str], rows: Iterable) -> None:
@@ -336,18 +319,11 @@ def show(plan: Plan, console: Console) -> None:
         f"{size.trained / 1e6:,.1f} M trained\n"
     )
     columns = ("work", "units", "done", "attempts", "feedback calls", "time", "left")
-    rows = [
-        (
-            work.name,
-            f"{work.total:,} {work.unit}",
-            f"{work.done:,}",
-            f"{work.attempts:,}",
-            f"{work.calls:,}",
-            format_seconds(work.seconds),
-            format_seconds(work.seconds_left),
-        )
-        for work in plan.works
-    ]
+    rows = []
+    for work in plan.works:
+        counts = (f"{n:,}" for n in (work.total, work.done, work.attempts, work.calls))
+        times = (format_seconds(work.seconds), format_seconds(work.seconds_left))
+        rows.append((work.name, *counts, *times))
     print_table(console, "Work", columns, rows)
     if plan.memory:
         names = list(dict.fromkeys(name for rows in plan.memory.values() for name in rows))

@@ -42,7 +42,7 @@ from fdcore.model import (
     save_model,
 )
 from fdcore.profile import Profile
-from fdcore.records import Problem, Trajectory, append_jsonl, write_text
+from fdcore.records import Problem, Trajectory, append_jsonl, write_jsonl, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
 from fdcore.rollout.sampler import Sampler, SamplingParams
@@ -102,6 +102,8 @@ class Session:
         self.processes = processes or Processes(device=find_device(run.profile))
         self.first = self.processes.rank == 0
         self._engine: Sampler | None = None
+        self._engines = self.profile.hardware.engines if self.profile.hardware else 0
+        self.uses_engine = self.profile.sampler.backend != "torch" or self._engines > 0
         torch.set_num_threads(count_threads(self.profile))
         if self.profile.model.source is None or self.processes.count > 1:
             disable_progress_bar()  # of loading a model: one for each small model, or process
@@ -138,19 +140,13 @@ class Session:
         return open_library(self.profile.lean.library)
 
     def checked_problems(self) -> dict[str, list[Problem]]:
-        """Problems by split. A run keeps those that it has drawn, and has their statements checked.
-
-        Raises:
-            ValueError: the run was begun with other problems.
-        """
+        """Problems by split, drawn and checked once. ValueError where the run began with others."""
         stamp = self.run.folder / "problems" / "checked.json"
         if not stamp.exists():
             self.run.draw_problems(self.verifier)
         problems = self.run.problems()
         texts = {split: "".join(p.model_dump_json() for p in problems[split]) for split in problems}
-        digests = {
-            split: hashlib.sha256(text.encode()).hexdigest() for split, text in texts.items()
-        }
+        digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
         if not stamp.exists():
             write_text(stamp, json.dumps(digests) + "\n")
         elif json.loads(stamp.read_text()) != digests:
@@ -163,10 +159,7 @@ class Session:
     # -- models ------------------------------------------------------------------------------------
 
     def base(self) -> Path:
-        """The folder of the model that every arm starts from: made here, or the profile's own.
-
-        Of a model from the hub it is always the commit with which the run began.
-        """
+        """The folder of the base: made here, or the hub's commit with which the run began."""
         folder, source = self.run.model_folder("base"), self.profile.model.source
         if folder.exists():
             return folder
@@ -211,8 +204,7 @@ class Session:
             autocast=self.profile.model.autocast,
         )
         self.note_origin(folder.parent / "metrics.jsonl")
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        write_text(folder.parent / "metrics.jsonl", text)
+        write_jsonl(folder.parent / "metrics.jsonl", rows)
         save_model(model, tokenizer, folder)
         shutil.rmtree(checkpoints, ignore_errors=True)
         return folder
@@ -241,13 +233,9 @@ class Session:
         return load_model(folder, self.profile.model.dtype).to(self.processes.device)
 
     def load_to_sample(self, folder: Path):
-        """A model that is only sampled from.
-
-        Beside an engine it stays in the machine's memory, in the engine's precision: a GPU has no
-        room for both.
-        """
+        """A model that is only sampled from. A GPU has no room for it beside its engine."""
         model = self.profile.model
-        if self.profile.sampler.backend == "torch" and not self._engines:
+        if not self.uses_engine:
             return self.load(folder)
         return load_model(folder, "bfloat16" if model.autocast else model.dtype)
 
@@ -277,13 +265,9 @@ class Session:
 
     # -- sampling ----------------------------------------------------------------------------------
 
-    @property
-    def _engines(self) -> int:
-        return self.profile.hardware.engines if self.profile.hardware else 0
-
     def sampler(self, model) -> Sampler:
         """What samples from a model. An engine is made once and follows the last model given."""
-        if self.profile.sampler.backend == "torch" and not self._engines:
+        if not self.uses_engine:
             if self.processes.shards(model):
                 model = copy.deepcopy(model)  # a whole one of its own, as an engine has
             return TorchSampler(model, max_batch=self.profile.sampler.max_batch)
@@ -325,31 +309,23 @@ class Session:
         """(problems, seeds) -> trajectories of a model. `profile`: with an arm's settings."""
         profile = profile or self.profile
         sampler, environment = self.sampler(model), self.environment(profile)
-        part, gather = self.processes.part, self.processes.gather
+        part = self.processes.part
 
         def sample(problems: Sequence[Problem], seeds: Sequence[int]) -> list[Trajectory]:
             sampler.update_weights(model)
-            trajectories = rollout(
-                part(problems),
-                part(seeds),
-                sampler=sampler,
-                environment=environment,
-                sampling=profile.sampler,
-            )
-            return gather(trajectories)
+            how = {"sampler": sampler, "environment": environment, "sampling": profile.sampler}
+            return self.processes.gather(rollout(part(problems), part(seeds), **how))
 
         return sample
 
     def _generate(self, profile: Profile) -> Generate:
         """Answers of the base model to (system, user) prompts: what the producer `self` asks."""
 
-        @functools.cache
-        def base():
-            model = self.load_to_sample(self.base())
-            return model, self.sampler(model)
+        load, sampler_of = functools.cache(self.load_to_sample), functools.cache(self.sampler)
 
         def generate(prompts: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[Answer]:
-            model, sampler = base()
+            model = load(self.base())
+            sampler = sampler_of(model)
             sampler.update_weights(model)  # an engine has sampled from the student since
             chat = Chat(self.tokenizer, [], thinking=False)
             limit = profile.episode.max_prompt_tokens
@@ -374,14 +350,11 @@ class Session:
     # -- training ----------------------------------------------------------------------------------
 
     def train(self, arm: str, steps: int | None = None) -> list[dict]:
-        """Train an arm to its end, from where it stands; arms that it starts from come first.
+        """Train an arm to its end, after the arm that it starts from; all its metrics rows.
 
         Args:
             steps: more than the profile's extend the arm, also a finished one. Its final model and
                 evaluations make room for later ones.
-
-        Returns:
-            All metrics rows of the arm.
         """
         run, plan, profile = self.run, self.profile.arm(arm), self.settings(arm)
         run.check_folder()
@@ -412,16 +385,16 @@ class Session:
             teacher=teacher,
             processes=processes,
         )
-        keep = {}
-        if plan.method == "fd":
-            keep = {step: run.kept_model(arm, step) for step in self.profile.kept_steps(arm)}
+        kept = self.profile.kept_steps(arm) if plan.method == "fd" else ()
         with run.lock() if self.first else contextlib.nullcontext():
             self.note_origin(folder / "metrics.jsonl")
             if self.first:  # there only where the arm is extended
                 shutil.rmtree(folder / "model", ignore_errors=True)
                 for path in folder.glob("eval_*.jsonl"):
                     path.unlink()
-            rows = trainer.train(steps, problems, keep)
+            rows = trainer.train(
+                steps, problems, {step: run.kept_model(arm, step) for step in kept}
+            )
             trainer.save_model(folder / "model")
         return rows
 

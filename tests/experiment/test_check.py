@@ -47,6 +47,7 @@ def test_what_a_paper_run_lacks_here_is_named_line_by_line(tmp_path, monkeypatch
         "GPUs": "torch",
         "vLLM": "vllm",
         "Claude": "ANTHROPIC_API_KEY",
+        "Lean judges a theorem": "lean_project",
         "model and chat template": profile.model.source,
     }
     for check, name in named.items():
