@@ -28,10 +28,10 @@ PARTS = {
 }
 # What is over its budget today, with the lines that it may have. This list only shrinks.
 NOT_YET: dict[str, int] = {
-    "all": 13_200,  # with both the warm-up and the pretraining that is to replace it
+    "all": 13_050,  # with both the warm-up and the pretraining that is to replace it
     "core": 4_500,
-    "profile.py": 500,
-    "worlds/warmup.py:train": 70,
+    "profile.py": 499,
+    "worlds/warmup.py:train": 64,
 }
 FOLDERS = [
     *(str(path.relative_to(ROOT)) for path in PACKAGE.glob("*.py")),
