@@ -14,7 +14,7 @@ from fdcore.records import read_jsonl
 from fdcore.training import loop
 from fdcore.training.checkpoint import load_checkpoint
 from fdcore.training.loop import OutOfMemory, TrainingError, draw_problems, explain_memory
-from tests.smallrun import PROBLEMS, SPLITS, small_trainer, weights_of
+from tests.smallrun import PROBLEMS, SPLITS, small_trainer, teacher_of, weights_of
 
 
 def test_the_docstring_examples_hold():
@@ -25,6 +25,18 @@ def test_an_epoch_draws_every_problem_once_and_a_step_does_not_depend_on_earlier
     drawn = [problem for step in (1, 2, 3) for problem in draw_problems(PROBLEMS, 0, step, 4)]
     assert {p.id for p in drawn[:6]} == {p.id for p in drawn[6:]} == set("abcdef")
     assert draw_problems(PROBLEMS, 0, 3, 4) == drawn[8:]
+
+
+def test_the_teacher_moves_a_tenth_of_the_way_after_every_second_step(tmp_path):
+    trainer = small_trainer(tmp_path, "fd")  # alpha 0.9, every 2 steps
+    start = teacher_of(trainer)
+    trainer.train(1, SPLITS)
+    assert all(torch.equal(weight, start[name]) for name, weight in teacher_of(trainer).items())
+    trainer.train(2, SPLITS)
+    student = weights_of(trainer)
+    for name, weight in teacher_of(trainer).items():
+        torch.testing.assert_close(weight, start[name].lerp(student[name], 0.1))
+    assert any(not torch.equal(weight, start[name]) for name, weight in teacher_of(trainer).items())
 
 
 KILLED = """
