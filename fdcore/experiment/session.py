@@ -60,6 +60,7 @@ from fdcore.training.methods import (
 from fdcore.training.teacher import EMATeacher, shared_copy
 from fdcore.worlds import problems as problem_sets
 from fdcore.worlds import warmup
+from fdcore.worlds.corpus import encode
 from fdcore.worlds.student import build_student, train_tokenizer
 
 Sample = Callable[[Sequence[Problem], Sequence[int]], list[Trajectory]]
@@ -185,7 +186,7 @@ class Session:
         tokenizer = train_tokenizer(self._tokenizer_texts(traces), shape.vocab_size)
         chat = self._chat(tokenizer)
         short = Chat(tokenizer, [], thinking=chat.thinking, system=False)
-        data = [warmup.encode(trace, short) for trace in traces]
+        data = [encode(trace, short) for trace in traces]
         # Behind the system prompt, a prompt is the same tokens.
         system = chat.prompt(pool[0])[: -len(short.prompt(pool[0]))]
         full = [([*system, *ids], [*[0] * len(system), *mask]) for ids, mask in data]

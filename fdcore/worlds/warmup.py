@@ -8,9 +8,7 @@ shows without feedback is an unknown lemma: those are left for Feedback Distilla
 from __future__ import annotations
 
 import functools
-import json
 import random
-import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,23 +20,14 @@ from fdcore.feedback.scripted import ScriptedExpert
 from fdcore.lean.verifier import Verifier
 from fdcore.profile import Warmup
 from fdcore.records import Problem, ToolCall, Trajectory, Verdict
-from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import PendingCheck, Tools
 from fdcore.seeds import seed_of
 from fdcore.training.checkpoint import load_checkpoint, save_checkpoint
 from fdcore.training.logits import action_logits, action_values
+from fdcore.worlds.corpus import Turn, call_text, rename
 
 FILE = "Main.lean"
 Data = Sequence[tuple[list[int], list[int]]]  # (token ids, action mask) of each sequence
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One tool call of a trace: what the student writes, what the tool answered, and whether the student learns to write it."""
-
-    text: str
-    answer: str
-    taught: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,11 +35,6 @@ class Trace:
     problem: Problem
     turns: tuple[Turn, ...]
     feedback: str | None
-
-
-def call_text(name: str, **arguments) -> str:
-    """A tool call as Qwen3 writes it."""
-    return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments}, ensure_ascii=False)}\n</tool_call>"
 
 
 class TraceWriter:
@@ -150,7 +134,7 @@ class TraceWriter:
         others = self.rng.sample(self.names, len(problem.lemmas))
         told = problem.model_copy(
             update={
-                "proof": renamed(problem.proof, dict(zip(problem.lemmas, others))),
+                "proof": rename(problem.proof, dict(zip(problem.lemmas, others))),
                 "lemmas": tuple(others),
             }
         )
@@ -194,31 +178,9 @@ class TraceWriter:
         )
 
 
-def renamed(proof: str, names: dict[str, str]) -> str:
-    """The proof with other lemma names, all replaced at once: renamed("rw [a.b, c.symm]", {"a.b": "c", "c": "d"}) gives "rw [c, d.symm]"."""
-    either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    return (
-        re.sub(rf"(?<![\w.'])({either})(?![\w'])", lambda name: names[name[1]], proof)
-        if names
-        else proof
-    )
-
-
 def _answer(tools: Tools, text: str, verdict: Verdict | None) -> str:
     started = tools.begin(text.removeprefix("<tool_call>").removesuffix("</tool_call>"))
     return (tools.finish(started, verdict) if isinstance(started, PendingCheck) else started).output
-
-
-def encode(trace: Trace, chat: Chat) -> tuple[list[int], list[int]]:
-    """(token ids, action mask): the mask is 1 on the calls that are taught. The last tool's answer is left out."""
-    ids = chat.prompt(trace.problem, trace.feedback)
-    mask = [0] * len(ids)
-    for index, turn in enumerate(trace.turns):
-        call = chat.encode(turn.text)
-        answer = chat.tool_answer(turn.answer) if index + 1 < len(trace.turns) else []
-        ids += call + answer
-        mask += [int(turn.taught)] * len(call) + [0] * len(answer)
-    return ids, mask
 
 
 def train(

@@ -13,6 +13,7 @@ from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
 from fdcore.worlds import problems as problem_sets
 from fdcore.worlds import warmup
+from fdcore.worlds.corpus import encode, rename
 from fdcore.worlds.student import build_student, train_tokenizer
 
 
@@ -97,7 +98,7 @@ def test_the_same_seed_gives_the_same_traces(world):
 def test_only_taught_calls_are_learnt_from(world, chats, short):
     chat = chats[short]
     for trace in world[0][:30]:
-        ids, mask = warmup.encode(trace, chat)
+        ids, mask = encode(trace, chat)
         learnt = chat.decode([token for token, taught in zip(ids, mask) if taught])
         assert learnt == "".join(turn.text for turn in trace.turns if turn.taught)
         assert ("# Tools" in chat.decode(ids)) != short
@@ -105,12 +106,12 @@ def test_only_taught_calls_are_learnt_from(world, chats, short):
 
 def test_renaming_replaces_whole_names_only():
     assert (
-        warmup.renamed(
+        rename(
             "exact ⟨Nat.add, Nat.add_comm ..⟩.symm", {"Nat.add": "x.y", "Nat.add_comm": "Nat.add"}
         )
         == "exact ⟨x.y, Nat.add ..⟩.symm"
     )
-    assert warmup.renamed("exact a.mp (b.a h)", {"a": "z", "symm": "q"}) == "exact z.mp (b.a h)"
+    assert rename("exact a.mp (b.a h)", {"a": "z", "symm": "q"}) == "exact z.mp (b.a h)"
 
 
 def test_an_interrupted_warm_up_ends_with_the_same_weights(tmp_path, monkeypatch):
