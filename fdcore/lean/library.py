@@ -14,12 +14,12 @@ import re
 import shutil
 import sys
 import tempfile
+import tomllib
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import NamedTuple
 
 from fdcore import REPOSITORY
 from fdcore.lean.source import words
@@ -35,7 +35,6 @@ from fdcore.lean.toolchain import (
 PROJECT = REPOSITORY / "lean_project"
 # Names of the core library's theorems that serve Lean's own machinery.
 INTERNAL = re.compile(r"let_|ite_|heq|noConfusion|beq|ble|RecOn|choose|skolem")
-GET = "run `lake exe cache get` in"
 MATHLIB_NAMES = """import Mathlib
 open Lean in
 #eval show CoreM Unit from do
@@ -236,69 +235,64 @@ def _hash(*parts: str | bytes) -> str:
 # -- Mathlib ---------------------------------------------------------------------------------------
 
 
-class Release(NamedTuple):
-    """The Mathlib that a Lake project pins."""
-
-    tag: str  # Mathlib's tag and Lean's version, such as "v4.35.0"
-    commit: str  # Mathlib's, 40 hexadecimal digits
-
-
-def pinned_release(project: Path = PROJECT) -> Release:
-    """The release that lean-toolchain and lake-manifest.json name together.
+def pinned_tag(project: Path = PROJECT) -> str:
+    """Mathlib's tag, such as "v4.35.0", which lakefile.toml and lean-toolchain name together.
 
     Raises:
-        LeanUnavailable: a file is missing, or they name two releases.
+        LeanUnavailable: a file is missing, they name two releases, or one for another Lean.
     """
     try:
         lean = (project / "lean-toolchain").read_text(encoding="utf-8").strip().rpartition(":")[2]
-        manifest = json.loads((project / "lake-manifest.json").read_text(encoding="utf-8"))
-        packages = {package["name"]: package for package in manifest["packages"]}
-        release = Release(packages["mathlib"]["inputRev"], packages["mathlib"]["rev"])
+        lakefile = tomllib.loads((project / "lakefile.toml").read_text(encoding="utf-8"))
+        (tag,) = (need["rev"] for need in lakefile["require"] if need["name"] == "mathlib")
     except (OSError, ValueError, KeyError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise LeanUnavailable(f"{project} is no Lake project with Mathlib ({reason})") from None
-    if lean != release.tag:
+    if lean != tag or not tag.startswith(f"v{VERSION}."):
         raise LeanUnavailable(
-            f"{project}: lake-manifest.json holds Mathlib {release.tag}, lean-toolchain is {lean}; "
-            "set one release there and in lakefile.toml, then run `lake update mathlib`"
+            f"{project} pins Mathlib {tag} (lakefile.toml) and Lean {lean} (lean-toolchain): both "
+            f"must be one release for Lean {VERSION}, whose objects the judge reads"
         )
-    return release
+    return tag
 
 
 def mathlib_library(project: Path = PROJECT) -> Library:
     """Mathlib as the Lake project in `project` has it.
 
     Raises:
-        LeanUnavailable: the pinned Mathlib or its Lean is not here; the message says what to do.
+        LeanUnavailable: the pinned Mathlib or its Lean is not here. The message names the first
+            thing that is missing and the commands from there on.
     """
-    release, lean = pinned_release(project), shutil.which("lean")
+    tag, lean = pinned_tag(project), shutil.which("lean")
+    fetch = f"run `lake update mathlib && lake exe cache get` in {project}"
     if lean is None:
-        raise LeanUnavailable(f"Mathlib needs Lean from elan, and no lean is on PATH; {ELAN}")
-    if not release.tag.startswith(f"v{VERSION}."):
-        raise LeanUnavailable(
-            f"{project} pins Mathlib {release.tag}, and the judge reads Lean {VERSION} alone; "
-            "README.md there says how the pin moves"
-        )
-    package = project / ".lake" / "packages" / "mathlib"
+        raise LeanUnavailable(f"Mathlib {tag} needs Lean from elan: {ELAN}, then {fetch}")
+    package, manifest = project / ".lake" / "packages" / "mathlib", project / "lake-manifest.json"
     head = package / ".git" / "HEAD"  # Lake leaves it detached
-    commit = head.read_text(encoding="utf-8").strip() if head.is_file() else "none"
-    if commit != release.commit:
+    try:
+        packages = {row["name"]: row for row in json.loads(manifest.read_bytes())["packages"]}
+        locked = packages["mathlib"]
+        here = locked["inputRev"], head.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError, KeyError):
+        raise LeanUnavailable(f"Mathlib {tag} is not fetched; {fetch}") from None
+    if here != (tag, locked["rev"]):
         raise LeanUnavailable(
-            f"{package} holds commit {commit[:12]}, pinned is Mathlib {release.tag} "
-            f"({release.commit[:12]}); {GET} {project}"
+            f"{package} holds commit {here[1][:12]}, lake-manifest.json Mathlib {here[0]} "
+            f"({locked['rev'][:12]}), pinned is {tag}; {fetch}"
         )
-    packages = (package, *sorted(set(package.parent.glob("*")) - {package}), project)
-    folders = (folder / ".lake" / "build" / "lib" / "lean" for folder in packages)
-    path = tuple(folder for folder in folders if folder.is_dir())
-    module = package / ".lake" / "build" / "lib" / "lean" / "Mathlib.olean"
+    folders = [package, *sorted(set(package.parent.glob("*")) - {package}), project]
+    compiled = [folder / ".lake" / "build" / "lib" / "lean" for folder in folders]
+    module = compiled[0] / "Mathlib.olean"
     if not module.is_file():
-        raise LeanUnavailable(f"Mathlib in {package} is not compiled; {GET} {project}")
-    toolchain = elan_toolchain(lean, project)
-    if toolchain.version != release.tag.lstrip("v").partition("-")[0]:
         raise LeanUnavailable(
-            f"{project / 'lean-toolchain'} asks for Lean {release.tag}, but {toolchain.argv[0]} is "
+            f"Mathlib {tag} is not compiled; run `lake exe cache get` in {project}"
+        )
+    toolchain = elan_toolchain(lean, project)
+    if toolchain.version != tag.lstrip("v").partition("-")[0]:
+        raise LeanUnavailable(
+            f"{project / 'lean-toolchain'} asks for Lean {tag}, but {toolchain.argv[0]} is "
             f"{toolchain.version or 'silent'}; put elan's lean first on PATH ({ELAN})"
         )
-    manifest = (project / "lake-manifest.json").read_bytes()
-    identity = _hash(toolchain.version, manifest, module.read_bytes())
+    identity = _hash(toolchain.version, manifest.read_bytes(), module.read_bytes())
+    path = tuple(folder for folder in compiled if folder.is_dir())
     return Library("mathlib", toolchain, path, package / "Mathlib", identity)
