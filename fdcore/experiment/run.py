@@ -216,8 +216,12 @@ class Run:
         return self.arm_folder(arm) / f"eval_{split}.jsonl"
 
     def evaluation(self, arm: str, split: str) -> list[dict]:
-        """The rows of an arm's samples for pass@k, one a problem."""
-        return list(read_jsonl(self.evaluation_file(arm, split)))
+        """The rows of an arm's samples for pass@k, one a problem, with the problem's lemmas."""
+        rows = list(read_jsonl(self.evaluation_file(arm, split)))
+        if not rows or self.profile.problems.source != "core":
+            return rows
+        lemmas = {problem.id: list(problem.lemmas) for problem in self.problems()[split]}
+        return [row | {"lemmas": lemmas.get(row["problem_id"], [])} for row in rows]
 
     def recorded(self, step: int, arm: str = "fd") -> list[tuple[Problem, Trajectory, Feedback]]:
         """The attempts of a training step that wrote a Lean file, with problem and feedback.
@@ -234,12 +238,6 @@ class Run:
         if not triples:
             raise ValueError(f"{folder}: no attempt with feedback at step {step}; train {arm!r}")
         return triples
-
-    def given_feedback(self, arm: str = "fd") -> list[tuple[Problem, Feedback]]:
-        """All feedback that an arm's training has kept, with its problem."""
-        by_id = {problem.id: problem for problem in self.problems()["train"]}
-        feedback = _rows_of_step(self.arm_folder(arm) / "feedback.jsonl", Feedback)
-        return [(by_id[text.problem_id], text) for text in feedback]
 
     def token_views(self) -> list[TokenView]:
         """Figure 1's data: read where it was made, else made and kept."""

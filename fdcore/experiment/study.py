@@ -15,7 +15,6 @@ from typing import NamedTuple
 from fdcore import REPOSITORY
 from fdcore.experiment.run import PROVENANCE, Run
 from fdcore.profile import Profile, load_profile
-from fdcore.records import Feedback, Problem
 
 FIGURES = REPOSITORY / "figures"  # where the published records are
 
@@ -138,10 +137,6 @@ class Comparison(NamedTuple):
     def evaluate_base(self) -> list[dict]:
         """The evaluation of the base on test."""
         return _evaluate(self.run, "base", "test")
-
-    def feedback(self) -> dict[str, list[tuple[Problem, Feedback]]]:
-        """Label -> the feedback that training has kept."""
-        return {label: self.run.given_feedback(arm) for label, arm in self.arms.items()}
 
 
 def _train(run: Run, arm: str) -> list[dict]:

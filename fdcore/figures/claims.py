@@ -1,41 +1,44 @@
 """A claim of the paper as one number with an interval and a verdict.
 
-*Reproduced*: the 95 % interval lies above 0. *Not reproduced*: it lies below 0. Otherwise, and
-where data is missing, *undecided*. The ten rules stand in the notebook `13_claims`.
+*Reproduced*: the number lies above what the claim needs, on three seeds or more, after Holm's
+correction for the number of claims. *Not reproduced*: it lies below, likewise. *Not testable here*:
+the tiny world cannot express it. Otherwise *undecided*. The rules stand in notebook 13.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
-from fdcore.figures.statistics import BLOCK, bootstrap_over_runs, draw_blocks, draw_units
+from fdcore.figures.statistics import LEVEL, bootstrap_over_seeds, holm, student_t
 from fdcore.records import Record
 
-FEWEST = 2 * BLOCK  # steps below which a training curve decides nothing
+FEWEST_STEPS, FEWEST_SEEDS = 10, 3  # below them nothing is decided
+Values = Mapping[str, Mapping[str, float]] | Mapping[str, float]
 
 
 class Rule(Record):
-    """What is measured. A positive quantity speaks for the claim."""
+    """What is measured. The claim holds where the quantity lies above `needs`."""
 
     id: str
     claim: str
     quantity: str
     unit: str
-    bootstrap: Literal["steps", "problems", "tenths of the budget"]  # what is drawn
     paper: str  # the paper's own numbers
+    needs: float = 0.0
 
 
 class Claim(Rule):
-    """A rule with what the runs say. `estimate`, `low` and `high` are None without data."""
+    """A rule with what the runs say."""
 
-    verdict: Literal["reproduced", "not reproduced", "undecided"]
+    verdict: Literal["reproduced", "not reproduced", "undecided", "not testable here"] = "undecided"
     estimate: float | None = None
-    low: float | None = None
+    low: float | None = None  # None: one seed of a quantity that only seeds tell the spread of
     high: float | None = None
-    seeds: int = 0
+    p: float | None = None  # two-sided, of the quantity being `needs`; not corrected
+    seeds: dict[str, float] = {}  # seed -> its own estimate
     detail: str  # the numbers behind the estimate, or what is missing
 
     @property
@@ -43,56 +46,102 @@ class Claim(Rule):
         """The estimate with its interval and unit."""
         if self.estimate is None:
             return "—"
-        return f"{self.estimate:+.3f} [{self.low:+.3f}, {self.high:+.3f}] {self.unit}"
+        ends = "" if self.low is None else f" [{_signed(self.low)}, {_signed(self.high or 0)}]"
+        needed = f" (needs {_signed(self.needs)})" if self.needs else ""
+        return f"{_signed(self.estimate)}{ends} {self.unit}{needed}"
 
 
 class MissingData(LookupError):
     """A run lacks what a rule needs; the text says what."""
 
 
-def judge(
+class NotTestable(LookupError):
+    """No run of this world can answer; the text says why."""
+
+
+def measure(
     rule: Rule,
     runs: Sequence,
-    samples: Callable[..., dict[str, np.ndarray | float]],
-    statistic: Callable[..., float],
+    values: Callable[..., Values],
+    statistic: Callable = lambda value: value,
     *,
-    every_run: bool = True,
+    clusters: Mapping[str, str] = {},
 ) -> Claim:
-    """Judge a claim on the runs (one a seed) that have its data.
+    """Measure a claim on the runs (one a seed) that have its data. `decide` gives the verdict.
+
+    The statistic is computed of means over seeds, so a minimum or maximum of noisy means errs
+    against the claim.
 
     Args:
-        samples: maps a run to the named arguments of `statistic`, or raises MissingData.
-        statistic: maps these samples, in their order, to the quantity.
-        every_run: a run without the data leaves the claim undecided. False for ablations,
-            which only some seeds have.
+        values: maps a run to the named arguments of `statistic`: numbers by problem, or one
+            number each. Raises MissingData or NotTestable.
+        statistic: maps arrays (replicates,) to the quantity.
+        clusters: problem -> the lemma that it is drawn with; a problem that is not there is alone.
     """
     data, missing = {}, []
     for run in runs:
         try:
-            data[run.seed] = samples(run)
+            data[str(run.seed)] = values(run)
         except MissingData as error:
             missing.append(f"seed {run.seed}: {error}")
-    if not data or (missing and every_run):
-        return Claim(**rule.model_dump(), verdict="undecided", detail="; ".join(missing[:1]))
-    draw = draw_blocks if rule.bootstrap == "steps" else draw_units
-    together = rule.bootstrap == "problems"
-    values = [list(own.values()) for own in data.values()]
-    estimate, low, high = bootstrap_over_runs(values, statistic, draw, together=together)
-    numbers = [
-        f"seed {seed}: {', '.join(f'{name} {np.mean(part):.3f}' for name, part in own.items())}"
-        for seed, own in data.items()
-    ]
-    verdict = "reproduced" if low > 0 else "not reproduced" if high < 0 else "undecided"
-    measured = {"estimate": estimate, "low": low, "high": high, "seeds": len(data)}
-    return Claim(**rule.model_dump(), verdict=verdict, **measured, detail="; ".join(numbers))
+        except NotTestable as error:
+            return Claim(**rule.model_dump(), verdict="not testable here", detail=str(error))
+    if not data:
+        return Claim(**rule.model_dump(), detail="; ".join(missing[:1]) or "no runs")
+    names = list(next(iter(data.values())))
+    table, units = _align(list(data.values()))
+    means = table.mean(-1)  # (seeds, columns)
+    seeds = {seed: float(statistic(*own)) for seed, own in zip(data, means, strict=True)}
+    drawn, ends = None, {}
+    if units:
+        lemmas = [clusters.get(unit, unit) for unit in units]
+        drawn = bootstrap_over_seeds(table, lemmas, statistic)
+    elif len(data) > 1:
+        drawn = student_t(np.array([*seeds.values()]))
+    if drawn is not None:
+        ends["low"], ends["high"] = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+        side = min((drawn <= rule.needs).sum(), (drawn >= rule.needs).sum())
+        ends["p"] = min(1.0, 2 * (int(side) + 1) / (len(drawn) + 1))
+    detail = ", ".join(f"{k} {v:.3f}" for k, v in zip(names, means.mean(0), strict=True))
+    estimate = float(statistic(*means.mean(0)))
+    return Claim(**rule.model_dump(), estimate=estimate, seeds=seeds, detail=detail, **ends)
 
 
-def last_quarter(rows: Sequence[dict], key: str) -> np.ndarray:
-    """Return a metric's values over the last quarter of training.
+def _align(data: Sequence[Values]) -> tuple[np.ndarray, list[str]]:
+    """(seeds, columns, units) of the problems that all have; one unit, unnamed, for numbers."""
+    columns = [list(own.values()) for own in data]
+    if not isinstance(columns[0][0], Mapping):
+        return np.array(columns, dtype=float)[..., None], []
+    common = set.intersection(*(set(column) for own in columns for column in own))
+    if not common:
+        raise ValueError("the arms of a claim have no problem in common")
+    units = sorted(common)
+    return np.array([[[column[u] for u in units] for column in own] for own in columns]), units
+
+
+def decide(claims: Sequence[Claim]) -> list[Claim]:
+    """Give each measured claim its verdict, corrected for the number of claims measured."""
+    ready = [c for c in claims if c.p is not None and len(c.seeds) >= FEWEST_SEEDS]
+    corrected = dict(zip([c.id for c in ready], holm([c.p or 0.0 for c in ready]), strict=True))
+
+    def verdict(claim: Claim) -> str:
+        if claim.estimate is None or corrected.get(claim.id, 1.0) >= 1 - LEVEL:
+            return claim.verdict
+        return "reproduced" if claim.estimate > claim.needs else "not reproduced"
+
+    return [claim.model_copy(update={"verdict": verdict(claim)}) for claim in claims]
+
+
+def last_quarter(rows: Sequence[dict], key: str) -> float:
+    """Return a metric's mean over the last quarter of training.
 
     Raises:
         MissingData: the quarter has too few steps, or there are no rows.
     """
-    if len(rows) // 4 < FEWEST:
-        raise MissingData(f"fewer than {FEWEST} steps in the last quarter of training")
-    return np.array([row[key] for row in rows[len(rows) - len(rows) // 4 :]])
+    if len(rows) // 4 < FEWEST_STEPS:
+        raise MissingData(f"fewer than {FEWEST_STEPS} steps in the last quarter of training")
+    return float(np.mean([row[key] for row in rows[len(rows) - len(rows) // 4 :]]))
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.3f}".replace("-", "−")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 LEVEL = 0.95  # of all intervals
-BLOCK = 5  # steps of a block: neighbouring steps are not independent
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -38,24 +37,26 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return 1.0 - float(np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
 
 
-def pass_at_k_by_problem(rows: Sequence[dict], ks: Sequence[int]) -> np.ndarray:
-    """Return pass@k of each problem, the mean over its seeds: (problems, len(ks)).
-
-    Raises:
-        ValueError: no rows.
-    """
-    if not rows:
-        raise ValueError("pass@k of no problems: the evaluation file is empty")
-    values: dict[str, list[list[float]]] = {}
+def pass_at_k_by_problem(rows: Sequence[dict], k: int) -> dict[str, float]:
+    """Return pass@k of each problem that has k samples, the mean over its seeds."""
+    values: dict[str, list[float]] = {}
     for row in rows:
-        by_k = [pass_at_k(row["n"], row["c"], k) for k in ks]
-        values.setdefault(row["problem_id"], []).append(by_k)
-    return np.array([np.mean(seeds, 0) for seeds in values.values()])
+        if row["n"] >= k:
+            values.setdefault(row["problem_id"], []).append(pass_at_k(row["n"], row["c"], k))
+    return {problem: float(np.mean(seeds)) for problem, seeds in values.items()}
 
 
 def mean_pass_at_k(rows: Sequence[dict], k: int) -> float:
-    """Return pass@k, the mean over problems."""
-    return float(pass_at_k_by_problem(rows, [k]).mean())
+    """Return pass@k, the mean over problems. Raises ValueError where none has k samples."""
+    values = pass_at_k_by_problem(rows, k)
+    if not values:
+        raise ValueError(f"pass@{k} of no problems: none has {k} samples")
+    return float(np.mean(list(values.values())))
+
+
+def lemma_of(row: dict) -> str:
+    """Return the cluster of an evaluation row: its problem's first lemma, else the problem."""
+    return (row.get("lemmas") or [row["problem_id"]])[0]
 
 
 def pass_at_k_curve(
@@ -63,85 +64,82 @@ def pass_at_k_curve(
 ) -> list[tuple[int, float, float, float]]:
     """Return (k, pass@k, low, high) for each k that the samples allow; nothing for no rows.
 
-    `low` and `high` end the bootstrap interval over problems.
+    Of problems with different numbers of samples, those with the most make the curve. `low` and
+    `high` end the bootstrap interval over lemmas.
     """
-    if not rows:
+    most = max((row["n"] for row in rows), default=0)
+    rows = [row for row in rows if row["n"] == most]
+    usable = [k for k in ks if k <= most]
+    if not usable:
         return []
-    usable = [k for k in ks if k <= min(row["n"] for row in rows)]
-    values = pass_at_k_by_problem(rows, usable)
-    low, high = bootstrap_interval(values, lambda drawn: drawn.mean(0))
-    return list(zip(usable, values.mean(0).tolist(), low.tolist(), high.tolist(), strict=True))
+    by_k = [pass_at_k_by_problem(rows, k) for k in usable]
+    lemmas = {row["problem_id"]: lemma_of(row) for row in rows}
+    values = np.array([[own[problem] for problem in lemmas] for own in by_k])
+    means = bootstrap_means(values, list(lemmas.values()))
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return list(zip(usable, values.mean(1).tolist(), low.tolist(), high.tolist(), strict=True))
 
 
-def bootstrap_interval(
-    values: np.ndarray,
-    statistic: Callable[[np.ndarray], float | np.ndarray] = np.mean,
-    *,
-    seed: int = 0,
-    replicates: int = 2000,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of the percentile interval of a statistic (bootstrap of Efron, 1979).
+def bootstrap_means(
+    values: np.ndarray, clusters: Sequence[str], *, replicates: int = 4000
+) -> np.ndarray:
+    """Return means over units of replicates: (replicates, ...). One draw serves all leading axes.
 
-    Args:
-        values: (units, ...); exchangeable units, drawn with replacement along the first axis.
-        statistic: maps such an array to a number or an array; the ends have its shape.
-
-    Raises:
-        ValueError: no units.
-    """
-    values = np.asarray(values)
-    if not len(values):
-        raise ValueError("a bootstrap of no units: there is nothing to draw from")
-    rng = np.random.default_rng(seed)
-    drawn = [statistic(draw_units(values, rng)) for _ in range(replicates)]
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return low, high
-
-
-def draw_units(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return as many units, drawn with replacement."""
-    return values[rng.integers(0, len(values), len(values))]
-
-
-def draw_blocks(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return as many steps, in blocks of neighbours (moving block bootstrap of Künsch, 1989)."""
-    starts = rng.integers(0, len(values) - BLOCK + 1, -(-len(values) // BLOCK))
-    return np.concatenate([values[start : start + BLOCK] for start in starts])[: len(values)]
-
-
-def bootstrap_over_runs(
-    runs: Sequence[Sequence[np.ndarray | float]],
-    statistic: Callable[..., float],
-    draw: Callable[[np.ndarray, np.random.Generator], np.ndarray],
-    *,
-    together: bool,
-    replicates: int = 4000,
-) -> tuple[float, float, float]:
-    """Return (estimate, low, high) of the mean over runs of a statistic of each run's samples.
-
-    A replicate draws runs with replacement, then units of each sample.
+    Problems that need the same lemma fail together, so whole clusters are drawn with replacement.
 
     Args:
-        runs: the arguments of `statistic`, by run. Arrays are drawn from; numbers stay.
-        draw: `draw_units` or `draw_blocks`.
-        together: the samples are of the same units, as problems are: one draw serves all samples
-            of all runs. Otherwise each sample has a draw of its own.
+        values: (..., units).
+        clusters: the cluster of each unit.
     """
-    rng, replicated = np.random.default_rng(0), []
-    for _ in range(replicates):
-        chosen, key = rng.integers(0, len(runs), len(runs)), int(rng.integers(2**32))
-        values = []
-        for place, run in enumerate(chosen):
-            own = np.random.default_rng([key, place])
-            same = (np.random.default_rng([key, 0]) if together else own for _ in runs[run])
-            drawn = [
-                draw(part, r) if np.ndim(part) else part
-                for part, r in zip(runs[run], same, strict=True)
-            ]
-            values.append(statistic(*drawn))
-        replicated.append(np.mean(values))
-    low, high = np.quantile(replicated, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(np.mean([statistic(*run) for run in runs])), float(low), float(high)
+    _, place = np.unique(np.asarray(clusters), return_inverse=True)
+    count = int(place.max()) + 1
+    member = np.eye(count)[place]  # (units, clusters)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), replicates)
+    sums = np.tensordot(drawn, np.asarray(values, float) @ member, (1, -1))
+    sizes = drawn @ member.sum(0)
+    return sums / sizes.reshape(-1, *[1] * (sums.ndim - 1))
+
+
+def bootstrap_over_seeds(
+    values: np.ndarray, clusters: Sequence[str], statistic: Callable, *, replicates: int = 10_000
+) -> np.ndarray:
+    """Return replicates of a statistic of means over seeds and units.
+
+    Each replicate draws clusters of units, the same for all arms and seeds, and seeds. One seed
+    less than there are is drawn: else the variance of few seeds comes out too small.
+
+    Args:
+        values: (seeds, columns, units).
+        statistic: maps the columns' means, one array each, to the quantity.
+    """
+    count = len(values)
+    means = bootstrap_means(values, clusters, replicates=replicates)
+    draws = max(1, count - 1)
+    drawn = np.random.default_rng(1).multinomial(draws, np.full(count, 1 / count), replicates)
+    return statistic(*np.einsum("rs,rsc->cr", drawn / draws, means))
+
+
+def student_t(values: np.ndarray, *, replicates: int = 100_000) -> np.ndarray:
+    """Return draws around the mean of one number a seed, as Student's t has them.
+
+    A number a seed leaves nothing else to draw from, and three numbers too little to bootstrap.
+    """
+    count = len(values)
+    spread = values.std(ddof=1) / np.sqrt(count)
+    return values.mean() + spread * np.random.default_rng(0).standard_t(count - 1, replicates)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values corrected for their number (Holm, 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected
 
 
 def smooth(values: Sequence[float], window: int = 7) -> np.ndarray:
@@ -151,17 +149,3 @@ def smooth(values: Sequence[float], window: int = 7) -> np.ndarray:
     [1.0, 2.0, 4.0]
     """
     return np.array([np.mean(values[max(0, i - window + 1) : i + 1]) for i in range(len(values))])
-
-
-def over_seeds(rows: Sequence[dict]) -> list[dict]:
-    """Return one row a step: the mean over seeds of every number that all rows of the step hold."""
-    steps: dict[int, list[dict]] = {}
-    for row in rows:
-        steps.setdefault(row["step"], []).append(row)
-    means = []
-    for step, same in sorted(steps.items()):
-        keys = [key for key in same[0] if all(type(row.get(key)) in (int, float) for row in same)]
-        numbers = {key: float(np.mean([row[key] for row in same])) for key in keys}
-        numbers.pop("seed", None)
-        means.append({"step": step} | numbers)
-    return means

@@ -7,13 +7,13 @@ Layouts of single figures stand in their notebooks, statistics in `fdcore.figure
 from __future__ import annotations
 
 import csv
-import io
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -81,20 +81,25 @@ def new_figure(width: float, height: float, layout: str | None = "constrained") 
     return figure
 
 
-def save(figure: Figure, folder: Path, name: str, rows: Sequence[dict]) -> Path:
+def save(
+    figure: Figure,
+    folder: Path,
+    name: str,
+    rows: Sequence[dict],
+    title: str = "",
+    caption: str = "",
+) -> Path:
     """Write NAME.pdf, NAME.png (200 dpi) and NAME.csv (`rows`). Return the PNG's path.
 
-    No file holds a date, so the same records give the same bytes.
+    No file holds a date, so the same records give the same bytes. The PNG holds title and caption:
+    `fdcore.figures.report` shows every figure that has a title.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    words = {"Title": title, "Description": caption} if title else {}
     figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
-    text = io.StringIO()
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(folder / f"{name}.csv", text.getvalue())
+    figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None, **words})
+    table = pd.DataFrame(rows, dtype=object)  # numbers stay as they are
+    write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     return folder / f"{name}.png"
 
 

@@ -1,7 +1,7 @@
 """The paper's Figure 1: an attempt whose tokens are coloured by what the teacher thinks of them.
 
-Below the attempt stand KL and entropy along it, and both distributions at one token. The numbers
-come from `fdcore.figures.token_view`; `fdcore.figures.token_page` shows all of them.
+Below the attempt stand both distributions at one token. The numbers come from
+`fdcore.figures.token_view`; `fdcore.figures.token_page` shows all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fdcore.figures.style import new_figure, set_heights
+from fdcore.figures.style import new_figure
 from fdcore.figures.token_view import TokenView, line_ends
 
 SCALE = 3.0  # nats: the colours end at -3 and +3, as in the paper
@@ -55,7 +55,7 @@ def printable(text: str) -> str:
 
 
 def figure_1(view: TokenView, *, max_lines: int = 46) -> Figure:
-    """Draw statement, feedback and attempt; below, what the two models think of the tokens.
+    """Draw statement, feedback and attempt; below, both distributions at the box.
 
     Of an attempt longer than `max_lines`, the lines around the boxed token are drawn.
     """
@@ -70,8 +70,8 @@ def figure_1(view: TokenView, *, max_lines: int = 46) -> Figure:
         f"attempt    Lean's verdict: {view.verdict}{part if len(shown) < len(lines) else ''}",
     ]
     rows = len(head) + len(shown) + 1.5
-    figure = new_figure(WIDTH + 0.2, rows * LINE + 4.0)
-    above, below = figure.subfigures(2, 1, height_ratios=[rows * LINE, 4.0])
+    figure = new_figure(WIDTH + 0.2, rows * LINE + 1.6)
+    above, below = figure.subfigures(2, 1, height_ratios=[rows * LINE, 1.6])
     axes = above.add_axes((0.1 / (WIDTH + 0.2), 0.0, WIDTH / (WIDTH + 0.2), 1.0))
     axes.set(xlim=(0, COLUMNS), ylim=(rows, -0.5))
     axes.axis("off")
@@ -79,7 +79,9 @@ def figure_1(view: TokenView, *, max_lines: int = 46) -> Figure:
         axes.text(0, row + 0.5, text, **MONO, color="#333333")
     for row, line in enumerate(shown):
         _draw_line(axes, view, line, len(head) + row + 0.3)
-    _draw_numbers(below, view)
+    bars, scale = below.subplots(1, 2, width_ratios=[2.4, 1])
+    _draw_bars(bars, view)
+    _draw_scale(below, scale)
     return figure
 
 
@@ -110,36 +112,12 @@ def _draw_line(axes: Axes, view: TokenView, line: list[tuple[str, int]], y: floa
         axes.text(0, y + 0.53, text.rstrip(), **MONO, color=colour, zorder=4)
 
 
-def _draw_numbers(figure, view: TokenView) -> None:
-    """Draw KL and entropies along the attempt, both distributions at the box, and the scale."""
-    panels = figure.subplot_mosaic(
-        [["kl", "kl"], ["entropy", "entropy"], ["bars", "scale"]],
-        height_ratios=[1, 1, 1.6],
-        width_ratios=[2.4, 1],
-    )
-    own = [index for index, sampled in enumerate(view.action_mask) if sampled]
-    kl, student, teacher = (
-        [column[index] for index in own]
-        for column in (view.kl, view.student_entropy, view.teacher_entropy)
-    )
-    panels["kl"].bar(range(len(own)), kl, width=1.0, color="#777777")
-    set_heights(panels["kl"], [1.0, *kl])
-    line = {"linewidth": 1.0, "markersize": 2}
-    panels["entropy"].plot(student, color=STUDENT, marker="o", label="student", **line)
-    panels["entropy"].plot(teacher, "--", color=TEACHER, marker="s", label="teacher", **line)
-    set_heights(panels["entropy"], [1.0, *student, *teacher])
-    for name in ("kl", "entropy"):
-        panels[name].axvline(own.index(view.focus), color="black", linewidth=0.8, linestyle=":")
-        panels[name].set_xlim(-0.7, max(len(own), 12) - 0.3)
-    panels["kl"].set_title("KL(teacher ‖ student), nats; dotted: the boxed token", loc="left")
-    panels["entropy"].set_title("entropy, nats", loc="left")
-    panels["entropy"].set_xlabel("the student's tokens, in order")
-    _draw_bars(panels["bars"], view)
-    panels["bars"].legend(frameon=False, ncols=2, loc="upper right")
-    panels["scale"].axis("off")
+def _draw_scale(figure, axes: Axes) -> None:
+    """Draw what a colour means."""
+    axes.axis("off")
     bar = figure.colorbar(
         ScalarMappable(Normalize(-SCALE, SCALE), COLOURS),
-        cax=panels["scale"].inset_axes((0.05, 0.55, 0.9, 0.12)),
+        cax=axes.inset_axes((0.05, 0.55, 0.9, 0.12)),
         orientation="horizontal",
         ticks=range(-3, 4),
     )
@@ -167,3 +145,4 @@ def _draw_bars(axes: Axes, view: TokenView) -> None:
         "probabilities at the boxed token; the teacher has read the feedback", loc="left"
     )
     axes.grid(axis="x", visible=False)
+    axes.legend(frameon=False, ncols=2, loc="upper right")

@@ -17,10 +17,9 @@ from IPython.display import HTML
 
 from fdcore import PACKAGE
 from fdcore.figures.token_figure import SCALE, STUDENT, TEACHER
-from fdcore.figures.token_view import TokenView, line_ends
+from fdcore.figures.token_view import NUMBERS, TokenView, line_ends
 
 TEMPLATES = PACKAGE / "templates"
-COLUMNS = ("student", "teacher", "student_entropy", "teacher_entropy", "kl")
 
 
 def token_page(views: Sequence[TokenView]) -> str:
@@ -34,21 +33,20 @@ def token_page(views: Sequence[TokenView]) -> str:
     names = sorted({tuple(view.labels) for view in views})
     if len(names) > 1:
         raise ValueError(f"token_page: all views must have the same labels, got {names}")
-    files = {
-        kind: (TEMPLATES / f"token_view.{kind}").read_text(encoding="utf-8")
-        for kind in ("js", "css")
-    }
+    return render("token_view.html.jinja", views[0].problem_id, data=view_data(views))
+
+
+def render(template: str, title: str = "", **values) -> str:
+    """Return a page of a template, with the token view's script and styles inside."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
-    environment = jinja2.Environment(loader=loader, autoescape=True)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
     environment.filters["digest"] = _digest
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": True}
-    page = environment.get_template("token_view.html.jinja").render(
-        title=views[0].problem_id,
-        script=files["js"],
-        style=files["css"],
-        text="\n\n".join([views[0].statement, views[0].feedback, "".join(views[0].tokens)]),
-        data=_data(views),
-    )
+    files = {
+        path.name.replace(".", "_"): path.read_text(encoding="utf-8")
+        for path in TEMPLATES.glob("*.*s*")
+    }
+    page = environment.get_template(template).render(title=title, **files, **values)
     return page.encode("utf-8", errors="replace").decode()  # half a surrogate pair becomes "?"
 
 
@@ -65,8 +63,8 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _data(views: Sequence[TokenView]) -> dict:
-    """The views as JSON: each attempt once, and the numbers of the student's tokens alone."""
+def view_data(views: Sequence[TokenView]) -> dict:
+    """Return the views as JSON: each attempt once, numbers of the student's tokens alone."""
     attempts: dict[str, int] = {}
     rows = []
     for view in views:
@@ -89,6 +87,6 @@ def _data(views: Sequence[TokenView]) -> dict:
             "focus": view.focus,
             "alternatives": options,
         }
-        rows.append(row | {name: [getattr(view, name)[i] for i in own] for name in COLUMNS})
+        rows.append(row | {name: [getattr(view, name)[i] for i in own] for name in NUMBERS})
     shown = [json.loads(text) for text in attempts]
     return {"scale": SCALE, "colours": [STUDENT, TEACHER], "attempts": shown, "views": rows}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from fdcore.figures.statistics import bootstrap_interval, mean_pass_at_k, pass_at_k_by_problem
+from fdcore.figures.statistics import mean_pass_at_k, pass_at_k_curve
 from fdcore.figures.style import (
     add_legend,
     add_note,
@@ -26,6 +26,7 @@ WINDOW = 7  # steps of the trailing mean on noisy curves
 SMOOTHED = ("train_accuracy", "entropy", "zero_spread")
 PANELS = {  # metric: (our title, the paper's)
     "test_accuracy": ("test accuracy", "test accuracy"),
+    "validation_accuracy": ("validation accuracy", "test accuracy"),
     "train_accuracy": ("train accuracy", "train accuracy"),
     "entropy": ("entropy (nats)", "entropy"),
     "holdout_accuracy": ("hold-out accuracy", "MiniF2F accuracy"),
@@ -51,7 +52,6 @@ def curves_figure(
     metrics: Mapping[str, Sequence[dict]],
     keys: Sequence[str],
     *,
-    x: str = "step",
     papers: Sequence[str] = (),
     titles: Mapping[str, str] = {},
 ) -> Figure:
@@ -61,7 +61,6 @@ def curves_figure(
         curves: a curve without metrics is left out.
         metrics: label -> metrics rows, of several seeds.
         keys: the metrics.
-        x: "step" or "tokens_sampled".
         papers: the paper's figures; a panel is taken from the first that has it.
         titles: metric -> a title in place of the one in PANELS.
     """
@@ -74,10 +73,10 @@ def curves_figure(
     for axes, key in zip(grid[0], keys, strict=True):
         window = WINDOW if key in SMOOTHED else 1
         for curve, look in zip(curves, looks, strict=True):
-            rows = metrics[curve.label]
-            draw_seeds(axes, rows, key, look, curve.label, x=x, window=window)
+            rows, name = metrics[curve.label], curve.label
+            draw_seeds(axes, rows, key, look, name, x="step", window=window)
         values = [row[key] for curve in curves for row in metrics[curve.label] if _has(row, key)]
-        set_step_axis(axes, x, values, titles.get(key, PANELS[key][0]))
+        set_step_axis(axes, "step", values, titles.get(key, PANELS[key][0]))
         if not values:
             axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center")
     for axes, key in zip(grid[1] if below else (), keys, strict=False):
@@ -121,7 +120,7 @@ def curve_rows(
 
 
 def evaluation_rows(evaluations: Mapping[str, Sequence[dict]]) -> list[dict[str, str]]:
-    """Return pass@1 with its 95 % interval over problems, and pass@k, by label.
+    """Return pass@1 with its 95 % interval over lemmas, and pass@k, by label.
 
     k is the number of samples that all have. The last column is pass@1 of the problems that need
     an unknown lemma.
@@ -129,7 +128,7 @@ def evaluation_rows(evaluations: Mapping[str, Sequence[dict]]) -> list[dict[str,
     table = []
     most = min((row["n"] for rows in evaluations.values() for row in rows), default=1)
     for label, rows in evaluations.items():
-        low, high = bootstrap_interval(pass_at_k_by_problem(rows, [1]))
+        [(_, _, low, high)] = pass_at_k_curve(rows, [1])
         unknown = [row for row in rows if row["unknown"]]
         table.append(
             {

@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const attempt = $("attempt");
 const chosen = {...data.views[0].labels};
-let view, record, spans = [], own = [], current = -1;
+let view, record, spans = [], own = [], current = -1, pinned = false;
 
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -26,7 +26,7 @@ function choices() {  // one list for each label with a choice; those after the 
     const values = [...new Set(left.map((v) => v.labels[key]))];
     if (!values.includes(chosen[key])) chosen[key] = values[0];
     left = left.filter((v) => v.labels[key] === chosen[key]);
-    if (new Set(data.views.map((v) => v.labels[key])).size > 1) form.append(list(key, values, chosen[key], (value) => { chosen[key] = value; show(); }));
+    if (new Set(data.views.map((v) => v.labels[key])).size > 1) form.append(list(key, values, chosen[key], (value) => { chosen[key] = value; show(); remember(); }));
   }
   if (focused && form.elements[focused]) form.elements[focused].focus();
   return left[0];
@@ -150,18 +150,42 @@ function table() {
 // ---- mouse, keyboard, clipboard ----
 const at = (event) => spans.indexOf(event.target.closest("#attempt > span"));
 ["--student", "--teacher"].forEach((name, n) => document.documentElement.style.setProperty(name, data.colours[n]));
-attempt.addEventListener("pointerover", (event) => { if (at(event) >= 0) detail(at(event)); });
+attempt.addEventListener("pointerover", (event) => { if (!pinned && at(event) >= 0) detail(at(event)); });
 attempt.addEventListener("pointerleave", () => detail(current));
-attempt.addEventListener("click", (event) => { if (record.mask[at(event)] && getSelection().isCollapsed) select(at(event), true); });
+attempt.addEventListener("click", (event) => {
+  if (!record.mask[at(event)] || !getSelection().isCollapsed) return;
+  pinned = !(pinned && at(event) === current);
+  select(at(event), true);
+  remember();
+});
 attempt.addEventListener("focusin", (event) => { if (at(event) >= 0 && at(event) !== current) select(at(event), true); });
-attempt.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input, textarea")) return;
+  if (event.key === "n" || event.key === "p") return difference(event.key === "n" ? 1 : -1);
+  if (event.key === "Escape") pinned = false;
   const n = own.indexOf(current);
-  const to = {ArrowRight: own[n + 1], ArrowLeft: own[n - 1], Home: own[0], End: own.at(-1), ArrowDown: line(n, 1), ArrowUp: line(n, -1)};
+  const to = {ArrowRight: own[n + 1], ArrowLeft: own[n - 1]};
+  if (attempt.contains(event.target)) Object.assign(to, {Home: own[0], End: own.at(-1), ArrowDown: line(n, 1), ArrowUp: line(n, -1)});
   if (!(event.key in to)) return;
   event.preventDefault();
   if (to[event.key] !== undefined) select(to[event.key], true);
 });
+
+// ---- a link to what is shown: #attempt=…&arm=…&step=…&token=… ----
+function remember() {
+  const link = new URLSearchParams({...chosen, token: own.indexOf(current)});
+  try { history.replaceState(null, "", "#" + link); } catch { /* a frame without an address */ }
+}
+
+function recall() {
+  const link = new URLSearchParams(location.hash.slice(1));
+  const keys = Object.keys(chosen).filter((key) => link.has(key));
+  if (!keys.length) return show();
+  for (const key of keys) chosen[key] = link.get(key);
+  show();
+  if (own[link.get("token")] !== undefined) { pinned = true; select(own[link.get("token")], true); }
+}
+addEventListener("hashchange", recall);
 
 function line(n, way) {  // the nearest token of the next line above or below that holds one of the student's
   const box = (index) => spans[index].getClientRects()[0];
@@ -206,4 +230,4 @@ $("copy-file").addEventListener("click", () => copy(record.source));
 $("previous").addEventListener("click", () => difference(-1));
 $("next").addEventListener("click", () => difference(1));
 $("table").addEventListener("toggle", () => { if ($("table").open) table(); });
-show();
+recall();

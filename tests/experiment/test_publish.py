@@ -33,7 +33,7 @@ def study(tmp_path):
         for name, count in names.items():
             file = run.folder / f"{name}.jsonl"
             file.parent.mkdir(parents=True, exist_ok=True)
-            rows = [{"step": step, "seed": run.seed} for step in range(count)]
+            rows = [{"step": s, "seed": run.seed, "problem_id": f"p{s}"} for s in range(count)]
             file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         (run.folder / "arms/fd/model").mkdir()
         (run.folder / "arms/fd/model/model.safetensors").write_text("heavy")
@@ -88,7 +88,7 @@ def test_published_records_are_read_without_torch():
     program = (
         "import sys; from fdcore.experiment.study import FIGURES, Study;"
         "study = Study('tiny', out=FIGURES); study.train('fd'), study.evaluate('fd', 'test');"
-        "study.first.problems(); study.first.given_feedback();"
+        "study.first.problems();"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=REPOSITORY)

@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 
 from fdcore.figures import statistics
 from fdcore.figures.statistics import (
-    bootstrap_interval,
-    bootstrap_over_runs,
-    draw_blocks,
-    draw_units,
+    bootstrap_means,
+    bootstrap_over_seeds,
     mean_pass_at_k,
-    over_seeds,
     pass_at_k,
     pass_at_k_curve,
+    student_t,
 )
 
 
@@ -67,63 +65,44 @@ def test_a_problem_is_drawn_with_all_its_ks():
     assert len({(low, high) for _, _, low, high in curve}) == 1
 
 
+def test_of_problems_with_more_samples_and_with_fewer_those_with_more_make_the_curve():
+    rows = rows_of((8, 8)) + [{"problem_id": "deep", "n": 64, "c": 16}]
+    curve = pass_at_k_curve(rows, [1, 64])
+    assert [(k, round(share, 9)) for k, share, *_ in curve] == [(1, 0.25), (64, 1.0)]
+    assert mean_pass_at_k(rows, 1) == 0.75
+
+
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
-    rng, hits = np.random.default_rng(1), 0
-    for trial in range(200):
-        sample = rng.random(60) < 0.4
-        low, high = bootstrap_interval(sample, seed=trial, replicates=300)
+    """Ten problems a lemma fail or succeed together: problems alone would cover much less often."""
+    rng, hits, lemmas = np.random.default_rng(1), 0, np.repeat(np.arange(40), 10).astype(str)
+    for _ in range(200):
+        sample = np.repeat(rng.random(40) < 0.4, 10)
+        means = bootstrap_means(sample, lemmas, replicates=400)
+        low, high = np.quantile(means, [0.025, 0.975])
         hits += low <= 0.4 <= high
     assert 0.88 <= hits / 200 <= 0.99
-    with pytest.raises(ValueError):
-        bootstrap_interval(np.empty((0, 3)))
 
 
-@given(st.integers(5, 60))
-def test_drawn_blocks_are_neighbours_and_as_many_as_before(count):
-    drawn = draw_blocks(np.arange(count), np.random.default_rng(0))
-    assert len(drawn) == count
-    assert all(drawn[i + 1] - drawn[i] == 1 for i in range(count - 1) if (i + 1) % 5)
-
-
-def test_samples_drawn_together_stay_paired():
+def test_arms_are_compared_on_the_same_draw():
     """Two arms that differ by the same amount on every problem differ by exactly that amount."""
     worse = np.random.default_rng(0).random(40)
-    runs = [[worse + 0.25, worse], [worse + 0.25, worse]]
-    paired = bootstrap_over_runs(
-        runs, lambda a, b: (a - b).mean(), draw_units, together=True, replicates=200
-    )
-    assert paired == pytest.approx((0.25, 0.25, 0.25))
-    apart = bootstrap_over_runs(
-        runs, lambda a, b: (a - b).mean(), draw_units, together=False, replicates=200
-    )
-    assert apart[1] < 0.25 < apart[2]
+    values = np.stack([np.stack([worse + 0.25, worse])] * 2)
+    drawn = bootstrap_over_seeds(values, np.arange(40).astype(str), lambda a, b: a - b)
+    assert drawn == pytest.approx(0.25)
 
 
-def test_runs_that_agree_on_the_problems_leave_the_uncertainty_about_problems():
-    values = np.random.default_rng(0).random(40)
-    widths = [
-        high - low
-        for count in (1, 4)
-        for _, low, high in [
-            bootstrap_over_runs([[values]] * count, np.mean, draw_units, together=True)
-        ]
-    ]
-    assert widths[0] == pytest.approx(widths[1], rel=0.1)
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_few_seeds_have_the_variance_that_their_mean_has(count):
+    seeds = np.arange(count, dtype=float)
+    values = np.repeat(seeds[:, None, None], 5, axis=2)
+    drawn = bootstrap_over_seeds(values, list("abcde"), lambda value: value)
+    assert drawn.var() == pytest.approx(seeds.var(ddof=1) / count, rel=0.1)
 
 
-def test_a_number_among_the_samples_is_not_drawn():
-    runs = [[np.ones(10), 4.0]]
-    assert bootstrap_over_runs(
-        runs, lambda ones, four: ones.mean() / four, draw_units, together=False, replicates=10
-    ) == (0.25, 0.25, 0.25)
-
-
-def test_rows_over_seeds_hold_the_mean_of_what_all_of_a_step_have_measured():
-    rows = [
-        {"step": 1, "seed": s, "entropy": e, "test_accuracy": t, "arm": "fd"}
-        for s, e, t in ((0, 0.25, 0.5), (1, 0.75, None))
-    ]
-    assert over_seeds(rows) == [{"step": 1, "entropy": 0.5}]
+def test_one_number_a_seed_has_students_interval():
+    """t of two degrees of freedom at 97.5 % is 4.303."""
+    low, high = np.quantile(student_t(np.array([1.0, 2.0, 3.0])), [0.025, 0.975])
+    assert (low, high) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5), rel=0.03)
 
 
 def test_examples_in_docstrings_hold():

@@ -276,11 +276,3 @@ def test_every_saved_model_reads_the_attempts_of_the_first_step_and_of_the_last_
 def test_a_step_without_feedback_is_refused_with_what_to_do(run):
     with pytest.raises(ValueError, match="no attempt with feedback at step 9; train 'fd'"):
         run.recorded(9)
-
-
-def test_all_feedback_of_an_arm_is_read_back_with_its_problems(run):
-    given = run.given_feedback()
-    assert [(problem.id, feedback.text) for problem, feedback in given] == [
-        (run.problems()["train"][0].id, ADVICE)
-    ] * 3
-    assert run.given_feedback("grpo") == []
