@@ -27,6 +27,15 @@ for option in "$@"; do
     *) options+=("$option") ;;
   esac
 done
+if [[ $command == list ]]; then  # read off the files: nothing is installed for it
+  for file in "$root"/fdcore/profiles/*.yaml; do
+    printf '  %-14s %s\n' "$(basename "$file" .yaml)" "$(sed -n 's/^about: //p' "$file")"
+  done
+  for file in "$root"/notebooks/*.ipynb; do
+    printf '  %-38s %s\n' "$(basename "$file" .ipynb)" "$(sed -n '/"# /{s/^ *"# \(.*\)\\n".*/\1/p;q}' "$file")"
+  done
+  exit
+fi
 gpus=$(timeout 20 nvidia-smi -L 2>/dev/null || true)
 lock=$root/fdcore/requirements-cpu.lock venv=${FD_VENV:-$root/.venv}
 if [[ $command == test && ${options[0]:-} == vllm ]]; then
@@ -84,5 +93,5 @@ else
 fi
 export PATH=$venv/bin:$PATH
 [[ $command != test ]] || { cd "$root"; exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "${options[@]}"; }
-[[ ! $gpus || " ${options[*]} " == *" --profile"* || $command == list ]] || options=(--profile paper-lora "${options[@]}")
+[[ ! $gpus ]] || export FD_PROFILE=${FD_PROFILE:-paper-lora}  # where no --profile is given
 exec "$venv/bin/python" -m fdcore "$command" "${options[@]}"

@@ -1,9 +1,12 @@
-"""The command line: `fdcore COMMAND`. Each command is a few lines around one function."""
+"""The command line: `fdcore COMMAND`. Each command is a few lines around one function.
+
+Exit codes: 0 done, and the answer is yes; 1 the answer is no (not verified, something is missing),
+or a notebook failed; 2 nothing was done, for the input is wrong; 130 interrupted.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -17,15 +20,18 @@ from fdcore import REPOSITORY
 if TYPE_CHECKING:  # each command imports what it needs, and no other's
     from fdcore.profile import Profile
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 UsageError = typer.BadParameter.__mro__[1]  # click's own, or that of the copy that typer carries
-ProfileName = Annotated[str, typer.Option(help="a name in fdcore/profiles, or a .yaml file")]
+ProfileName = Annotated[
+    str | None, typer.Option(help="a name in fdcore/profiles, or a .yaml file; else tiny")
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="this seed alone; else all of the profile's")]
 Folder = Annotated[Path | None, typer.Option(help="folder of the run; else runs/PROFILE-seedN")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="section.setting=value, or arms.fd.steps=10")
 ]
+NEED_WEIGHTS = ("01", "03", "04", "14")  # notebooks that records alone do not serve
 
 
 def main() -> None:
@@ -40,14 +46,14 @@ def main() -> None:
         sys.exit(2)
 
 
-@app.callback()
+@app.callback(epilog="Exit codes: 0 yes, done; 1 no, or failed; 2 wrong input; 130 interrupted.")
 def describe() -> None:
     """Feedback Distillation for Lean 4."""
 
 
 @contextlib.contextmanager
-def _errors_in_one_line(code: int = 1) -> Iterator[None]:
-    """Wrong input, a path that cannot be used and a failed notebook end in one line and `code`."""
+def _errors_in_one_line() -> Iterator[None]:
+    """Wrong input, a path that cannot be used and a failed notebook end in one line and a code."""
     from fdcore.experiment.notebooks import INTERRUPTED, NotebookFailed
     from fdcore.lean.library import LibraryError
     from fdcore.lean.toolchain import LeanUnavailable
@@ -58,14 +64,16 @@ def _errors_in_one_line(code: int = 1) -> Iterator[None]:
         _stop(INTERRUPTED, 130)
     except OSError as error:
         _stop(f"{error.filename or 'a file'}: {error.strerror or error}; give another path", 2)
-    except (ValueError, LeanUnavailable, LibraryError, NotebookFailed) as error:
-        _stop(str(error), code)
+    except NotebookFailed as error:
+        _stop(str(error), 1)
+    except (ValueError, LeanUnavailable, LibraryError) as error:
+        _stop(str(error), 2)
 
 
 @app.command()
 def run(
     notebooks: Annotated[list[str] | None, typer.Argument(help="as --only")] = None,
-    profile: ProfileName = "tiny",
+    profile: ProfileName = None,
     only: Annotated[
         list[str] | None, typer.Option(help="these notebooks; 03 is enough; or `figures`")
     ] = None,
@@ -80,87 +88,80 @@ def run(
     names = [*(only or []), *(notebooks or [])]
     if names and first is not None:
         _stop("--only and --from exclude each other; give one of them", 2)
-    if names == ["figures"]:
-        if seed is not None or out or settings:
-            _stop("--only figures draws the published records: no --seed, --out or --set", 2)
+    if "figures" in names:
+        if len(names) > 1 or profile or seed is not None or out or settings:
+            _stop("--only figures draws the published records; it goes with no other option", 2)
         return figures()
     with _errors_in_one_line():
-        _run(_load(profile, settings), names, first, seed, out)
+        from fdcore.experiment.notebooks import find_notebooks
+
+        values = _load(profile, settings)
+        chosen = find_notebooks(names or values.notebooks or [])
+        if first is not None:
+            (start,) = find_notebooks([first])
+            chosen = [path for path in chosen if path >= start]
+        _run(values, chosen, seed, out)
 
 
-def _load(profile: str, settings: list[str] | None) -> Profile:
+def _load(profile: str | None, settings: list[str] | None = None) -> Profile:
     from fdcore.profile import load_profile, parse_settings
 
-    return load_profile(profile).varied(parse_settings(settings or []))
+    name = profile or os.environ.get("FD_PROFILE") or "tiny"
+    return load_profile(name).varied(parse_settings(settings or []))
 
 
-def _run(
-    profile: Profile, names: list[str], first: str | None, seed: int | None, out: Path | None
-) -> None:
-    from fdcore.experiment.notebooks import find_notebooks, run_notebooks
+def _run(profile: Profile, chosen: list[Path], seed: int | None, out: Path | None) -> None:
+    """Run notebooks, after all that can be refused was looked at: nothing is touched before."""
+    from fdcore.experiment.check import examine_machine
+    from fdcore.experiment.notebooks import run_notebooks
     from fdcore.experiment.plan import make_plan, summarize
-    from fdcore.experiment.run import dump_profile
-    from fdcore.experiment.study import Study
+    from fdcore.experiment.run import Run, dump_profile
+    from fdcore.experiment.study import Study, default_folder, run_folders
     from fdcore.records import write_text
 
-    chosen = find_notebooks(names or profile.notebooks or [])
-    if first is not None:
-        (start,) = find_notebooks([first])
-        chosen = [path for path in chosen if path >= start]
-    # Refuses a folder of another run before anything in it is touched.
-    study = Study(profile, seed=seed, out=out and out.absolute())
-    write_text(study.folder / "profile.yaml", dump_profile(profile))
-    if profile.feedback.producer == "claude" and not os.environ.get("ANTHROPIC_API_KEY"):
-        print("ANTHROPIC_API_KEY is not set: the run will stop where Claude is first asked")
+    folder = (out or default_folder(profile, seed)).absolute()
+    folders = run_folders(profile, seed, folder)
+    for number, place in folders.items():
+        Run(place, profile, number).check_folder()
+    missing = [row for row in examine_machine(profile, [*folders.values()]) if row.missing]
+    for row in missing:
+        print(f"MISSING  {row.check:24} {row.found}", file=sys.stderr)
+    if missing:
+        _stop("this machine lacks what the profile needs; nothing was started", 1)
+    study = Study(profile, seed=seed, out=folder)
+    file = folder / "profile.yaml"
+    write_text(file, dump_profile(profile))
     with contextlib.suppress(ValueError):  # the model's size is not known before it is fetched
         print(summarize(make_plan(profile, study.folders)), flush=True)
-    file = str(study.folder / "profile.yaml")
-    run_notebooks(chosen, profile=file, seed=seed, out=study.folder)
-
-
-@app.command("list")
-def list_names() -> None:
-    """The profiles and the notebooks."""
-    from fdcore.experiment.notebooks import find_notebooks
-    from fdcore.profile import load_profile, profile_names
-
-    print("profiles:")
-    for name in profile_names():
-        print(f"  {name:14} {load_profile(name).about}")
-    print("notebooks:")
-    for path in find_notebooks([]):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        print(f"  {path.stem:38} {cells[0]['source'][0].lstrip('# ').strip()}")
+    run_notebooks(chosen, profile=str(file), seed=seed, out=folder)
 
 
 @app.command()
 def plan(
-    profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None, settings: Settings = None
+    profile: ProfileName = None, seed: Seed = None, out: Folder = None, settings: Settings = None
 ) -> None:
     """What a run will need and what of it is done: memory, attempts, feedback calls, hours."""
-    from rich.console import Console
-
     with _errors_in_one_line():
-        from fdcore.experiment.plan import make_plan, show
+        from fdcore.experiment.plan import describe, make_plan
         from fdcore.experiment.study import default_folder, run_folders
 
         values = _load(profile, settings)
         folders = run_folders(values, seed, out or default_folder(values, seed))
-        width = None if sys.stdout.isatty() else 200
-        show(make_plan(values, list(folders.values())), Console(width=width, highlight=False))
+        print(describe(make_plan(values, list(folders.values()))))
 
 
 @app.command()
 def check(
-    profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None, settings: Settings = None
+    profile: ProfileName = None, seed: Seed = None, out: Folder = None, settings: Settings = None
 ) -> None:
     """Whether this machine has what a run needs; exit code 1 when something is missing."""
     with _errors_in_one_line():
         from fdcore.experiment.check import examine_machine
-        from fdcore.experiment.study import default_folder
+        from fdcore.experiment.study import default_folder, run_folders
 
         values, missing = _load(profile, settings), 0
-        for row in examine_machine(values, out or default_folder(values, seed)):
+        folders = run_folders(values, seed, out or default_folder(values, seed))
+        for row in examine_machine(values, list(folders.values())):
             missing += row.missing
             print(f"{'MISSING' if row.missing else 'ok':8} {row.check:24} {row.found}", flush=True)
         raise typer.Exit(1 if missing else 0)
@@ -184,17 +185,14 @@ def figures() -> None:
         update_readme(REPOSITORY / "README.md", FIGURES)
 
 
-NEED_WEIGHTS = ("01", "03", "04", "14")  # notebooks that records alone do not serve
-
-
 @app.command()
-def publish(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None) -> None:
+def publish(profile: ProfileName = None, seed: Seed = None, out: Folder = None) -> None:
     """Copy a run's compact records into figures/; `fdcore figures` then draws them."""
     from fdcore.experiment.publish import publish
     from fdcore.experiment.study import Study
 
     with _errors_in_one_line():
-        target = publish(Study(profile, seed=seed, out=out))
+        target = publish(Study(_load(profile), seed=seed, out=out))
         print(f"the records are in {target / 'records'}; `fdcore figures` draws them")
 
 
@@ -202,15 +200,14 @@ def publish(profile: ProfileName = "tiny", seed: Seed = None, out: Folder = None
 def judge(
     statement: Annotated[Path, typer.Option(help="a Lean file: a theorem that ends in `:= by`")],
     proof: Annotated[Path, typer.Option(help="a whole Lean file, or only the tactics")],
-    profile: ProfileName = "tiny",
+    profile: ProfileName = None,
 ) -> None:
     """Judge one proof: the verdict as JSON. Exit code 0: verified, 1: not, 2: not judged."""
-    with _errors_in_one_line(2):
+    with _errors_in_one_line():
         from fdcore.experiment.judge import judge_files
         from fdcore.lean.library import open_library
-        from fdcore.profile import load_profile
 
-        settings = load_profile(profile).lean
+        settings = _load(profile).lean
         verdict = judge_files(statement, proof, open_library(settings.library), settings)
         print(verdict.model_dump_json(indent=1))
         raise typer.Exit(0 if verdict.verified else 1)
@@ -225,10 +222,9 @@ def pretrain(
     """Pretrain the tiny student (about two hours) and measure it; resumes where it was stopped."""
     with _errors_in_one_line():
         from fdcore.experiment.measure import measure_student
-        from fdcore.profile import load_profile
         from fdcore.worlds.pretraining import pretrain
 
-        settings, folder = load_profile(profile), out or Path("runs") / f"{profile}-seed{seed}"
+        settings, folder = _load(profile), out or Path("runs") / f"{profile}-seed{seed}"
         student = pretrain(settings, folder, seed)
         print(measure_student(settings, student, folder / "verdicts"))
 
@@ -239,6 +235,7 @@ def share(folder: Path, task: str, arm: str, value: str) -> None:
     import torch
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
+    from fdcore.experiment.evaluate import evaluate
     from fdcore.experiment.run import Run
     from fdcore.experiment.session import Session, find_device
     from fdcore.training.distributed import join_processes
@@ -250,8 +247,6 @@ def share(folder: Path, task: str, arm: str, value: str) -> None:
             if task == "train":
                 session.train(arm, int(value))
             else:
-                from fdcore.experiment.evaluate import evaluate
-
                 evaluate(session, arm, value)
     except Exception as error:
         get_error_handler().record_exception(error)  # for the process that launched this one

@@ -8,7 +8,6 @@ method.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -120,18 +119,12 @@ class Lean(Section):
 
 class Sampler(Section):
     backend: Literal["torch", "vllm"]
-    temperature: Amount  # 1: trainer and sampler read the same policy, in ratios and entropy
-    top_p: float = Field(ge=1, le=1)  # nothing is truncated of what is learned from
+    # Both 1: what is sampled from is the policy that the trainer reads, in ratios and entropy.
+    temperature: float = Field(ge=1, le=1)
+    top_p: float = Field(ge=1, le=1)
     max_batch: Count
     # Of each GPU, for vLLM's weights and cache; the trainer has the rest.
     memory_share: float = Field(0.5, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _check(self) -> Sampler:
-        """ValueError for a policy that the trainer does not compute."""
-        if self.temperature != 1:
-            raise ValueError(f"temperature must be 1, as the trainer's, got {self.temperature}")
-        return self
 
 
 class Episode(Section):
@@ -182,10 +175,20 @@ class FeedbackSettings(Section):
         return self
 
 
-class Distillation(Section):
+class Recipe(Section):
+    """What every method has. Alone: fine-tuning on the student's own verified attempts (rft)."""
+
     prompts: Count
     samples: Count
     learning_rate: Amount
+
+    @property
+    def attempts(self) -> int:
+        """Attempts a step."""
+        return self.prompts * self.samples
+
+
+class Distillation(Recipe):
     direction: str  # a name of `fdcore.training.distillation.DIVERGENCES`
     beta: float = Field(gt=0, lt=1)
     top_k: int | None = Field(gt=0)  # of the teacher's likeliest tokens; None: all
@@ -195,10 +198,8 @@ class Distillation(Section):
     importance_cap: float | None = Field(None, ge=1)
 
 
-class GRPO(Section):
-    prompts: Count
+class GRPO(Recipe):
     samples: int = Field(gt=1)
-    learning_rate: Amount
     scale: bool  # divide advantages by the group's standard deviation
     clip_low: float = Field(gt=0, lt=1)
     clip_high: Amount
@@ -206,14 +207,6 @@ class GRPO(Section):
     kl_coefficient: float = Field(ge=0)
     updates: Count = 1  # optimizer steps on each batch
     importance_cap: float | None = Field(None, ge=1)  # as in `Distillation`
-
-
-class RejectionSampling(Section):
-    """Fine-tuning on the student's own verified attempts: the supervised baseline."""
-
-    prompts: Count
-    samples: Count
-    learning_rate: Amount
 
 
 class Training(Section):
@@ -286,7 +279,7 @@ class Profile(Section):
     grpo: GRPO
     training: Training
     evaluation: Evaluation
-    rft: RejectionSampling | None = None  # None: no such arm
+    rft: Recipe | None = None  # None: no such arm
     seeds: tuple[int, ...] = Field((0,), min_length=1)  # the runs that make up the experiment
     arms: tuple[Arm, ...] = Field(min_length=1)
 
@@ -312,21 +305,6 @@ class Profile(Section):
                 raise ValueError(f"arms.{arm.name}: {_in_one_line(error)}") from None
         return self
 
-    def leaves(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
-        """Every setting by its full name.
-
-        >>> load_profile("paper").leaves()["distillation.top_k"]
-        25
-        """
-        leaves: dict[str, Any] = {}
-        sections = self.model_dump(mode="json", exclude_defaults=exclude_defaults)
-        for name, content in sections.items():
-            if isinstance(content, dict):
-                leaves |= {f"{name}.{key}": value for key, value in content.items()}
-            else:
-                leaves[name] = content
-        return leaves
-
     @property
     def main_arms(self) -> list[str]:
         """The arms that every run trains; the others are variants, in the first run alone."""
@@ -339,6 +317,13 @@ class Profile(Section):
                 return arm
         names = ", ".join(arm.name for arm in self.arms)
         raise ValueError(f"profile {self.name} has no arm {name!r}; there are: {names}")
+
+    def recipe(self, method: str) -> Recipe:
+        """A method's section. ValueError where the profile has none."""
+        recipe = {"fd": self.distillation, "grpo": self.grpo, "rft": self.rft}[method]
+        if recipe is None:
+            raise ValueError(f"the method {method} needs the section {method}")
+        return recipe
 
     def with_arm(self, arm: Arm) -> Profile:
         """The settings with which an arm is trained; that arm is the only one in it."""
@@ -365,18 +350,20 @@ class Profile(Section):
         """
         content = self.model_dump()
         for name, value in settings.items():
+            section: Any = content
             *path, last = name.split(".")
             if path[:1] == ["arms"]:  # an arm's name may hold a dot
-                path = ["arms", self.arm(".".join(path[1:])).name]
-            section: Any = content
-            for part in path:
-                if isinstance(section, list | tuple):  # the arms
-                    section = {arm["name"]: arm for arm in section}
-                section = section.get(part) if isinstance(section, dict) else None
-            if not isinstance(section, dict) or last not in section:
-                near = difflib.get_close_matches(name, self.leaves(), 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise ValueError(f"profile {self.name}: there is no setting {name!r}{hint}")
+                section = {arm["name"]: arm for arm in content["arms"]}
+                path = [".".join(path[1:])]
+            try:
+                for part in path:
+                    section = section[part]
+                section[last]  # noqa: B018 - a setting that is not there is an error
+            except (KeyError, TypeError):
+                names = f"; there are: {', '.join(section)}" if isinstance(section, dict) else ""
+                raise ValueError(
+                    f"profile {self.name}: there is no setting {name!r}{names}"
+                ) from None
             section[last] = value
         try:
             return Profile.model_validate(content)
@@ -408,23 +395,25 @@ def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
     """Settings as they are given on a command line, "section.setting=value".
 
     >>> parse_settings(["grpo.learning_rate=1e-4", "arms.fd.steps=10"])
-    {'grpo.learning_rate': 0.0001, 'arms.fd.steps': 10}
+    {'grpo.learning_rate': '1e-4', 'arms.fd.steps': 10}
     """
     settings = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
             raise ValueError(f"--set needs section.setting=value, got {text!r}")
-        settings[name] = _read_number(yaml.safe_load(value))
+        settings[name] = _parse_yaml(value)
     return settings
 
 
-def _read_number(value: Any) -> Any:
-    """YAML 1.1 takes 1e-4 for a text; here it is a number."""
+def _parse_yaml(text: str) -> Any:
+    """YAML 1.1, which takes 1e-4 for a text: pydantic reads it as the number that it is."""
     try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ValueError(f"line {line}: not valid YAML: {reason}") from None
 
 
 def _find_file(name: str | Path, beside: Path | None = None) -> Path:
@@ -441,10 +430,7 @@ def _find_file(name: str | Path, beside: Path | None = None) -> Path:
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict:
     """A file's settings, over those of the profile that it `extends`."""
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"not valid YAML: {' '.join(str(error).split())}") from None
+    settings = _parse_yaml(path.read_text(encoding="utf-8-sig"))
     if not isinstance(settings, dict):
         raise ValueError(f"must hold settings, section by section, got {settings!r:.60}")
     settings = {"name": path.stem} | settings
@@ -455,13 +441,11 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict:
     return settings
 
 
-def _over(below: dict, above: dict) -> dict:
+def _over(below: Any, above: Any) -> Any:
     """Settings over others, section by section."""
-    merged = {**below, **above}
-    for key in below.keys() & above.keys():
-        if isinstance(below[key], dict) and isinstance(above[key], dict):
-            merged[key] = _over(below[key], above[key])
-    return merged
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: _over(below.get(key), value) for key, value in above.items()}
 
 
 def _check_arm(profile: Profile, arm: Arm) -> None:
@@ -469,8 +453,7 @@ def _check_arm(profile: Profile, arm: Arm) -> None:
     names = [other.name for other in profile.arms]
     if names.count(arm.name) > 1:
         raise ValueError("two arms have this name")
-    if arm.method == "rft" and profile.rft is None:
-        raise ValueError("the method rft needs the section rft")
+    profile.recipe(arm.method)
     if arm.start:
         before = profile.arm(arm.start.arm)
         if names.index(before.name) >= names.index(arm.name) or arm.start.step > before.steps:
@@ -489,11 +472,10 @@ def _in_one_line(error: ValueError) -> str:
     errors = error.errors()
     # A misspelt name is missing as well: the name that was written comes first.
     first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(map(str, first["loc"]))
     if first["type"] == "value_error":  # our own sentences say what was given
-        where = f"{where}: " if where else ""
-        return where + first["msg"].removeprefix("Value error, ")
+        return f"{where}: {first['ctx']['error']}".removeprefix(": ")
     if first["type"] == "missing":
-        return f"{where}: {first['msg']}"
+        return f"{where}: must be given"
     what = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
-    return f"{where}: {what}, got {str(first.get('input'))[:60]!r}"
+    return f"{where}: {what}, got {str(first['input'])[:60]!r}"

@@ -28,9 +28,9 @@ PARTS = {
 }
 # What is over its budget today, with the lines that it may have. This list only shrinks.
 NOT_YET: dict[str, int] = {
-    "all": 13_050,  # with both the warm-up and the pretraining that is to replace it
-    "core": 4_500,
-    "profile.py": 499,
+    "all": 12_880,  # with both the warm-up and the pretraining that is to replace it
+    "core": 4_460,
+    "profile.py": 481,
     "worlds/warmup.py:train": 64,
 }
 FOLDERS = [

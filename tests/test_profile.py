@@ -75,9 +75,10 @@ def changed(tmp_path, **changes):
     [
         (
             {"sampler__temperature": -1},
-            ["mine.yaml", "sampler.temperature", "greater than 0", "-1"],
+            ["mine.yaml", "sampler.temperature", "-1"],
         ),
         ({"sampler__temperature": 0.7}, ["mine.yaml", "sampler", "temperature", "0.7"]),
+        ({"grpo": {"sampels": 4}}, ["mine.yaml", "grpo.sampels", "unknown setting"]),
         ({"sampler__heat": 1.0}, ["mine.yaml", "sampler.heat", "unknown setting"]),
         ({"training__warmup_steps": "many"}, ["training.warmup_steps", "integer", "many"]),
         ({"warmup": None}, ["model.source"]),
@@ -121,11 +122,31 @@ def test_an_unknown_profile_says_which_exist():
         load_profile("huge")
 
 
-def test_a_file_that_is_not_yaml_is_one_line(tmp_path):
+@pytest.mark.parametrize(
+    "text, line", [("name: x\nseeds: [0\narms: 3\n", 3), ("a: 1\n\tb: 2\n", 2)]
+)
+def test_a_file_that_is_not_yaml_names_the_line(tmp_path, text, line):
     file = tmp_path / "broken.yaml"
-    file.write_text("name: [")
-    with pytest.raises(ValueError, match="not valid YAML"):
+    file.write_text(text)
+    with pytest.raises(ValueError, match=f"broken.yaml: line {line}: [^\n]*$"):
         load_profile(file)
+
+
+@pytest.mark.parametrize(
+    "name, known",
+    [
+        ("arms.nope.steps", "fd, grpo, rft"),
+        ("arms.fd.step", "steps"),
+        ("training.fd_step", "warmup_steps"),
+        ("trainin.warmup_steps", "training"),
+        ("hardware.gpus", ""),
+        ("seeds.first", ""),
+    ],
+)
+def test_a_setting_that_is_not_there_is_told_with_those_that_are(name, known):
+    with pytest.raises(ValueError) as error:
+        load_profile("smoke").varied({name: 3})
+    assert repr(name) in str(error.value) and known in str(error.value)
 
 
 def test_a_variant_is_the_profile_with_other_values_and_changes_nothing_of_it():
@@ -151,7 +172,7 @@ def test_one_setting_is_changed_by_its_full_name():
     )
     assert profile.arm("grpo").steps == 3 and profile.arm("teacher_speed/alpha_1.00").steps == 1
     assert parse_settings(["sampler.temperature=1e-1", "feedback.text=a b"]) == {
-        "sampler.temperature": 0.1,
+        "sampler.temperature": "1e-1",
         "feedback.text": "a b",
     }
     with pytest.raises(ValueError, match="heat"):

@@ -102,10 +102,10 @@ def make_token_views(session: Session) -> list[TokenView]:
 def _find_readers(session: Session) -> list[tuple[str, int, Path]]:
     """(label, step from the base, folder) of every model that the run has saved."""
     run = session.run
-    starts = {arm: run.start_step(arm) for arm in run.arms}
+    starts = {arm: run.start_step(arm) for arm in run.profile.main_arms}
     kept = sorted(run.profile.kept_steps("fd"))
     folders = {("FD", step): run.kept_model("fd", step) for step in kept}
-    for arm in run.arms:
+    for arm in run.profile.main_arms:
         if run.metrics(arm):
             step = starts[arm] + run.metrics(arm)[-1]["step"]
             folders[(arm_label(arm, starts), step)] = run.model_folder(arm)

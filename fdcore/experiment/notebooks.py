@@ -19,6 +19,7 @@ from pathlib import Path
 from fdcore import REPOSITORY
 
 NOTEBOOKS = REPOSITORY / "notebooks"
+LONGEST_SOCKET = 70  # characters of a folder of sockets: their paths end at 107
 INTERRUPTED = "interrupted; run the same command again to go on"
 
 
@@ -77,10 +78,10 @@ def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path) -> None
     # Sockets are files that only this user can open, in place of TCP ports.
     manager = {"transport": "ipc", "ip": str(folder / "kernel")}
     client = {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]}
+    partial = copy.with_suffix(".partial.json")  # an earlier run's copy stays until this one ends
     try:
         papermill.execute_notebook(
-            notebook,
-            copy,
+            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, partial)),
             parameters,
             kernel_name="python3",
             cwd=str(notebook.parent),
@@ -101,6 +102,9 @@ def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path) -> None
             f"{notebook.stem}: its process was ended by a signal, most likely for want of memory "
             "(`dmesg` says so); run the same command again, it goes on from the newest checkpoint"
         ) from None
+    finally:
+        if partial.exists():
+            partial.replace(copy)
 
 
 def strip_traces(copy: Path) -> None:
@@ -122,7 +126,9 @@ def strip_traces(copy: Path) -> None:
 @contextlib.contextmanager
 def _kernel_folder() -> Iterator[Path]:
     """A folder for the kernels' sockets. Kernels end with the body, and on Ctrl-C or SIGTERM."""
-    folder = Path(tempfile.mkdtemp(prefix="fdcore-kernels-"))  # a socket's path must be short
+    place = tempfile.gettempdir()
+    place = place if len(place) < LONGEST_SOCKET else "/tmp"
+    folder = Path(tempfile.mkdtemp(prefix="fdcore-kernels-", dir=place))
 
     def clean_up() -> None:
         _end_children()

@@ -1,30 +1,29 @@
 """What a run will need, before it starts: GPU memory, feedback, hours; and what of it is done.
 
 Sizes are those of the model itself, built on torch's meta device. Hours rest on assumptions, which
-are printed, until this run, or for the tiny world a published one, has measured a step.
+are printed, until this run has measured a step.
 Left out on purpose: whether this machine has what the plan asks for (`fdcore.experiment.check`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas
 import torch
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Qwen3Config
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
-from fdcore import PACKAGE, REPOSITORY
+from fdcore import PACKAGE
+from fdcore.lean.library import PROJECT
 from fdcore.profile import Model, Profile
-from fdcore.records import Record, read_jsonl
+from fdcore.records import read_jsonl
+from fdcore.worlds.student import build_student
 
 GB = 1e9
 LOGITS_CHUNK_BYTES = 4 * 4 * 2**25  # float32 logits, log-softmax, its gradient, one of the teacher
 CUDA_CONTEXT_BYTES = 1.5 * GB
-RECORDS = REPOSITORY / "figures" / "records"
 # What is taken for granted, with its source. A measured step takes the place of the speeds.
 ASSUMED = {
     "checks": (2.0, "Lean checks an attempt", "a guess: write, check, mend"),
@@ -36,7 +35,7 @@ ASSUMED = {
 }
 
 
-class Size(Record):
+class Size(NamedTuple):
     """A model's weights and what its forward keeps, in units of one."""
 
     parameters: int
@@ -47,7 +46,7 @@ class Size(Record):
     layer_bytes: int  # what autograd keeps of one token in one layer, bfloat16
 
 
-class Work(Record):
+class Work(NamedTuple):
     """An arm's training, or a model's evaluation on a split."""
 
     name: str
@@ -70,52 +69,43 @@ class Plan(NamedTuple):
     measured: str  # where the seconds come from
 
 
-def read_config(model: Model) -> PretrainedConfig:
-    """The config of a profile's model. ValueError where it is nowhere on this machine."""
-    if model.student is not None:
-        shape = model.student
-        return Qwen3Config(
-            hidden_size=shape.hidden_size,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.kv_heads,
-            head_dim=shape.head_dim,
-            intermediate_size=shape.intermediate_size,
-            vocab_size=shape.vocab_size,
-            max_position_embeddings=shape.max_positions,
-            tie_word_embeddings=True,
-        )
-    shipped = PACKAGE / "configs" / f"{model.source.rpartition('/')[2]}.json"
+def read_config(source: str) -> PretrainedConfig:
+    """The config of a published model. ValueError where it is nowhere on this machine."""
+    shipped = PACKAGE / "configs" / f"{source.rpartition('/')[2]}.json"
     try:
-        config = AutoConfig.from_pretrained(model.source, local_files_only=True)
+        return AutoConfig.from_pretrained(source, local_files_only=True).get_text_config()
     except OSError:
-        if not shipped.exists():
-            raise ValueError(
-                f"{model.source}: no config.json on this machine; "
-                f"run `hf download {model.source}`, or set model.source to a folder"
-            ) from None
-        config = AutoConfig.from_pretrained(shipped)
-    return config.get_text_config()
+        if shipped.exists():
+            return AutoConfig.from_pretrained(shipped).get_text_config()
+    raise ValueError(
+        f"{source}: no config.json on this machine; "
+        f"run `hf download {source}`, or set model.source to a folder"
+    )
 
 
 def measure_model(model: Model) -> Size:
     """The size of a profile's model, which is built without memory for its weights."""
-    config = read_config(model)
     with torch.device("meta"):
-        network = AutoModelForCausalLM.from_config(config)
+        if model.source is None:
+            network = build_student(**model.student.model_dump())
+        else:
+            network = AutoModelForCausalLM.from_config(read_config(model.source))
+    config = network.config
     parameters = sum(weight.numel() for weight in network.parameters())
     linear = [m for m in network.model.modules() if isinstance(m, torch.nn.Linear)]
     widths = sum(layer.in_features + layer.out_features for layer in linear)
     keys = config.num_key_value_heads * config.head_dim
     queries = config.num_attention_heads * config.head_dim
-    kept = 16 * config.hidden_size + 20 * queries + 6 * keys + 8 * config.intermediate_size
     return Size(
         parameters=parameters,
         trained=model.lora.rank * widths if model.lora else parameters,
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         positions=config.max_position_embeddings,
-        layer_bytes=kept,
+        layer_bytes=16 * config.hidden_size
+        + 20 * queries
+        + 6 * keys
+        + 8 * config.intermediate_size,
     )
 
 
@@ -132,10 +122,9 @@ def plan_memory(profile: Profile, size: Size, method: str) -> dict[str, float]:
     share = size.trained * trained_width / shards
     episode, training = profile.episode, profile.training
     tokens = training.micro_batch * (episode.max_prompt_tokens + episode.max_response_tokens)
-    layers = 1 if training.activation_checkpointing else size.layers
-    activations = tokens * layers * size.layer_bytes
-    if training.activation_checkpointing:
-        activations += tokens * size.layers * size.hidden * width
+    activations = tokens * size.layers * size.layer_bytes
+    if training.activation_checkpointing:  # one layer's, and every layer's input
+        activations = tokens * (size.layer_bytes + size.layers * size.hidden * width)
     copies = {"fd": "EMA teacher", "grpo": "reference"}
     needs_copy = method == "fd" or (profile.grpo.kl_coefficient > 0 and not lora)
     averages = 4 * size.trained / shards if method == "fd" and trained_width < 4 else 0
@@ -156,8 +145,7 @@ def plan_memory(profile: Profile, size: Size, method: str) -> dict[str, float]:
 
 def find_misfits(plan: Plan) -> list[str]:
     """What does not fit on the GPUs, one line each."""
-    profile, misfits = plan.profile, []
-    episode, positions = profile.episode, plan.size.positions
+    episode, positions, misfits = plan.profile.episode, plan.size.positions, []
     longest = episode.max_prompt_tokens + episode.max_response_tokens
     if longest > positions:
         misfits.append(
@@ -165,11 +153,11 @@ def find_misfits(plan: Plan) -> list[str]:
             f"the model has {positions} positions"
         )
     for method, rows in plan.memory.items():
-        capacity = profile.hardware.gpu_memory_gb * GB
-        if sum(rows.values()) > capacity:
+        needed, capacity = sum(rows.values()) / GB, plan.profile.hardware.gpu_memory_gb
+        if needed > capacity:
+            most = max(rows, key=rows.get)
             misfits.append(
-                f"{method} needs {sum(rows.values()) / GB:.0f} of {capacity / GB:.0f} GB a GPU; "
-                f"most of it: {max(rows, key=rows.get)}"
+                f"{method} needs {needed:.0f} of {capacity:.0f} GB a GPU; most of it: {most}"
             )
     return misfits
 
@@ -177,8 +165,7 @@ def find_misfits(plan: Plan) -> list[str]:
 def make_plan(profile: Profile, folders: Sequence[Path]) -> Plan:
     """The plan of a profile's runs, one a folder. ValueError where its model has no config here."""
     size = measure_model(profile.model)
-    speeds, source = _measure_speeds(profile, folders)
-    speeds = speeds or _estimate_speeds(profile, size)
+    speeds, source = _measure_speeds(profile, folders) or _estimate_speeds(profile, size)
     works = []
     for index, folder in enumerate(folders):
         works += _plan_work(profile, folder, speeds, is_first=index == 0)
@@ -193,35 +180,20 @@ def _plan_work(
     """The training and the evaluations of a run. Variants belong to the first run alone."""
     arms = [arm for arm in profile.arms if is_first or arm.seeds == "all"]
     for arm in arms:
-        attempts = arm.steps * _batch(profile, arm.method)
+        attempts = arm.steps * profile.recipe(arm.method).attempts
         asks = arm.method == "fd" and profile.with_arm(arm).feedback.producer == "claude"
-        yield Work(
-            name=f"train {arm.name}",
-            total=arm.steps,
-            done=min(arm.steps, _count_rows(folder / "arms" / arm.name / "metrics.jsonl")),
-            attempts=attempts,
-            calls=attempts if asks else 0,
-            seconds=attempts * speeds["train"],
-        )
+        done = min(arm.steps, _count_rows(folder / "arms" / arm.name / "metrics.jsonl"))
+        seconds = attempts * speeds["train"]
+        yield Work(f"train {arm.name}", arm.steps, done, attempts, attempts * asks, seconds)
     places = {"base": folder / "base"} | {arm.name: folder / "arms" / arm.name for arm in arms}
     for name, place in places.items():
         for split, problems in count_problems(profile).items():
             if split == "holdout" and name not in ("base", *profile.main_arms):
                 continue
             attempts = problems * profile.samples_of(name, split)
-            yield Work(
-                name=f"evaluate {name} on {split}",
-                total=problems,
-                done=min(problems, _count_rows(place / f"eval_{split}.jsonl")),
-                attempts=attempts,
-                calls=0,
-                seconds=attempts * speeds["sample"],
-            )
-
-
-def _batch(profile: Profile, method: str) -> int:
-    sections = {"fd": profile.distillation, "grpo": profile.grpo, "rft": profile.rft}
-    return sections[method].prompts * sections[method].samples
+            done = min(problems, _count_rows(place / f"eval_{split}.jsonl"))
+            seconds = attempts * speeds["sample"]
+            yield Work(f"evaluate {name} on {split}", problems, done, attempts, 0, seconds)
 
 
 def count_problems(profile: Profile) -> dict[str, int]:
@@ -229,9 +201,9 @@ def count_problems(profile: Profile) -> dict[str, int]:
     problems = profile.problems
     if problems.source == "mathlib":
         return {"test": problems.test, "holdout": problems.holdout}
-    root = REPOSITORY / "lean_project" / "problems"
     limits = {"test": problems.max_test, "holdout": problems.max_holdout}
-    sizes = {split: _count_rows(root / getattr(problems, split)) for split in limits}
+    files = {split: PROJECT / "problems" / getattr(problems, split) for split in limits}
+    sizes = {split: _count_rows(path) for split, path in files.items()}
     return {split: min(size, limits[split] or size) for split, size in sizes.items()}
 
 
@@ -242,49 +214,36 @@ def _count_rows(path: Path) -> int:
 
 def _measure_speeds(
     profile: Profile, folders: Sequence[Path]
-) -> tuple[dict[str, float] | None, str]:
+) -> tuple[dict[str, float], str] | None:
     """Seconds an attempt, of the first folder whose arms have timed steps; and where from."""
-    published = sorted(RECORDS.glob("seed-*")) if profile.hardware is None else []
-    for folder in (*folders, *published):
+    for folder in folders:
         seconds, attempts = [], 0
         for name in ("fd", "grpo"):
             rows = list(read_jsonl(folder / "arms" / name / "timing.jsonl"))
             seconds += [row["seconds"] for row in rows]
-            attempts += len(rows) * _batch(profile, name)
+            attempts += len(rows) * profile.recipe(name).attempts
         if seconds:
-            sampling = sum(row.get("sample", 0) + row.get("verify", 0) for row in seconds)
             total = sum(sum(row.values()) for row in seconds)
+            sampling = sum(row["sample"] for row in seconds)
             speeds = {"train": total / attempts, "sample": sampling / attempts}
             return speeds, f"measured in {folder}"
-    return None, "estimated, see below"
+    return None
 
 
-def _estimate_speeds(profile: Profile, size: Size) -> dict[str, float]:
+def _estimate_speeds(profile: Profile, size: Size) -> tuple[dict[str, float], str]:
     """Seconds an attempt, from what is assumed."""
-    tokens = profile.episode.max_response_tokens
+    tokens, hardware, source = profile.episode.max_response_tokens, profile.hardware, "estimated"
     assumed = {name: value for name, (value, _, _) in ASSUMED.items()}
-    checks = assumed["checks"] * assumed["check"] / profile.lean.workers
-    if profile.hardware is None:
+    if hardware is None:
         sampling = tokens * size.parameters / assumed["CPU"]
-        return {"sample": sampling, "train": 2 * sampling}
-    gpus = profile.hardware.gpus
-    engines = profile.hardware.engines or gpus
+        return {"sample": sampling, "train": 2 * sampling}, source
+    engines = hardware.engines or hardware.gpus
     sampling = tokens * size.parameters / 8e9 / assumed["sampling"] / engines
+    sampling += assumed["checks"] * assumed["check"] / profile.lean.workers
     passes = 8 + 2 * profile.training.activation_checkpointing
     learning = (tokens + profile.episode.max_prompt_tokens) * passes * size.parameters
-    learning /= assumed["training"] * gpus
-    return {"sample": sampling + checks, "train": sampling + checks + learning}
-
-
-def print_table(console: Console, title: str, columns: Sequence[str], rows: Iterable) -> None:
-    """A table whose first column is text; piped, it has no lines and no colours."""
-    table = Table(title=title, title_justify="left", pad_edge=False)
-    table.box = box.SIMPLE_HEAD if console.is_terminal else None
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(str, row))
-    console.print(table)
+    learning /= assumed["training"] * hardware.gpus
+    return {"sample": sampling, "train": sampling + learning}, source
 
 
 def format_seconds(seconds: float) -> str:
@@ -310,34 +269,21 @@ def summarize(plan: Plan) -> str:
     )
 
 
-def show(plan: Plan, console: Console) -> None:
-    """Print a plan."""
-    profile, size = plan.profile, plan.size
-    model = profile.model.source or "built here"
-    console.print(
-        f"{profile.name}: {model}, {size.parameters / 1e6:,.1f} M weights, "
-        f"{size.trained / 1e6:,.1f} M trained\n"
-    )
-    columns = ("work", "units", "done", "attempts", "feedback calls", "time", "left")
-    rows = []
-    for work in plan.works:
-        counts = (f"{n:,}" for n in (work.total, work.done, work.attempts, work.calls))
-        times = (format_seconds(work.seconds), format_seconds(work.seconds_left))
-        rows.append((work.name, *counts, *times))
-    print_table(console, "Work", columns, rows)
+def describe(plan: Plan) -> str:
+    """A plan as text: the work, the memory on a GPU, what is assumed, and the whole in one line."""
+    size, hardware = plan.size, plan.profile.hardware
+    works = pandas.DataFrame(plan.works)
+    works["left"] = [format_seconds(work.seconds_left) for work in plan.works]
+    works["time"] = works.pop("seconds").map(format_seconds)
+    assumed = pandas.DataFrame(ASSUMED, index=["value", "unit", "source"]).T
+    tables = {"": works, "Assumed where nothing is measured": assumed}
     if plan.memory:
-        names = list(dict.fromkeys(name for rows in plan.memory.values() for name in rows))
-        cells = [
-            (name, *(f"{plan.memory[method].get(name, 0) / GB:,.1f}" for method in plan.memory))
-            for name in names
-        ]
-        sums = [f"{sum(rows.values()) / GB:,.1f}" for rows in plan.memory.values()]
-        gpus, capacity = profile.hardware.gpus, profile.hardware.gpu_memory_gb
-        title = f"GB on each of {gpus} GPUs of {capacity:.0f} GB"
-        print_table(console, title, ("what", *plan.memory), [*cells, ("in all", *sums)])
-    rows = [(name, f"{value:g}", unit, source) for name, (value, unit, source) in ASSUMED.items()]
-    print_table(
-        console, "Assumed where nothing is measured", ("what", "value", "unit", "source"), rows
-    )
-    for line in [summarize(plan), *(f"Does not fit: {line}" for line in find_misfits(plan))]:
-        console.print(line)
+        memory = pandas.DataFrame(plan.memory).fillna(0) / GB
+        memory.loc["in all"] = memory.sum()
+        title = f"GB on each of {hardware.gpus} GPUs of {hardware.gpu_memory_gb:.0f} GB"
+        tables[title] = memory.round(1)
+    texts = [f"{title}\n{table.to_string(index=bool(title))}\n" for title, table in tables.items()]
+    model = plan.profile.model.source or "a model built here"
+    weights = f"{size.parameters / 1e6:,.1f} M weights, {size.trained / 1e6:,.1f} M of them trained"
+    misfits = [f"Does not fit: {line}" for line in find_misfits(plan)]
+    return "\n".join([f"{model}: {weights}", *texts, summarize(plan), *misfits])

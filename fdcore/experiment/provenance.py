@@ -9,7 +9,6 @@ import datetime
 import functools
 import os
 import platform
-import shutil
 import subprocess
 
 from fdcore import REPOSITORY
@@ -24,16 +23,20 @@ def describe_origin() -> dict:
 
 
 def _describe_commit() -> str:
-    """The commit of the code, marked where files differ from it."""
-    if shutil.which("git") is None:
+    """The commit of the code, marked where files differ from it; or why nobody knows."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + (" with changes" if _git("status", "--porcelain", "--", *SOURCES) else "")
+    except FileNotFoundError:
         return "unknown: no git here"
-    commit = _git("rev-parse", "HEAD") or "no repository"
-    return commit + (" with changes" if _git("status", "--porcelain", "--", *SOURCES) else "")
+    except subprocess.CalledProcessError as error:  # no repository, or another user's
+        return f"unknown: {error.stderr.splitlines()[0].removeprefix('fatal: ')}"
 
 
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(REPOSITORY), *arguments]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    ended = subprocess.run(command, capture_output=True, check=True, encoding="utf-8")
+    return ended.stdout.strip()
 
 
 @functools.cache

@@ -84,12 +84,11 @@ def _copy_records(run: Run, target: Path) -> None:
         place = partial / path.relative_to(run.folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, place)
-    settings = run.profile.distillation
+    attempts = run.profile.distillation.attempts
     for name in FIRST_STEP:
         if (run.folder / name).exists():
             with open(run.folder / name, encoding="utf-8") as file:
-                first = islice(file, settings.prompts * settings.samples)
-                write_text(partial / name, "".join(first))
+                write_text(partial / name, "".join(islice(file, attempts)))
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
 

@@ -13,15 +13,15 @@ imports no torch: what samples and trains is `run.session` (`fdcore.experiment.s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import time
+import tempfile
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
+from filelock import FileLock, Timeout
 
 from fdcore import REPOSITORY
 from fdcore.profile import Profile, load_profile
@@ -110,7 +110,15 @@ class Run:
         return {"profile": self.profile.name, "seed": self.seed, "settings": settings}
 
     def check_folder(self) -> None:
-        """ValueError where the folder holds a run of another profile or seed, or another arm."""
+        """ValueError where the folder holds a run of another profile or seed, or another arm.
+
+        OSError where there can be no such folder.
+        """
+        there = (path for path in (self.folder, *self.folder.absolute().parents) if path.exists())
+        try:
+            tempfile.TemporaryFile(dir=next(there)).close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.folder)) from None
         if (self.folder / "run.json").exists():
             before = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
             _compare_marks(self.folder, before, self._mark)
@@ -148,27 +156,20 @@ class Run:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """One process at a time writes into a run's folder. RuntimeError where another does."""
-        with open(self.folder / "lock", "w") as file:
-            deadline = time.monotonic() + LOCK_SECONDS
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise RuntimeError(
-                            f"another process is writing into {self.folder}; "
-                            "wait for it or stop it, then run the same command again"
-                        ) from None
-                    time.sleep(0.5)
+        lock = FileLock(self.folder / "lock", timeout=LOCK_SECONDS)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RuntimeError(
+                f"another process is writing into {self.folder}; "
+                "wait for it or stop it, then run the same command again"
+            ) from None
+        try:
             yield
+        finally:
+            lock.release()
 
     # -- what is there -----------------------------------------------------------------------------
-
-    @property
-    def arms(self) -> list[str]:
-        """The arms that every run of the profile has."""
-        return self.profile.main_arms
 
     def start_step(self, arm: str) -> int:
         """The step of another arm that an arm starts from; 0 for one that starts from the base."""
@@ -207,6 +208,18 @@ class Run:
     def kept_model(self, arm: str, step: int) -> Path:
         """Where an arm's weights of a step are, if the profile keeps them."""
         return self.arm_folder(arm) / f"model-step-{step:06d}"
+
+    def train(self, arm: str) -> list[dict]:
+        """An arm's metrics rows. What is missing is trained first, where there are weights."""
+        return self.metrics(arm) if self.published else self.session.train(arm)
+
+    def evaluate(self, arm: str, split: str) -> list[dict]:
+        """An arm's evaluation. What is missing is sampled first, where there are weights."""
+        if self.published:
+            return self.evaluation(arm, split)
+        from fdcore.experiment.evaluate import evaluate
+
+        return evaluate(self.session, arm, split)
 
     def metrics(self, arm: str) -> list[dict]:
         """An arm's metrics rows, one a step."""
@@ -262,12 +275,17 @@ def dump_profile(profile: Profile) -> str:
 
 def decisive_settings(profile: Profile) -> dict[str, Any]:
     """The settings that a run's numbers depend on, by full name. One at its default is left out."""
-    leaves = profile.leaves(exclude_defaults=True)
-    skipped = RESOURCES | CONTENTS
+    settings: dict[str, Any] = {}
+    contents = profile.model_dump(mode="json", exclude_defaults=True, exclude=CONTENTS)
+    for section, content in contents.items():
+        if isinstance(content, dict):
+            settings |= {f"{section}.{name}": value for name, value in content.items()}
+        else:
+            settings[section] = content
     return {
         name: value
-        for name, value in leaves.items()
-        if name not in skipped and name.partition(".")[0] not in skipped
+        for name, value in settings.items()
+        if not {name, name.partition(".")[0]} & RESOURCES
     }
 
 

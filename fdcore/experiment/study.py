@@ -7,7 +7,6 @@ folder `records` of a folder of figures: they are read, and nothing is trained.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -45,25 +44,11 @@ class Study:
             for number, place in folders.items():  # all are looked at before any is written
                 Run(place, settings, number).check_folder()
             self.runs = [Run.create(settings, number, place) for number, place in folders.items()]
-        self.profile: Profile = self.runs[0].profile
-
-    @property
-    def first(self) -> Run:
-        """The run that single examples are shown of, and that has the variants."""
-        return self.runs[0]
-
-    @property
-    def seeds(self) -> list[int]:
-        return [run.seed for run in self.runs]
-
-    @property
-    def folders(self) -> list[Path]:
-        return [run.folder for run in self.runs]
-
-    @property
-    def arms(self) -> list[str]:
-        """The arms that every run has."""
-        return self.profile.main_arms
+        self.first = self.runs[0]  # single examples are shown of it, and it has the variants
+        self.profile: Profile = self.first.profile
+        self.arms = self.profile.main_arms  # those that every run has
+        self.seeds = [run.seed for run in self.runs]
+        self.folders = [run.folder for run in self.runs]
 
     @cached_property
     def starts(self) -> dict[str, int]:
@@ -72,13 +57,11 @@ class Study:
 
     def train(self, arm: str) -> list[dict]:
         """An arm's metrics rows in every run. What is missing is trained first."""
-        return [row for run in self.runs for row in _train(run, arm)]
+        return [row for run in self.runs for row in run.train(arm)]
 
     def evaluate(self, arm: str, split: str) -> list[dict]:
         """An arm's evaluation, one row a seed and problem. What is missing is sampled first."""
-        return [
-            {"seed": run.seed, **row} for run in self.runs for row in _evaluate(run, arm, split)
-        ]
+        return [{"seed": run.seed, **row} for run in self.runs for row in run.evaluate(arm, split)]
 
     def compare(self, arms: dict[str, str]) -> Comparison:
         """Those of these arms that the profile has, side by side, in one run.
@@ -93,7 +76,10 @@ class Study:
         known = {arm.name for arm in self.profile.arms}
         wanted = {label: arm for label, arm in arms.items() if arm in known}
         if self.published:
-            choices = [Comparison(run, _find_trained(run, wanted)) for run in self.runs]
+            choices = [
+                Comparison(run, {label: arm for label, arm in wanted.items() if run.metrics(arm)})
+                for run in self.runs
+            ]
             return max(choices, key=lambda choice: len(choice.arms))
         if set(wanted.values()) - set(self.arms):
             return Comparison(self.first, wanted)
@@ -122,37 +108,19 @@ class Comparison(NamedTuple):
 
     def train(self) -> dict[str, list[dict]]:
         """Label -> metrics rows, with steps counted from the base."""
-        return {
-            label: [
-                row | {"step": row["step"] + self.run.start_step(arm)}
-                for row in _train(self.run, arm)
-            ]
-            for label, arm in self.arms.items()
-        }
+        rows = {}
+        for label, arm in self.arms.items():
+            start = self.run.start_step(arm)
+            rows[label] = [row | {"step": row["step"] + start} for row in self.run.train(arm)]
+        return rows
 
     def evaluate(self) -> dict[str, list[dict]]:
         """Label -> the evaluation on test."""
-        return {label: _evaluate(self.run, arm, "test") for label, arm in self.arms.items()}
+        return {label: self.run.evaluate(arm, "test") for label, arm in self.arms.items()}
 
     def evaluate_base(self) -> list[dict]:
         """The evaluation of the base on test."""
-        return _evaluate(self.run, "base", "test")
-
-
-def _train(run: Run, arm: str) -> list[dict]:
-    return run.metrics(arm) if run.published else run.session.train(arm)
-
-
-def _evaluate(run: Run, arm: str, split: str) -> list[dict]:
-    if run.published:
-        return run.evaluation(arm, split)
-    from fdcore.experiment.evaluate import evaluate
-
-    return evaluate(run.session, arm, split)
-
-
-def _find_trained(run: Run, arms: dict[str, str]) -> dict[str, str]:
-    return {label: arm for label, arm in arms.items() if run.metrics(arm)}
+        return self.run.evaluate("base", "test")
 
 
 def default_folder(profile: Profile, seed: int | None) -> Path:
@@ -166,7 +134,7 @@ def default_folder(profile: Profile, seed: int | None) -> Path:
 
 def run_folders(profile: Profile, seed: int | None, folder: Path) -> dict[int, Path]:
     """The folder of each seed's run in a study's folder, which one seed alone has for itself."""
-    seeds: Sequence[int] = profile.seeds if seed is None else (seed,)
+    seeds = profile.seeds if seed is None else (seed,)
     if len(seeds) == 1:
         return {seeds[0]: folder}
     return {number: folder / f"seed-{number}" for number in seeds}

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from fdcore.experiment.run import Run
-from fdcore.profile import profile_names
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,13 +40,15 @@ def fdcore(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         (["--set", "grpo.samples=0"], "grpo.samples"),
         (["--set", "grpo.sample=2"], "grpo.sample"),
         (["--set", "grpo.samples"], "grpo.samples"),
+        (["--only", "figures", "--profile", "smoke"], "figures"),
+        (["--only", "figures", "--only", "01"], "figures"),
         (["--out", "README.md"], "README.md"),
         (["--out", "/proc/no/such/place"], "/proc/no"),
     ],
 )
 def test_wrong_input_is_one_line_that_names_it(arguments, named):
     answer = fdcore("run", *arguments)
-    assert answer.returncode in (1, 2) and answer.stdout == ""
+    assert answer.returncode == 2 and answer.stdout == ""
     assert named in answer.stderr and answer.stderr.count("\n") == 1
 
 
@@ -58,16 +59,17 @@ def test_a_refused_run_has_replaced_nothing(tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for change in (["--seed", "1"], ["--set", "grpo.samples=7"]):
         answer = fdcore("run", "--profile", "smoke", "--out", str(tmp_path), *change)
-        assert answer.returncode == 1 and change[-1].partition("=")[0] in answer.stderr.replace(
+        assert answer.returncode == 2 and change[-1].partition("=")[0] in answer.stderr.replace(
             "seed: 0", "1"
         )
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_the_list_shows_all_profiles_and_notebooks():
-    answer = fdcore("list")
-    stems = [path.stem for path in (ROOT / "notebooks").glob("*.ipynb")]
-    assert all(f"  {name} " in answer.stdout for name in (*profile_names(), *stems))
+def test_a_run_that_lacks_something_says_what_check_says_and_touches_nothing(tmp_path):
+    out, tracked = tmp_path / "run", ("--set", "tracker=wandb")
+    answer = fdcore("run", "--profile", "smoke", "--out", str(out), "--only", "01", *tracked)
+    assert answer.returncode == 1 and answer.stdout == "" and not out.exists()
+    assert "MISSING  tracker" in answer.stderr and "wandb" in answer.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,12 @@ def test_help_names_every_option_and_needs_nothing_installed(tmp_path):
     own = ("--plan", "--check", "--list", "--test", "FD_VENV", "FD_PYTHON")
     for option in ("--profile", "--only", "--from", "--out", "--seed", "--set", *own):
         assert option in answer.stdout
+
+
+def test_the_list_shows_all_profiles_and_notebooks_and_needs_nothing_installed(tmp_path):
+    listed = bare("--list", tmp_path=tmp_path).stdout
+    for path in (*(ROOT / "fdcore/profiles").glob("*.yaml"), *(ROOT / "notebooks").glob("*.ipynb")):
+        assert re.search(rf"^  {re.escape(path.stem)} +\w", listed, re.MULTILINE), path
 
 
 @pytest.mark.parametrize("options", [("--plan", "--check"), ("--list", "--test")])
@@ -171,7 +178,6 @@ def test_the_second_run_installs_nothing_and_goes_straight_on(tree):
         ),
         (["--profile", "tiny", "--plan"], ["plan", "--profile", "tiny"]),
         (["--check"], ["check"]),
-        (["--list"], ["list"]),
     ],
 )
 def test_every_option_is_handed_on_to_fdcore(tree, options, command):
@@ -264,16 +270,26 @@ def notebook(path: Path, *cells: str) -> Path:
     return path
 
 
-def test_a_notebook_runs_in_this_python_with_its_parameters_and_shows_its_output(tmp_path, capfd):
+@pytest.mark.parametrize("place", ["run", "a {x} {} ∀ 'q' [$b]"])
+def test_a_notebook_runs_in_this_python_with_its_parameters_and_shows_its_output(
+    place, tmp_path, capfd, monkeypatch
+):
     from fdcore.experiment.notebooks import run_notebooks
 
+    (tmp_path / place).mkdir()
+    (tmp_path / ("t" * 120)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("t" * 120)))
     story = notebook(
-        tmp_path / "01_story.ipynb", "import sys; print(sys.prefix, profile, seed, out)"
+        tmp_path / place / "01_story.ipynb", "import sys; print(sys.prefix, profile, seed, out)"
     )
-    run_notebooks([story], profile="tiny", seed=3, out=tmp_path / "run")
-    shown = f"{sys.prefix} tiny 3 {tmp_path / 'run'}"
+    out = tmp_path / place / "out"
+    run_notebooks([story], profile="tiny", seed=3, out=out)
+    shown = f"{sys.prefix} tiny 3 {out}"
     assert shown in capfd.readouterr().out
-    assert shown in (tmp_path / "run/notebooks/01_story.ipynb").read_text()
+    assert json.dumps(shown)[1:-1] in json.dumps(
+        json.loads((out / "notebooks/01_story.ipynb").read_text())
+    )
+    assert [path.name for path in (out / "notebooks").iterdir()] == ["01_story.ipynb"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fdcore.profile import RejectionSampling
+from fdcore.profile import Recipe
 from fdcore.training.distillation import DIVERGENCES, token_kl
 from tests.smallrun import SPLITS, small_trainer
 
@@ -30,7 +30,7 @@ def test_the_divergence_is_one_of_token_kl(examples):
 
 def test_the_method_trains(examples, tmp_path):
     trainer = small_trainer(tmp_path, "grpo")
-    recipe = RejectionSampling(prompts=2, samples=2, learning_rate=0.01)
+    recipe = Recipe(prompts=2, samples=2, learning_rate=0.01)
     trainer.method = examples["Reinforce"](recipe)
     rows = trainer.train(2, SPLITS)
     assert rows[0]["entropy"] > 0 and any(row["grad_norm"] > 0 for row in rows)

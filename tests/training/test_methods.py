@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdcore.profile import RejectionSampling, load_profile
+from fdcore.profile import Recipe, load_profile
 from fdcore.records import Problem, Trajectory, Verdict
 from fdcore.training import chunks
 from fdcore.training.grpo import policy_loss
@@ -278,7 +278,7 @@ def test_settings_that_define_no_divergence_are_refused_before_anything_is_sampl
 
 
 def test_rejection_sampling_learns_the_verified_attempts_and_measures_entropy_on_all(model):
-    recipe = RejectionSampling(prompts=4, samples=1, learning_rate=1.0)
+    recipe = Recipe(prompts=4, samples=1, learning_rate=1.0)
     method, batch = RejectionSamplingFineTuning(recipe), make_batch()
     assert method.prepare(model, batch) == (batch, {"kept": 2})
     loss, gradient, metrics = measure(method, model, batch, size=3)
