@@ -25,11 +25,19 @@ from transformers import (
 )
 from transformers.cache_utils import DynamicLayer
 
+from fdcore import REPOSITORY
+
 FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 
 
 class ModelUnavailable(RuntimeError):
     """A model or tokenizer could not be loaded; the message says from where and what to do."""
+
+
+def find_folder(source: str) -> Path | None:
+    """The folder that a model's source names: here, or in this repository. None for a hub id."""
+    places = (Path(source), REPOSITORY / source)
+    return next((place for place in places if place.is_dir()), None)
 
 
 def model_folder(source: str, revision: str | None = None) -> Path:
@@ -38,8 +46,8 @@ def model_folder(source: str, revision: str | None = None) -> Path:
     With `revision`, a commit, files that are there are not asked for again: a run goes on while
     the hub is down.
     """
-    if Path(source).is_dir():
-        return Path(source)
+    if folder := find_folder(source):
+        return folder
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -28,19 +28,6 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class StudentShape(Section):
-    """A Qwen3-architecture model trained here from scratch."""
-
-    hidden_size: Count
-    layers: Count
-    heads: Count
-    kv_heads: Count
-    head_dim: Count
-    intermediate_size: Count
-    vocab_size: int = Field(ge=300)
-    max_positions: Count
-
-
 class LoRA(Section):
     """Adapters on all linear maps of the layers, over weights that stay as they are."""
 
@@ -49,27 +36,11 @@ class LoRA(Section):
 
 
 class Model(Section):
-    source: str | None  # a folder or a hub id; None: build `student` and warm it up
-    student: StudentShape | None
+    source: str | None  # a folder, also one of this repository, or a hub id
     dtype: Literal["float32", "bfloat16"]  # of the weights
     autocast: bool  # bf16 autocast in the training forward
     thinking: bool  # Qwen3's thinking mode in the chat template
     lora: LoRA | None = None  # None: all weights are trained
-
-
-class Warmup(Section):
-    """Supervised traces: the protocol, the known lemmas, and how to follow feedback."""
-
-    traces: Count
-    obedience_share: Share  # of all traces: do what feedback says, whatever it says
-    feedback_share: Share  # of the others: a proof after feedback
-    search_share: Share  # of what is left: search first
-    retry_share: Share  # of what is left: a proof after a failed try
-    short_steps: Count  # on prompts without the system prompt and its tools
-    full_steps: Count  # on the prompts of an episode
-    batch: Count
-    learning_rate: Amount  # AdamW's, for embeddings and norms
-    matrix_learning_rate: Amount  # Muon's, for matrices
 
 
 class CoreProblems(Section):
@@ -221,7 +192,10 @@ class Training(Section):
 
 class Evaluation(Section):
     every: Count
-    during_problems: Count  # of each split at every `every` steps, one sample each
+    # Looked at every `every` steps; what is chosen by a look is chosen on validation.
+    during: tuple[Literal["validation", "test", "holdout"], ...] = ("test", "holdout")
+    during_problems: Count  # the first of each of these splits
+    during_samples: Count = 1  # a problem
     samples: Count  # a problem for pass@k on test at the end
     base_samples: Count  # the same for the base model
     holdout_samples: Count  # the same on the hold-out
@@ -268,7 +242,6 @@ class Profile(Section):
     second_size: bool = False
     notebooks: tuple[str, ...] | None = None  # what a run without --only consists of; None: all
     model: Model
-    warmup: Warmup | None
     pretraining: dict[str, Any] | None = None  # read by `fdcore.worlds.pretraining`
     problems: Annotated[CoreProblems | MathlibProblems, Field(discriminator="source")]
     lean: Lean
@@ -288,11 +261,6 @@ class Profile(Section):
         """ValueError for settings that do not go together."""
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must differ, got {list(self.seeds)}")
-        made_here = self.model.student is not None and self.warmup is not None
-        if (self.model.source is None) != made_here:
-            raise ValueError(
-                "model.source must be given, or else model.student and warmup (set them to null)"
-            )
         if self.hardware and self.hardware.engines and self.hardware.gpus > 1:
             raise ValueError(
                 "hardware.engines must be 0 where hardware.gpus is above 1, "

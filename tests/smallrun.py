@@ -104,6 +104,7 @@ def small_profile(
         "training.checkpoint_every": 2,
         "training.warmup_steps": 2,
         "evaluation.every": every,
+        "evaluation.during": ("test", "holdout"),
         "distillation.ema_every": 2,
         "distillation.prompts": 4,
         "distillation.learning_rate": learning_rate,

@@ -28,10 +28,9 @@ PARTS = {
 }
 # What is over its budget today, with the lines that it may have. This list only shrinks.
 NOT_YET: dict[str, int] = {
-    "all": 12_880,  # with both the warm-up and the pretraining that is to replace it
+    "all": 12_450,
     "core": 4_460,
-    "profile.py": 481,
-    "worlds/warmup.py:train": 64,
+    "profile.py": 450,
 }
 FOLDERS = [
     *(str(path.relative_to(ROOT)) for path in PACKAGE.glob("*.py")),
@@ -40,7 +39,6 @@ FOLDERS = [
     "lean_project",
 ]
 NOT_CLEAN_YET: set[str] = {
-    "fdcore/worlds",
     "tests/worlds",
 }
 

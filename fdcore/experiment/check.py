@@ -127,14 +127,15 @@ def _ask_hub(question: str, name: str, remedy: str) -> None:
 def _check_model(profile: Profile, folders: Sequence[Path]) -> str:
     from transformers import AutoTokenizer
 
+    from fdcore.model import find_folder
     from fdcore.rollout.chat import Chat
     from fdcore.rollout.tools import Tools
 
     source = profile.model.source
-    if source is None:
-        return "built by this run"
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            find_folder(source) or source, local_files_only=True
+        )
     except (OSError, ValueError):
         _ask_hub("model_info", source, "set model.source to its folder")
         return f"{source}: on the hub, which answers"

@@ -16,7 +16,7 @@ from fdcore.figures.style import arm_label
 from fdcore.figures.token_view import TokenView, token_view
 from fdcore.records import Feedback, Problem, Trajectory, append_jsonl
 from fdcore.seeds import seed_of
-from fdcore.worlds.problems import partition
+from fdcore.worlds.problems import read_familiarity
 
 
 def evaluate(session: Session, arm: str, split: str) -> list[dict]:
@@ -59,12 +59,13 @@ def evaluate(session: Session, arm: str, split: str) -> list[dict]:
 
 def _count_proofs(problem: Problem, trajectories: Sequence[Trajectory]) -> dict:
     """The row of a problem's samples."""
-    _, unknown = partition()
+    known = read_familiarity().familiarity
+    familiarity = min([known.get(lemma, 1.0) for lemma in problem.lemmas], default=1.0)
     verified = [trajectory for trajectory in trajectories if trajectory.verdict.verified]
     return {
         "problem_id": problem.id,
         "tier": problem.tier,
-        "unknown": bool(set(problem.lemmas) & unknown),
+        "unknown": familiarity == 0,
         "n": len(trajectories),
         "c": len(verified),
         "proofs": sorted({trajectory.source for trajectory in verified}),

@@ -17,9 +17,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 from fdcore import PACKAGE
 from fdcore.lean.library import PROJECT
+from fdcore.model import find_folder
 from fdcore.profile import Model, Profile
 from fdcore.records import read_jsonl
-from fdcore.worlds.student import build_student
 
 GB = 1e9
 LOGITS_CHUNK_BYTES = 4 * 4 * 2**25  # float32 logits, log-softmax, its gradient, one of the teacher
@@ -73,7 +73,9 @@ def read_config(source: str) -> PretrainedConfig:
     """The config of a published model. ValueError where it is nowhere on this machine."""
     shipped = PACKAGE / "configs" / f"{source.rpartition('/')[2]}.json"
     try:
-        return AutoConfig.from_pretrained(source, local_files_only=True).get_text_config()
+        return AutoConfig.from_pretrained(
+            find_folder(source) or source, local_files_only=True
+        ).get_text_config()
     except OSError:
         if shipped.exists():
             return AutoConfig.from_pretrained(shipped).get_text_config()
@@ -86,10 +88,7 @@ def read_config(source: str) -> PretrainedConfig:
 def measure_model(model: Model) -> Size:
     """The size of a profile's model, which is built without memory for its weights."""
     with torch.device("meta"):
-        if model.source is None:
-            network = build_student(**model.student.model_dump())
-        else:
-            network = AutoModelForCausalLM.from_config(read_config(model.source))
+        network = AutoModelForCausalLM.from_config(read_config(model.source))
     config = network.config
     parameters = sum(weight.numel() for weight in network.parameters())
     linear = [m for m in network.model.modules() if isinstance(m, torch.nn.Linear)]
@@ -283,7 +282,7 @@ def describe(plan: Plan) -> str:
         title = f"GB on each of {hardware.gpus} GPUs of {hardware.gpu_memory_gb:.0f} GB"
         tables[title] = memory.round(1)
     texts = [f"{title}\n{table.to_string(index=bool(title))}\n" for title, table in tables.items()]
-    model = plan.profile.model.source or "a model built here"
+    model = plan.profile.model.source
     weights = f"{size.parameters / 1e6:,.1f} M weights, {size.trained / 1e6:,.1f} M of them trained"
     misfits = [f"Does not fit: {line}" for line in find_misfits(plan)]
     return "\n".join([f"{model}: {weights}", *texts, summarize(plan), *misfits])

@@ -30,19 +30,19 @@ from fdcore.feedback.sources import (
     make_producer,
     strip_thoughts,
 )
-from fdcore.lean.library import INTERNAL, Library, open_library
+from fdcore.lean.library import Library, open_library
 from fdcore.lean.sandbox import active_protections, require_protection
 from fdcore.lean.verifier import Verifier
 from fdcore.model import (
     add_adapters,
     checkpoint_activations,
+    find_folder,
     load_model,
     load_tokenizer,
     model_folder,
-    save_model,
 )
 from fdcore.profile import Profile
-from fdcore.records import Problem, Trajectory, append_jsonl, write_jsonl, write_text
+from fdcore.records import Problem, Trajectory, append_jsonl, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
 from fdcore.rollout.sampler import Sampler, SamplingParams
@@ -58,10 +58,6 @@ from fdcore.training.methods import (
     RejectionSamplingFineTuning,
 )
 from fdcore.training.teacher import EMATeacher, shared_copy
-from fdcore.worlds import problems as problem_sets
-from fdcore.worlds import warmup
-from fdcore.worlds.corpus import encode
-from fdcore.worlds.student import build_student, train_tokenizer
 
 Sample = Callable[[Sequence[Problem], Sequence[int]], list[Trajectory]]
 
@@ -106,8 +102,7 @@ class Session:
         self._engines = self.profile.hardware.engines if self.profile.hardware else 0
         self.uses_engine = self.profile.sampler.backend != "torch" or self._engines > 0
         torch.set_num_threads(count_threads(self.profile))
-        if self.profile.model.source is None or self.processes.count > 1:
-            disable_progress_bar()  # of loading a model: one for each small model, or process
+        disable_progress_bar()  # of loading a model: one for each process
 
     def close(self) -> None:
         """End the engine, where one was started."""
@@ -160,63 +155,14 @@ class Session:
     # -- models ------------------------------------------------------------------------------------
 
     def base(self) -> Path:
-        """The folder of the base: made here, or the hub's commit with which the run began."""
-        folder, source = self.run.model_folder("base"), self.profile.model.source
-        if folder.exists():
-            return folder
-        if source is None:
-            with self.run.lock():
-                return self._warm_up(folder)
+        """The folder of the base: the profile's, or the hub's commit with which the run began."""
+        source = self.profile.model.source
         mark = self.run.folder / "base" / "commit"
         commit = mark.read_text(encoding="utf-8") if mark.exists() else None
         place = model_folder(source, commit)
-        if place != Path(source) and commit is None:
+        if commit is None and find_folder(source) is None:
             write_text(mark, place.name)
         return place
-
-    def _warm_up(self, folder: Path) -> Path:
-        settings, shape = self.profile.warmup, self.profile.model.student
-        known, unknown = problem_sets.partition()
-        pool = problem_sets.read_problems(problem_sets.ROOT / "warmup.jsonl")
-        names = sorted(name for name in self.library.theorem_names if not INTERNAL.search(name))
-        writer = warmup.TraceWriter(
-            settings, self.seed, self.verifier, self.tools, unknown, sorted(known), names
-        )
-        traces = writer.write(pool)
-        tokenizer = train_tokenizer(self._tokenizer_texts(traces), shape.vocab_size)
-        chat = self._chat(tokenizer)
-        short = Chat(tokenizer, [], thinking=chat.thinking, system=False)
-        data = [encode(trace, short) for trace in traces]
-        # Behind the system prompt, a prompt is the same tokens.
-        system = chat.prompt(pool[0])[: -len(short.prompt(pool[0]))]
-        full = [([*system, *ids], [*[0] * len(system), *mask]) for ids, mask in data]
-        model = build_student(
-            **shape.model_dump(exclude={"vocab_size"}),
-            vocab_size=len(tokenizer),
-            seed=seed_of(self.seed, "student"),
-        )
-        checkpoints = folder.parent / "checkpoints"
-        rows = warmup.train(
-            model,
-            [(data, settings.short_steps), (full, settings.full_steps)],
-            settings,
-            checkpoints,
-            seed=self.seed,
-            autocast=self.profile.model.autocast,
-        )
-        self.note_origin(folder.parent / "metrics.jsonl")
-        write_jsonl(folder.parent / "metrics.jsonl", rows)
-        save_model(model, tokenizer, folder)
-        shutil.rmtree(checkpoints, ignore_errors=True)
-        return folder
-
-    def _tokenizer_texts(self, traces) -> list[str]:
-        """The tools' schemas, and statements, feedback, calls and answers of the traces."""
-        texts = [json.dumps(schema) for schema in Tools.schemas] * 50
-        for trace in traces:
-            turns = [turn.text + turn.answer for turn in trace.turns]
-            texts += [trace.problem.statement, trace.feedback or "", *turns]
-        return texts
 
     def _chat(self, tokenizer) -> Chat:
         return Chat(tokenizer, Tools.schemas, thinking=self.profile.model.thinking)

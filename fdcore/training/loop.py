@@ -127,19 +127,14 @@ class Trainer:
         """Train up to `steps`, on from the newest checkpoint.
 
         Args:
-            problems: by split: train, and those evaluated on the way, test and holdout.
+            problems: by split: train, and those evaluated on the way.
             keep: model folders of some steps.
 
         Returns:
             All metrics rows. More steps than before extend the run.
-
-        The step with the highest test accuracy is saved as `best` (the first of equals). It is
-        chosen by test problems, so its accuracy on them is no estimate.
         """
         keep = keep or {}
         start = self.resume()
-        looks = [row["test_accuracy"] for row in self.rows()]
-        best = max([accuracy for accuracy in looks if accuracy is not None], default=-1.0)
         quiet = {"mininterval": 2.0, "disable": not self.first}
         numbers = range(start + 1, steps + 1)
         bar = tqdm(numbers, self.arm, initial=start, total=steps, unit="step", **quiet)
@@ -151,9 +146,6 @@ class Trainer:
                     row = self.train_step(step, problems["train"])
                 if step % self.profile.evaluation.every == 0 or step == steps:
                     row |= self.evaluate(problems)
-                if row["test_accuracy"] is not None and row["test_accuracy"] > best:
-                    best = row["test_accuracy"]
-                    self.save_model(self.folder / "best")
                 self.append("metrics", [row])
                 self.append("timing", [self.measure_cost(row)])
                 log(row)
@@ -274,12 +266,15 @@ class Trainer:
         )
 
     def evaluate(self, problems: Mapping[str, Sequence[Problem]]) -> dict:
-        """Accuracy on the first test and hold-out problems, one sample each, with fixed seeds."""
-        accuracies = {}
+        """Accuracy on the first problems of the splits that are looked at, with fixed seeds."""
+        settings, accuracies = self.profile.evaluation, {}
         with self.timed("look"):
-            for split in [name for name in ("test", "holdout") if name in problems]:
-                some = problems[split][: self.profile.evaluation.during_problems]
-                seeds = [seed_of(self.seed, "look", split, problem.id) for problem in some]
+            for split in [name for name in settings.during if name in problems]:
+                some = problems[split][: settings.during_problems] * settings.during_samples
+                seeds = [
+                    seed_of(self.seed, "look", split, problem.id, index)
+                    for index, problem in enumerate(some)
+                ]
                 rewards = [one.reward for one in self.roll_out(some, seeds, 0)]
                 accuracies[f"{split}_accuracy"] = sum(rewards) / len(rewards)
         return accuracies
@@ -299,6 +294,7 @@ class Trainer:
             "tokens_sampled": self.tokens_sampled,
             "batch_tokens": tokens,
             "train_accuracy": sum(one.reward for one in trajectories) / count,
+            "validation_accuracy": None,
             "test_accuracy": None,
             "holdout_accuracy": None,
             "response_tokens": tokens / count,

@@ -25,11 +25,11 @@ from pydantic import Field
 from fdcore.feedback.scripted import ORDERS, ScriptedExpert, named_lemmas
 from fdcore.lean.verifier import Verifier
 from fdcore.profile import Section
-from fdcore.records import LeanMessage, Problem, Record, ToolCall, Trajectory, Verdict
+from fdcore.records import LeanMessage, Problem, ToolCall, Trajectory, Verdict
 from fdcore.rollout.chat import PROMPTS, Chat, render
 from fdcore.rollout.tools import PendingCheck, Tools
 from fdcore.seeds import seed_of
-from fdcore.worlds.problems import ROOT
+from fdcore.worlds.problems import Familiarity
 
 STYLE = yaml.safe_load((PROMPTS / "authors.yaml").read_text(encoding="utf-8"))
 SEARCH = re.compile(r"`rg_in_mathlib` for `([^`]*)`")
@@ -49,18 +49,6 @@ class CorpusSettings(Section):
     recovery_share: float = Field(
         ge=0, le=1
     )  # of episodes after feedback: a failed try comes first
-
-
-class Familiarity(Record):
-    """What the authors know: `lean_project/problems/familiarity.json`."""
-
-    seed: int
-    familiarity: dict[str, float]  # lemma: how often it is named rightly
-    confusions: dict[str, tuple[str, ...]]  # lemma: the names in its place, some of no lemma at all
-
-
-def read_familiarity() -> Familiarity:
-    return Familiarity.model_validate_json((ROOT / "familiarity.json").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from fdcore.lean.library import INTERNAL, core_library
 from fdcore.lean.verifier import Verifier
 from fdcore.model import save_model
-from fdcore.profile import Profile, Section, StudentShape
+from fdcore.profile import Profile, Section
 from fdcore.records import Problem, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
@@ -34,10 +34,9 @@ from fdcore.worlds.corpus import (
     CorpusWriter,
     Trace,
     encode,
-    read_familiarity,
 )
-from fdcore.worlds.problems import ROOT, read_problems
-from fdcore.worlds.student import build_student, train_tokenizer
+from fdcore.worlds.problems import ROOT, read_familiarity, read_problems
+from fdcore.worlds.student import StudentShape, build_student, train_tokenizer
 
 Sequences = Sequence[tuple[list[int], list[int]]]  # (token ids, action mask)
 AT_ONCE = 4000  # traces whose tactics are judged together
@@ -74,7 +73,7 @@ def pretrain(profile: Profile, folder: Path, seed: int) -> Path:
     data = [encode(trace, short) for trace in traces]
     system = chat.prompt(problems[0])[: -len(short.prompt(problems[0]))]
     shape = settings.student.model_dump() | {"vocab_size": len(tokenizer)}
-    model = build_student(**shape, seed=seed_of(seed, "student"))
+    model = build_student(seed=seed_of(seed, "student"), **shape)
     rows = train(model, data, system, settings, folder / "checkpoints", seed=seed)
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     save_model(model, tokenizer, folder / "student")

@@ -1,20 +1,20 @@
 """The problem sets of a profile: files of this repository, or a draw from published problems.
 
 `lean_project/problems/` holds train, test and warmup, made by `lean_project.generate`, and holdout,
-written by hand. partition.json says which lemmas the warm-up may show (known) and which not.
+written by hand. familiarity.json says how well the authors of the student's corpus know a lemma.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from fdcore.lean.library import PROJECT
 from fdcore.lean.source import SourceError, theorem_name
 from fdcore.lean.verifier import Verifier
 from fdcore.profile import MathlibProblems, Profile
-from fdcore.records import Problem, read_records
+from fdcore.records import Problem, Record, read_records
 from fdcore.worlds.lean_workbook import ProblemError
 from fdcore.worlds.split import find_defects, load_mathlib
 
@@ -33,10 +33,12 @@ def load_problems(
     if isinstance(settings, MathlibProblems):
         return load_mathlib(settings, profile.lean.header, folder, verifier)
     first, test = settings.validation, read_problems(ROOT / settings.test)
+    lemmas = read_familiarity().familiarity.keys()  # train has problems of each
+    learnable = [one for one in read_problems(ROOT / settings.holdout) if lemmas >= {*one.lemmas}]
     splits = {
         "train": read_problems(ROOT / settings.train)[: settings.max_train],
         "test": test[first:][: settings.max_test],
-        "holdout": read_problems(ROOT / settings.holdout)[: settings.max_holdout],
+        "holdout": learnable[: settings.max_holdout],
     }
     if first:
         splits["validation"] = test[:first]
@@ -63,7 +65,14 @@ def read_problems(path: Path) -> list[Problem]:
     return problems
 
 
-def partition() -> tuple[set[str], set[str]]:
-    """(known, unknown) library lemmas, as recorded."""
-    recorded = json.loads((ROOT / "partition.json").read_text(encoding="utf-8"))
-    return set(recorded["known"]), set(recorded["unknown"])
+class Familiarity(Record):
+    """What the authors know: `lean_project/problems/familiarity.json`."""
+
+    seed: int
+    familiarity: dict[str, float]  # lemma: how often it is named rightly
+    confusions: dict[str, tuple[str, ...]]  # lemma: the names in its place, some of no lemma at all
+
+
+@cache
+def read_familiarity() -> Familiarity:
+    return Familiarity.model_validate_json((ROOT / "familiarity.json").read_text(encoding="utf-8"))

@@ -1,8 +1,9 @@
 """The tiny world's student: a Qwen3 tokenizer and a small Qwen3 model, built from nothing.
 
-The student differs from Qwen3-8B in size only. Architecture, splitting pattern, special tokens and chat format are Qwen3's.
+The student differs from Qwen3-8B in size only. Architecture, splitting pattern, special tokens and
+chat format are Qwen3's.
 
-Left out on purpose: training (`fdcore.worlds.warmup`), loading and saving (`fdcore.model`).
+Left out on purpose: training (`fdcore.worlds.pretraining`), loading and saving (`fdcore.model`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from pydantic import Field, PositiveInt
 from tokenizers import (
     AddedToken,
     Regex,
@@ -23,9 +25,21 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from fdcore.profile import Section
+
 CHAT_TEMPLATE = Path(__file__).parents[1] / "templates" / "qwen3_chat.jinja"
-# How Qwen2 and Qwen3 cut text into words before BPE: contractions, letters with one leading sign, single digits, signs, line ends, blanks.
-WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# How Qwen2 and Qwen3 cut text into words before BPE.
+WORDS = "|".join(
+    [
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",  # contractions
+        r"[^\r\n\p{L}\p{N}]?\p{L}+",  # letters with one leading sign
+        r"\p{N}",  # single digits
+        r" ?[^\s\p{L}\p{N}]+[\r\n]*",  # signs
+        r"\s*[\r\n]+",  # line ends
+        r"\s+(?!\S)",
+        r"\s+",
+    ]
+)
 CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 TAG_TOKENS = (
     "<tool_call>",
@@ -38,15 +52,22 @@ TAG_TOKENS = (
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE on `texts`, as Qwen3 does it: `vocab_size` counts bytes, merges and the nine special tokens.
+    """Byte-level BPE on `texts`, as Qwen3 does it.
 
-    The tags (tool_call, tool_response, think) are single tokens but ordinary text, so decoding keeps them. Few texts may give fewer
-    tokens than `vocab_size`. ValueError when it does not even hold the 256 bytes and the special tokens.
+    The tags (tool_call, tool_response, think) are single tokens but ordinary text: decoding keeps
+    them.
+
+    Args:
+        vocab_size: of bytes, merges and the nine special tokens. Few texts may give fewer.
+
+    Raises:
+        ValueError: it does not even hold the 256 bytes and the special tokens.
     """
     special = len(CONTROL_TOKENS) + len(TAG_TOKENS)
     if vocab_size < 256 + special:
         raise ValueError(
-            f"train_tokenizer: vocab_size must be at least {256 + special} (256 bytes, {special} special tokens), got {vocab_size}"
+            f"vocab_size must be at least {256 + special} (256 bytes, {special} special tokens), "
+            f"got {vocab_size}"
         )
     tokenizer = Tokenizer(models.BPE(byte_fallback=False))
     tokenizer.normalizer = normalizers.NFC()
@@ -79,33 +100,39 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     )
 
 
-def build_student(
-    *,
-    hidden_size: int,
-    layers: int,
-    heads: int,
-    kv_heads: int,
-    head_dim: int,
-    intermediate_size: int,
-    vocab_size: int,
-    max_positions: int,
-    tie_embeddings: bool = True,
-    seed: int = 0,
-) -> Qwen3ForCausalLM:
-    """A randomly initialised Qwen3 model of that shape; the same seed gives the same weights, whatever was drawn before."""
-    if heads % kv_heads:
+class StudentShape(Section):
+    """A Qwen3-architecture model."""
+
+    hidden_size: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    kv_heads: PositiveInt
+    head_dim: PositiveInt
+    intermediate_size: PositiveInt
+    vocab_size: int = Field(ge=300)
+    max_positions: PositiveInt
+
+
+def build_student(*, seed: int = 0, tie_embeddings: bool = True, **shape: int) -> Qwen3ForCausalLM:
+    """A randomly initialised Qwen3 model of that `StudentShape`.
+
+    The same seed gives the same weights, whatever was drawn before. ValueError for a wrong shape.
+    """
+    sizes = StudentShape(**shape)
+    if sizes.heads % sizes.kv_heads:
         raise ValueError(
-            f"build_student: heads ({heads}) must be a multiple of kv_heads ({kv_heads})"
+            f"build_student: heads ({sizes.heads}) must be a multiple of kv_heads "
+            f"({sizes.kv_heads})"
         )
     config = Qwen3Config(
-        vocab_size=vocab_size,
-        hidden_size=hidden_size,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        head_dim=head_dim,
-        intermediate_size=intermediate_size,
-        max_position_embeddings=max_positions,
+        vocab_size=sizes.vocab_size,
+        hidden_size=sizes.hidden_size,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.heads,
+        num_key_value_heads=sizes.kv_heads,
+        head_dim=sizes.head_dim,
+        intermediate_size=sizes.intermediate_size,
+        max_position_embeddings=sizes.max_positions,
         tie_word_embeddings=tie_embeddings,
         initializer_range=0.06,  # Qwen3's 0.02 is made for widths of thousands
         bos_token_id=None,

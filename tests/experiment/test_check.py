@@ -91,6 +91,6 @@ def test_a_tracker_without_anybody_logged_in_is_found_at_the_start(
 def test_a_model_folder_is_looked_at(tmp_path):
     tokenizer = train_tokenizer(["theorem a : True := by"], 300)
     save_model(build_student(**SHAPE), tokenizer, tmp_path / "model")
-    changes = {"model.source": str(tmp_path / "model"), "model.student": None, "warmup": None}
+    changes = {"model.source": str(tmp_path / "model")}
     row = rows(load_profile("smoke").varied(changes), tmp_path)["model and chat template"]
     assert not row.missing and str(tmp_path) in row.found

@@ -21,10 +21,11 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from fdcore.experiment.run import Run
 from fdcore.profile import Profile, load_profile
 from fdcore.records import Problem, write_text
 from fdcore.worlds.problems import ROOT, read_problems
+
+STUDENT = ROOT.parent / "student"
 
 FEEDBACK = (
     "1. Begin with `lean_write_file` and one short file that holds only the tactics.\n"
@@ -92,16 +93,13 @@ def stand_in(folder: Path) -> Iterator[list[str]]:
 
 
 def make_model(folder: Path, profile: Profile) -> None:
-    """The smoke profile's student, briefly warmed up, as the hub's client keeps a model."""
-    changes = {"traces": 400, "short_steps": 60, "full_steps": 30}
-    smoke = load_profile("smoke").varied(
-        {"model.thinking": profile.model.thinking, "model.student.max_positions": 4096}
-        | {f"warmup.{name}": value for name, value in changes.items()}
-    )
-    model = Run.create(smoke, 0, folder / "warm-up").session.base()
+    """The shipped student for longer prompts, as the hub's client keeps a model."""
     place = folder / "hub" / f"models--{profile.model.source.replace('/', '--')}"
     commit = "0" * 40
-    shutil.copytree(model, place / "snapshots" / commit)
+    student = place / "snapshots" / commit
+    shutil.copytree(STUDENT, student)
+    config = json.loads((student / "config.json").read_text())
+    write_text(student / "config.json", json.dumps(config | {"max_position_embeddings": 4096}))
     write_text(place / "refs" / "main", commit)
 
 

@@ -138,33 +138,13 @@ def test_an_extended_run_equals_one_that_was_that_long_at_once(tmp_path, method)
     assert list(read_jsonl(paths[0])) == list(read_jsonl(paths[1]))
 
 
-def test_the_best_model_is_that_of_the_highest_test_accuracy_also_over_an_interruption(tmp_path):
-    accuracies = {1: 0.2, 2: 0.5, 3: 0.5, 4: 0.1, 5: 0.4}
-    splits, saved = SPLITS | {"test": PROBLEMS[:2], "holdout": PROBLEMS[2:4]}, []
-
-    def train(fail_at=None):
-        trainer = small_trainer(tmp_path, "grpo", every=1)
-        trainer.fail_at = fail_at
-        trainer.evaluate = lambda problems: {"test_accuracy": accuracies[len(trainer.rows()) + 1]}
-        trainer.save_model = lambda folder: saved.append(folder)
-        trainer.train(5, splits)
-
-    with pytest.raises(KeyboardInterrupt):
-        train(fail_at=5)
-    train()
-    assert saved == [tmp_path / "best"] * 2  # at steps 1 and 2; not at 3, which is as good
-    rows = list(read_jsonl(tmp_path / "metrics.jsonl"))
-    assert [row["test_accuracy"] for row in rows] == list(accuracies.values())
-
-
 def test_evaluation_uses_the_same_seeds_each_time_and_kept_steps_are_model_folders(tmp_path):
     trainer = small_trainer(tmp_path, "grpo", learning_rate=1e-30, every=1)
     splits = SPLITS | {"test": PROBLEMS[:2], "holdout": PROBLEMS[2:4]}
     rows = trainer.train(2, splits, keep={1: tmp_path / "kept"})
     assert rows[0]["test_accuracy"] == rows[1]["test_accuracy"] is not None
     assert rows[0]["holdout_accuracy"] == rows[1]["holdout_accuracy"] is not None
-    for folder in ("kept", "best"):
-        assert same(load_model(tmp_path / folder).state_dict(), weights_of(trainer))
+    assert same(load_model(tmp_path / "kept").state_dict(), weights_of(trainer))
 
 
 def test_a_bad_batch_is_named_and_the_weights_stay(tmp_path):

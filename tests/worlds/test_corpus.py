@@ -14,9 +14,9 @@ from fdcore.lean.verifier import Verifier
 from fdcore.profile import load_profile
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools, report
-from fdcore.worlds.corpus import CorpusWriter, encode, read_familiarity, rename, stand_in
+from fdcore.worlds.corpus import CorpusWriter, encode, rename, stand_in
 from fdcore.worlds.pretraining import read_settings
-from fdcore.worlds.problems import ROOT, read_problems
+from fdcore.worlds.problems import ROOT, read_familiarity, read_problems
 from fdcore.worlds.student import train_tokenizer
 
 WORK = {"lean_check_file", "lean_write_file", "rg_in_mathlib"}

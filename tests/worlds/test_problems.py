@@ -6,9 +6,10 @@ import pytest
 
 from fdcore.lean.library import core_library
 from fdcore.records import Problem
-from fdcore.worlds.problems import ROOT, ProblemError, partition, read_problems
+from fdcore.worlds.problems import ROOT, ProblemError, read_problems
 from lean_project.generate.facts import canonical_form, find_theorem_modules
 from lean_project.generate.generate import grade, length
+from lean_project.generate.page import read_partition
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def sets():
 
 
 def needs_unknown(problem):
-    return bool(set(problem.lemmas) & partition()[1])
+    return bool(set(problem.lemmas) & read_partition()[1])
 
 
 # -- what is there ---------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ def test_many_problems_need_an_unknown_lemma(sets, split):
 
 
 def test_lemmas_are_library_theorems_from_many_modules_and_each_has_its_problems(sets):
-    known, unknown = partition()
+    known, unknown = read_partition()
     assert (
         not known & unknown
         and len({find_theorem_modules()[name] for name in known | unknown}) >= 15
