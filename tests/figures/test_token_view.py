@@ -212,9 +212,11 @@ def test_a_view_read_back_is_the_same(chat, model, trajectory, tmp_path):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, chat, model) -> Run:
     """A run's saved records and models, with a model that never trained."""
-    run = Run.create("smoke", out=tmp_path_factory.mktemp("run"))
+    base = tmp_path_factory.mktemp("base")
+    save_model(model, chat.tokenizer, base)
+    profile = load_profile("smoke").varied({"model.source": str(base)})
+    run = Run.create(profile, out=tmp_path_factory.mktemp("run"))
     problem, folder = run.problems()["train"][0], run.folder / "arms" / "fd"
-    save_model(model, chat.tokenizer, run.folder / "base" / "model")
     prompt, rows, advice = chat.prompt(problem), [], []
     for step, status in ((1, "verified"), (1, "failed"), (2, "verified")):
         response = chat.encode(
