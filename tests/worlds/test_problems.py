@@ -6,7 +6,7 @@ import pytest
 
 from fdcore.lean.library import core_library
 from fdcore.records import Problem
-from fdcore.worlds.problems import ROOT, ProblemError, read_problems
+from fdcore.worlds.problems import ROOT, ProblemError, read_familiarity, read_problems
 from lean_project.generate.facts import canonical_form, find_theorem_modules
 from lean_project.generate.generate import grade, length
 from lean_project.generate.page import read_partition
@@ -86,6 +86,19 @@ def test_lemmas_are_library_theorems_from_many_modules_and_each_has_its_problems
     } <= core_library().theorem_names
     used = Counter(lemma for problem in sets["train"] for lemma in problem.lemmas)
     assert sum(used.values()) / len(used) >= 50
+
+
+def test_every_lemma_has_a_familiarity_and_confusions_that_are_other_names(sets):
+    table, theorems = read_familiarity(), core_library().theorem_names
+    lemmas = {
+        lemma for name in ("train", "test", "warmup") for p in sets[name] for lemma in p.lemmas
+    }
+    assert lemmas == table.familiarity.keys() == table.confusions.keys()
+    unknown = {lemma for lemma, share in table.familiarity.items() if share == 0}
+    assert len(unknown) == 8 and max(table.familiarity.values()) == 0.5
+    for lemma, names in table.confusions.items():
+        assert len(set(names) - {lemma} - unknown) == 7
+        assert len(theorems & {*names}) == 5
 
 
 def test_no_family_dominates(sets):
