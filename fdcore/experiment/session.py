@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +42,7 @@ from fdcore.model import (
     load_tokenizer,
     model_folder,
 )
-from fdcore.profile import Profile
+from fdcore.profile import Profile, load_profile
 from fdcore.records import Problem, Trajectory, append_jsonl, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
@@ -90,11 +91,11 @@ class Session:
     """What one process needs to sample, train and evaluate in a run."""
 
     def __init__(self, run: Run, processes: Processes | None = None):
-        if run.published:
-            raise ValueError(
-                f"{run.folder} holds published records without weights: they can be read, "
-                "and nothing can be trained or sampled"
-            )
+        if run.published:  # what is made goes into a folder that ends with the session
+            self._scratch = tempfile.TemporaryDirectory(prefix="fdcore-")
+            # where the base of old records is gone, the profile's own of today
+            profile = run.profile if run.profile.model.source else load_profile(run.profile.name)
+            run = Run(Path(self._scratch.name), profile, run.seed)
         self.run, self.profile, self.seed = run, run.profile, run.seed
         self.processes = processes or Processes(device=find_device(run.profile))
         self.first = self.processes.rank == 0

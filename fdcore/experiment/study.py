@@ -22,6 +22,7 @@ class Study:
     """`Study("tiny")`: every seed of the profile; `Study("tiny", seed=1)`: that one alone.
 
     Args:
+        profile: by its name, without `out` and where nothing was run, the published records.
         out: the study's folder, or a folder of published figures.
     """
 
@@ -31,6 +32,9 @@ class Study:
         seed: int | None = None,
         out: str | Path | None = None,
     ):
+        if out is None and isinstance(profile, str) and (FIGURES / PROVENANCE).exists():
+            own = default_folder(load_profile(profile), seed)
+            out = own if own.exists() else FIGURES
         self.published = out is not None and (Path(out) / PROVENANCE).exists()
         if out is not None and self.published:
             self.folder = self.figures = Path(out)

@@ -88,6 +88,14 @@ def curves_figure(
     return figure
 
 
+def look_key(metrics: Mapping[str, Sequence[dict]]) -> str:
+    """Return the metric of the looks during training: validation accuracy, else test accuracy."""
+    rows = (row for own in metrics.values() for row in own)
+    return (
+        f"{'validation' if any(_has(r, 'validation_accuracy') for r in rows) else 'test'}_accuracy"
+    )
+
+
 def _has(row: dict, key: str) -> bool:
     return row.get(key) is not None
 
