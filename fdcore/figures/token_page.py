@@ -16,8 +16,7 @@ import jinja2
 from IPython.display import HTML
 
 from fdcore import PACKAGE
-from fdcore.figures.token_figure import SCALE, STUDENT, TEACHER
-from fdcore.figures.token_view import NUMBERS, TokenView, line_ends
+from fdcore.figures.token_view import NUMBERS, SCALE, STUDENT, TEACHER, TokenView, line_ends
 
 TEMPLATES = PACKAGE / "templates"
 

@@ -1,6 +1,6 @@
 """The paper's Figure 1 as data: what the teacher, who has read the feedback, thinks of each token.
 
-`fdcore.figures.token_figure` and `fdcore.figures.token_page` show it.
+Notebook 06 draws it, and `fdcore.figures.token_page` shows it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from fdcore.training.chunks import in_chunks
 from fdcore.training.logits import action_values, deferred_logits, entropy
 
 LIKELIEST = 5  # tokens of each model that are kept at each place
+SCALE = 3.0  # nats: the colours end at -3 and +3, as in the paper
+STUDENT, TEACHER = "#E1700E", "#3A8FD0"  # the colour-blind tell them apart; black text is legible
 
 
 class Alternative(Record):
@@ -186,3 +188,26 @@ def line_ends(tokens: Sequence[str]) -> list[list[int]]:
         place = bisect_left(stops, end)
         offsets[place].append(end - (stops[place] - len(tokens[place])))
     return offsets
+
+
+def lay_out(view: TokenView, width: int) -> list[list[tuple[str, int]]]:
+    """Return the attempt's lines of `width` characters, each a list of (character, its token).
+
+    A line end that the student sampled shows as ↵, a token that is part of a character as ▪, and
+    a character that cannot be printed as ·. A new line starts also behind an escaped line end in
+    a tool call, so that Lean's indentation is seen.
+    """
+    lines: list[list[tuple[str, int]]] = [[]]
+    for index, (token, ends) in enumerate(zip(view.tokens, line_ends(view.tokens), strict=True)):
+        sampled = view.action_mask[index]
+        for place, character in enumerate(token or "▪" * sampled, 1):
+            shown = ("↵" if sampled else "") if character == "\n" else printable(character)
+            lines[-1] += [(shown, index)] if shown else []
+            if place in ends or len(lines[-1]) == width:
+                lines.append([])
+    return lines if lines[-1] else lines[:-1]
+
+
+def printable(text: str) -> str:
+    """Return the text with a · in place of each character that cannot be printed."""
+    return "".join(c if c.isprintable() or c == "\n" else "·" for c in text)

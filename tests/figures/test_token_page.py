@@ -12,9 +12,8 @@ from collections import Counter
 import pytest
 
 from fdcore import REPOSITORY
-from fdcore.figures.token_figure import STUDENT, TEACHER
 from fdcore.figures.token_page import show_in_notebook, token_page
-from fdcore.figures.token_view import Alternative, TokenView
+from fdcore.figures.token_view import STUDENT, TEACHER, Alternative, TokenView
 from fdcore.records import read_records
 from tests.browser import Page, browser_needed
 

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,14 @@ from hypothesis import strategies as st
 
 from fdcore.experiment.run import Run
 from fdcore.figures import token_view as tokenview
-from fdcore.figures.token_view import TokenView, pieces, token_view
+from fdcore.figures.token_view import (
+    STUDENT,
+    TEACHER,
+    TokenView,
+    lay_out,
+    pieces,
+    token_view,
+)
 from fdcore.model import save_model
 from fdcore.profile import load_profile
 from fdcore.records import Feedback, Problem, Trajectory, Verdict, read_records, write_jsonl
@@ -278,3 +286,40 @@ def test_every_saved_model_reads_the_attempts_of_the_first_step_and_of_the_last_
 def test_a_step_without_feedback_is_refused_with_what_to_do(run):
     with pytest.raises(ValueError, match="no attempt with feedback at step 9; train 'fd'"):
         run.recorded(9)
+
+
+def attempt_of(tokens, mask):
+    return SimpleNamespace(tokens=tokens, action_mask=mask)
+
+
+def test_black_text_can_be_read_on_the_strongest_colours():
+    """The contrast is above 4.5, WCAG's least for text."""
+
+    def linear(value):
+        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+    for colour in (STUDENT, TEACHER):
+        red, green, blue = map(linear, (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)))
+        assert (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) / 0.05 > 4.5
+
+
+def text_of(lines):
+    return ["".join(character for character, _ in line) for line in lines]
+
+
+def test_the_layout_loses_no_character_and_keeps_the_line_width():
+    long = attempt_of(("abc " * 60, "x" * 230), (1, 1))
+    lines = text_of(lay_out(long, 100))
+    assert "".join(lines) == "".join(long.tokens)
+    assert max(map(len, lines)) == 100
+
+
+def test_what_has_no_width_is_marked_so_that_its_colour_shows():
+    tokens = ("a", "\n", "", "∀", "b", "\n", "c")
+    lines = text_of(lay_out(attempt_of(tokens, (1, 1, 1, 1, 0, 0, 1)), 100))
+    assert lines == ["a↵", "▪∀b", "c"]
+
+
+def test_an_escaped_line_end_of_a_tool_call_is_kept_and_starts_a_new_line():
+    lines = text_of(lay_out(attempt_of(("<tool_call>", "by\\", "n  simp"), (1, 1, 1)), 100))
+    assert lines == ["<tool_call>by\\n", "  simp"]
