@@ -232,13 +232,12 @@ def pretrain(
 @app.command(hidden=True)
 def share(folder: Path, task: str, arm: str, value: str) -> None:
     """One process's part in training ARM for VALUE steps, or evaluating it on the split VALUE."""
-    import torch
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
     from fdcore.experiment.evaluate import evaluate
     from fdcore.experiment.run import Run
     from fdcore.experiment.session import Session, find_device
-    from fdcore.training.distributed import join_processes
+    from fdcore.training.distributed import join_processes, leave_processes
 
     run = Run.open(folder)
     run.session = Session(run, join_processes(find_device(run.profile)))
@@ -251,9 +250,7 @@ def share(folder: Path, task: str, arm: str, value: str) -> None:
     except Exception as error:
         get_error_handler().record_exception(error)  # for the process that launched this one
         raise
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    leave_processes()
 
 
 def _stop(message: str, code: int) -> None:

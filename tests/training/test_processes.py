@@ -19,7 +19,7 @@ SCRIPT = """
 import json, sys
 import torch
 from pathlib import Path
-from fdcore.training.distributed import join_processes
+from fdcore.training.distributed import join_processes, leave_processes
 from tests.smallrun import SPLITS, small_trainer, teacher_of, weights_of
 folder, method, kind, *goes = sys.argv[1:]
 torch.set_num_threads(1)
@@ -30,7 +30,7 @@ for steps in map(int, goes):
     trainer.train(steps, SPLITS)
 state = {"weights": weights_of(trainer), "teacher": teacher_of(trainer)}
 torch.save(state, Path(folder) / f"after-{processes.rank}.pt")
-torch.distributed.destroy_process_group()
+leave_processes()
 """
 
 
@@ -120,3 +120,29 @@ def test_parts_are_joined_again_in_order():
         and alone.from_first(3) == 3
         and not alone.shards(torch.nn.Linear(1, 1))
     )
+
+
+LEAVE = """
+import atexit, os
+from fdcore.training.distributed import join_processes, leave_processes
+class Late:
+    def __del__(self, write=os.write):
+        write(1, b"shut down")
+late = Late()
+atexit.register(print, "closed")
+join_processes().wait()
+leave_processes()
+"""
+
+
+def test_a_process_leaves_without_shutting_python_down_under_gloos_threads():
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVE],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), **alone},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, "closed\n"), done.stderr
