@@ -213,22 +213,6 @@ def judge(
         raise typer.Exit(0 if verdict.verified else 1)
 
 
-@app.command()
-def pretrain(
-    profile: ProfileName = "pretrain",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    out: Folder = None,
-) -> None:
-    """Pretrain the tiny student (about two hours) and measure it; resumes where it was stopped."""
-    with _errors_in_one_line():
-        from fdcore.experiment.measure import measure_student
-        from fdcore.worlds.pretraining import pretrain
-
-        settings, folder = _load(profile), out or Path("runs") / f"{profile}-seed{seed}"
-        student = pretrain(settings, folder, seed)
-        print(measure_student(settings, student, folder / "verdicts"))
-
-
 @app.command(hidden=True)
 def share(folder: Path, task: str, arm: str, value: str) -> None:
     """One process's part in training ARM for VALUE steps, or evaluating it on the split VALUE."""

@@ -242,7 +242,6 @@ class Profile(Section):
     second_size: bool = False
     notebooks: tuple[str, ...] | None = None  # what a run without --only consists of; None: all
     model: Model
-    pretraining: dict[str, Any] | None = None  # read by `fdcore.worlds.pretraining`
     problems: Annotated[CoreProblems | MathlibProblems, Field(discriminator="source")]
     lean: Lean
     sampler: Sampler

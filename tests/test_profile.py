@@ -15,7 +15,6 @@ def test_the_shipped_profiles_are_valid():
         "paper-8b",
         "paper-cluster",
         "paper-lora",
-        "pretrain",
         "smoke",
         "tiny",
         "tiny-full",

@@ -3,7 +3,8 @@
 The student differs from Qwen3-8B in size only. Architecture, splitting pattern, special tokens and
 chat format are Qwen3's.
 
-Left out on purpose: training (`fdcore.worlds.pretraining`), loading and saving (`fdcore.model`).
+Left out on purpose: training (`lean_project.generate.pretraining`), loading and saving
+(`fdcore.model`).
 """
 
 from __future__ import annotations

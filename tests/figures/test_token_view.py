@@ -26,8 +26,8 @@ from fdcore.rollout.chat import Chat
 from fdcore.rollout.sampler import SamplingParams
 from fdcore.rollout.tools import Tools
 from fdcore.rollout.torch_sampler import TorchSampler
-from fdcore.worlds.corpus import call_text
 from fdcore.worlds.student import build_student, train_tokenizer
+from lean_project.generate.corpus import call_text
 
 PROBLEM = Problem(
     id="p", header="", statement="theorem thm (a b : Nat) : a + b = b + a := by", split="train"

@@ -18,7 +18,7 @@ from fdcore.figures.statistics import pass_at_k
 from fdcore.lean.library import core_library
 from fdcore.lean.verifier import Verifier
 from fdcore.model import load_model, load_tokenizer
-from fdcore.profile import Profile
+from fdcore.profile import load_profile
 from fdcore.records import Problem, Trajectory, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
@@ -31,8 +31,9 @@ AT_ONCE = 400  # episodes
 Roll = Callable[..., list[Trajectory]]  # (problems, seeds, prompts=None)
 
 
-def measure_student(profile: Profile, student: Path, verdicts: Path) -> Path:
-    """Measure a student on the validation problems and write `measurements.json` beside it."""
+def measure_student(name: str, student: Path, verdicts: Path) -> Path:
+    """Measure a student on the validation problems of a profile: writes `measurements.json`."""
+    profile = load_profile(name)
     model, tokenizer = load_model(student, profile.model.dtype), load_tokenizer(student)
     chat = Chat(tokenizer, Tools.schemas, thinking=profile.model.thinking)
     problems = load_problems(profile)["validation"]

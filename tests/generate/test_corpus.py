@@ -14,10 +14,10 @@ from fdcore.lean.verifier import Verifier
 from fdcore.profile import load_profile
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools, report
-from fdcore.worlds.corpus import CorpusWriter, encode, rename, stand_in
-from fdcore.worlds.pretraining import read_settings
 from fdcore.worlds.problems import ROOT, read_familiarity, read_problems
 from fdcore.worlds.student import train_tokenizer
+from lean_project.generate.corpus import CorpusWriter, encode, rename, stand_in
+from lean_project.generate.pretraining import read_settings
 
 WORK = {"lean_check_file", "lean_write_file", "rg_in_mathlib"}
 
@@ -33,7 +33,7 @@ def verifier(library, tmp_path_factory):
 def writer(library, verifier):
     def create(seed=0):
         return CorpusWriter(
-            read_settings(load_profile("pretrain")).corpus,
+            read_settings().corpus,
             seed,
             verifier=verifier,
             tools=lambda problem: Tools(problem, library, output_chars=160),

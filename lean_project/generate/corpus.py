@@ -17,6 +17,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import yaml
@@ -26,12 +27,13 @@ from fdcore.feedback.scripted import ORDERS, ScriptedExpert, named_lemmas
 from fdcore.lean.verifier import Verifier
 from fdcore.profile import Section
 from fdcore.records import LeanMessage, Problem, ToolCall, Trajectory, Verdict
-from fdcore.rollout.chat import PROMPTS, Chat, render
+from fdcore.rollout.chat import Chat, render
 from fdcore.rollout.tools import PendingCheck, Tools
 from fdcore.seeds import seed_of
 from fdcore.worlds.problems import Familiarity
 
-STYLE = yaml.safe_load((PROMPTS / "authors.yaml").read_text(encoding="utf-8"))
+AUTHORS = Path(__file__).with_name("authors.yaml")
+STYLE = yaml.safe_load(AUTHORS.read_text(encoding="utf-8"))
 SEARCH = re.compile(r"`rg_in_mathlib` for `([^`]*)`")
 VERIFIED, FAILED = Verdict(status="verified"), Verdict(status="failed")
 ERRORS = ("Unknown constant", "Did not find", "Type mismatch", "made no progress")

@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from fdcore.profile import load_profile
-from fdcore.worlds import pretraining
+from fdcore.lean.library import PROJECT
 from fdcore.worlds.student import build_student
+from lean_project.generate import pretraining
 
 SHAPE = {
     "hidden_size": 32,
@@ -35,7 +35,7 @@ def data():
 @pytest.fixture
 def settings():
     changes = {"batch": 8, "steps": 130, "full_share": 0.1}
-    return pretraining.read_settings(load_profile("pretrain")).model_copy(update=changes)
+    return pretraining.read_settings().model_copy(update=changes)
 
 
 def train(model, data, settings, folder):
@@ -81,14 +81,17 @@ def test_too_few_traces_name_the_setting(data, settings, tmp_path):
         train(build_student(**SHAPE), data[:7], settings, tmp_path)
 
 
-def test_the_recipe_names_seed_settings_and_hashes(settings, tmp_path):
+def test_the_recipe_names_settings_and_hashes(settings, tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    pretraining.write_recipe(tmp_path, settings, 3, [], [{"loss": 1.0, "tokens": 5}])
+    pretraining.write_recipe(tmp_path, settings, [], [{"loss": 1.0, "tokens": 5}])
     recipe = json.loads((tmp_path / "recipe.json").read_text())
-    assert recipe["seed"] == 3 and recipe["settings"]["batch"] == 8
+    assert recipe["settings"]["seed"] == 0 and recipe["settings"]["batch"] == 8
     assert recipe["files"] == {"config.json": hashlib.sha256(b"{}").hexdigest()}
 
 
-def test_a_profile_without_the_section_is_named():
-    with pytest.raises(ValueError, match="smoke"):
-        pretraining.read_settings(load_profile("smoke"))
+def test_the_shipped_student_is_the_recipes():
+    student = PROJECT / "student"
+    recipe = json.loads((student / "recipe.json").read_text())
+    assert recipe["settings"] == json.loads(pretraining.read_settings().model_dump_json())
+    for name, digest in recipe["files"].items():
+        assert hashlib.sha256((student / name).read_bytes()).hexdigest() == digest, name

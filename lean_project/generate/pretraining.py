@@ -1,9 +1,10 @@
 """Pretraining of the tiny student, once: corpus, tokenizer, weights, a folder like a hub model's.
 
-`fdcore pretrain` runs this with the profile `pretrain`. A run can start from the result as from any
-other model (`model.source`). Killed and started again, it goes on and ends with the same weights.
+`python -m lean_project.generate student` runs this with the settings in `student.yaml`. A run can
+start from the result as from any other model (`model.source`). Killed and started again, it goes on
+and ends with the same weights.
 
-Left out on purpose: what the corpus holds (`fdcore.worlds.corpus`).
+Left out on purpose: what the corpus holds (`lean_project.generate.corpus`).
 """
 
 from __future__ import annotations
@@ -16,35 +17,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import yaml
 from pydantic import Field
 from tqdm import tqdm
 
 from fdcore.lean.library import INTERNAL, core_library
 from fdcore.lean.verifier import Verifier
 from fdcore.model import save_model
-from fdcore.profile import Profile, Section
+from fdcore.profile import Profile, Section, load_profile
 from fdcore.records import Problem, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.tools import Tools
 from fdcore.seeds import seed_of
 from fdcore.training.checkpoint import load_checkpoint, save_checkpoint
 from fdcore.training.logits import action_logits, action_values
-from fdcore.worlds.corpus import (
-    CorpusSettings,
-    CorpusWriter,
-    Trace,
-    encode,
-)
 from fdcore.worlds.problems import ROOT, read_familiarity, read_problems
 from fdcore.worlds.student import StudentShape, build_student, train_tokenizer
+from lean_project.generate.corpus import CorpusSettings, CorpusWriter, Trace, encode
 
+SETTINGS = Path(__file__).with_name("student.yaml")
 Sequences = Sequence[tuple[list[int], list[int]]]  # (token ids, action mask)
 AT_ONCE = 4000  # traces whose tactics are judged together
 
 
 class Pretraining(Section):
-    """The section `pretraining` of a profile."""
+    """The settings in `student.yaml`."""
 
+    profile: str  # with the episodes, the judge and the validation problems of these runs
+    seed: int
     student: StudentShape
     corpus: CorpusSettings
     steps: int = Field(gt=0)
@@ -54,7 +54,12 @@ class Pretraining(Section):
     matrix_learning_rate: float = Field(gt=0)  # Muon's, for matrices
 
 
-def pretrain(profile: Profile, folder: Path, seed: int) -> Path:
+def read_settings(path: Path = SETTINGS) -> Pretraining:
+    """The settings in a file. ValueError for a wrong value."""
+    return Pretraining.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def pretrain(settings: Pretraining, folder: Path) -> Path:
     """Make the student.
 
     Args:
@@ -63,9 +68,10 @@ def pretrain(profile: Profile, folder: Path, seed: int) -> Path:
     Returns:
         The folder `student`: weights, config, tokenizer, chat template, `recipe.json`.
     """
-    settings, thinking = read_settings(profile), profile.model.thinking
+    profile, seed = load_profile(settings.profile), settings.seed
+    thinking = profile.model.thinking
     problems = read_problems(ROOT / "warmup.jsonl")
-    problems += read_problems(ROOT / profile.problems.train)[settings.corpus.train_from :]
+    problems += read_problems(ROOT / "train.jsonl")[settings.corpus.train_from :]
     traces = write_corpus(settings.corpus, profile, folder / "verdicts", problems, seed)
     tokenizer = train_tokenizer(tokenizer_texts(traces), settings.student.vocab_size)
     chat = Chat(tokenizer, Tools.schemas, thinking=thinking)
@@ -77,15 +83,8 @@ def pretrain(profile: Profile, folder: Path, seed: int) -> Path:
     rows = train(model, data, system, settings, folder / "checkpoints", seed=seed)
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     save_model(model, tokenizer, folder / "student")
-    write_recipe(folder / "student", settings, seed, traces, rows)
+    write_recipe(folder / "student", settings, traces, rows)
     return folder / "student"
-
-
-def read_settings(profile: Profile) -> Pretraining:
-    """Raises ValueError for a profile without the section, or with a wrong value in it."""
-    if profile.pretraining is None:
-        raise ValueError(f"profile {profile.name} has no section pretraining; take pretrain")
-    return Pretraining.model_validate(profile.pretraining)
 
 
 def write_corpus(
@@ -124,14 +123,13 @@ def tokenizer_texts(traces: Sequence[Trace]) -> list[str]:
 
 
 def write_recipe(
-    student: Path, settings: Pretraining, seed: int, traces: Sequence[Trace], rows: Sequence[dict]
+    student: Path, settings: Pretraining, traces: Sequence[Trace], rows: Sequence[dict]
 ) -> None:
-    """`recipe.json`: seed, settings, last losses, and SHA-256 of the corpus and of all files."""
+    """`recipe.json`: settings, last losses, and SHA-256 of the corpus and of all files."""
     corpus = hashlib.sha256("\n".join(map(repr, traces)).encode()).hexdigest()
     files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(student.iterdir())}
     last = [row["loss"] for row in rows[-100:]]
     recipe = {
-        "seed": seed,
         "settings": settings.model_dump(),
         "loss": round(sum(last) / len(last), 4),
         "action_tokens": sum(row["tokens"] for row in rows),
