@@ -15,7 +15,7 @@ from pathlib import Path
 from fdcore.experiment.run import ORIGINS, PROVENANCE, Run
 from fdcore.experiment.study import FIGURES, Study
 from fdcore.profile import Profile
-from fdcore.records import read_jsonl, write_text
+from fdcore.records import read_json, read_jsonl, write_text
 
 README_MARK = "<!-- results: written by `fdcore figures` -->\n"
 RECORDS = (
@@ -73,7 +73,7 @@ def _read_provenance(target: Path) -> dict:
     mark = target / PROVENANCE
     if not mark.exists():
         return {"profile": None, "origins": {}}
-    return json.loads(mark.read_text(encoding="utf-8"))
+    return read_json(mark)
 
 
 def _copy_records(run: Run, target: Path) -> None:

@@ -29,6 +29,7 @@ from fdcore.records import (
     Feedback,
     Problem,
     Trajectory,
+    read_json,
     read_jsonl,
     read_records,
     write_jsonl,
@@ -77,7 +78,7 @@ class Run:
         folder = Path(folder)
         if not (folder / "run.json").exists():
             raise ValueError(f"{folder} holds no run: it has no run.json")
-        mark = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        mark = read_json(folder / "run.json")
         return cls(folder, load_profile(folder / "profile.yaml", unknown="ignore"), mark["seed"])
 
     @classmethod
@@ -120,13 +121,11 @@ class Run:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.folder)) from None
         if (self.folder / "run.json").exists():
-            before = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
-            _compare_marks(self.folder, before, self._mark)
+            _compare_marks(self.folder, read_json(self.folder / "run.json"), self._mark)
         for arm in self.profile.arms:
             mark = self.folder / "arms" / arm.name / "arm.json"
             if mark.exists():
-                before = json.loads(mark.read_text(encoding="utf-8"))
-                _compare_marks(mark.parent, before, self._arm_mark(arm.name))
+                _compare_marks(mark.parent, read_json(mark), self._arm_mark(arm.name))
 
     def _arm_mark(self, name: str) -> dict:
         arm = self.profile.arm(name)

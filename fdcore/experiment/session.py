@@ -43,7 +43,7 @@ from fdcore.model import (
     model_folder,
 )
 from fdcore.profile import Profile, load_profile
-from fdcore.records import Problem, Trajectory, append_jsonl, write_text
+from fdcore.records import Problem, Trajectory, append_jsonl, read_json, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
 from fdcore.rollout.sampler import Sampler, SamplingParams
@@ -60,6 +60,7 @@ from fdcore.training.methods import (
 )
 from fdcore.training.teacher import EMATeacher, shared_copy
 
+COMMIT_LENGTH = 40  # of the hub
 Sample = Callable[[Sequence[Problem], Sequence[int]], list[Trajectory]]
 
 
@@ -146,7 +147,7 @@ class Session:
         digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
         if not stamp.exists():
             write_text(stamp, json.dumps(digests) + "\n")
-        elif json.loads(stamp.read_text()) != digests:
+        elif read_json(stamp) != digests:
             raise ValueError(
                 f"{self.run.folder} was begun with other problems than the profile's sources hold "
                 "now; give another --out"
@@ -160,6 +161,8 @@ class Session:
         source = self.profile.model.source
         mark = self.run.folder / "base" / "commit"
         commit = mark.read_text(encoding="utf-8") if mark.exists() else None
+        if commit is not None and len(commit) != COMMIT_LENGTH:
+            raise ValueError(f"{mark}: no commit of the hub, got {commit!r}; give another --out")
         place = model_folder(source, commit)
         if commit is None and find_folder(source) is None:
             write_text(mark, place.name)

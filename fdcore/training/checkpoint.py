@@ -6,10 +6,12 @@ random choice is drawn from `fdcore.seeds.seed_of(run seed, purpose, step, …)`
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
@@ -39,13 +41,18 @@ def save_checkpoint(folder: Path, step: int, state: dict, keep: int = 2) -> None
         old.unlink()
 
 
-def load_checkpoint(folder: Path) -> tuple[int, dict] | None:
-    """The newest checkpoint as (step, state), or None where there is none."""
-    paths = sorted(folder.glob("step-*.pt"))
-    if not paths:
-        return None
-    step = int(re.search(r"(\d+)\.pt$", paths[-1].name)[1])
-    return step, torch.load(paths[-1], map_location="cpu", weights_only=True, mmap=True)
+def load_checkpoint(folder: Path, newest: int | None = None) -> tuple[int, dict] | None:
+    """The newest checkpoint as (step, state); one that is damaged is passed over.
+
+    Args:
+        newest: a later step does not count.
+    """
+    for path in sorted(folder.glob("step-*.pt"), reverse=True):
+        step = int(re.search(r"(\d+)\.pt$", path.name)[1])
+        if newest is None or step <= newest:
+            with contextlib.suppress(RuntimeError, OSError, ValueError, EOFError, UnpicklingError):
+                return step, torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return None
 
 
 def gather_training_state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict:

@@ -326,9 +326,13 @@ class Trainer:
             save_checkpoint(self.folder / "checkpoints", step, state)
 
     def resume(self) -> int:
-        """Load the newest checkpoint and cut the files back to its step, which is returned."""
+        """Load the newest checkpoint and cut the files back to its step, which is returned.
+
+        A checkpoint counts only where the files hold all rows of its steps.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        step, state = load_checkpoint(self.folder / "checkpoints") or (0, None)
+        whole = self.processes.from_first(self.count_whole_steps())
+        step, state = load_checkpoint(self.folder / "checkpoints", whole) or (0, None)
         if state is not None:
             whose = f"{self.folder}: the checkpoint of step {step}"
             if self.teacher is not None:
@@ -341,6 +345,15 @@ class Trainer:
                 write_jsonl(path, [row for row in read_jsonl(path) if row["step"] <= step])
         self.processes.wait()
         return step
+
+    def count_whole_steps(self) -> int:
+        """The steps of which every file of this run holds all rows."""
+        attempts = self.method.settings.attempts
+        size = {"metrics": 1, "timing": 1, "trajectories": attempts}
+        if self.producer is not None:
+            size["feedback"] = attempts
+        lines = {name: sum(1 for _ in read_jsonl(self.folder / f"{name}.jsonl")) for name in size}
+        return min(lines[name] // size[name] for name in size)
 
     def rows(self) -> list[dict]:
         return list(read_jsonl(self.folder / "metrics.jsonl"))
