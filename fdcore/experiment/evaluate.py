@@ -33,9 +33,8 @@ def evaluate(session: Session, arm: str, split: str) -> list[dict]:
     if session.launch("evaluate", arm, split):
         return run.evaluation(arm, split)
     model = session.load_to_sample(folder)
-    profile = run.profile if arm == "base" else session.settings(arm)
     samples = run.profile.samples_of(arm, split)
-    sample = session.sampling(model, profile)
+    sample = session.sampling(model, session.settings(arm))
     path, todo = run.evaluation_file(arm, split), problems[split]
     size = max(1, run.profile.sampler.max_batch // samples)
     title = f"{arm} on {split}, {samples} samples each"

@@ -211,8 +211,8 @@ class Session:
         return model
 
     def settings(self, arm: str) -> Profile:
-        """The profile with an arm's settings."""
-        return self.profile.with_arm(self.profile.arm(arm))
+        """The profile with an arm's settings; for the base as it is."""
+        return self.profile if arm == "base" else self.profile.with_arm(self.profile.arm(arm))
 
     # -- sampling ----------------------------------------------------------------------------------
 
@@ -282,14 +282,11 @@ class Session:
             limit = profile.episode.max_prompt_tokens
             ids = [_shorten(chat.question(*prompt), limit) for prompt in prompts]
             params = SamplingParams(
-                temperature=profile.sampler.temperature,
-                max_new_tokens=profile.feedback.max_tokens,
-                stop_token_ids=chat.ends,
+                max_new_tokens=profile.feedback.max_tokens, stop_token_ids=chat.ends
             )
             own = [seed_of(self.seed, "self", seed) for seed in seeds]
-            completions = sampler.generate(ids, params, own)
             answers = []
-            for prompt, completion in zip(ids, completions, strict=True):
+            for prompt, completion in zip(ids, sampler.generate(ids, params, own), strict=True):
                 turn = chat.decode(prompt).rpartition("<|im_start|>")[2]
                 tokens = list(completion.token_ids)
                 text = self.tokenizer.decode(tokens, skip_special_tokens=True)
@@ -317,12 +314,10 @@ class Session:
         if self.launch("train", arm, str(steps)):
             return run.metrics(arm)
         model = self._load_student(arm, start)
-        processes = self.processes
         sampler = self.sampler(model)
         method, teacher, producer = self._method(arm, model)
-        if teacher is not None:
-            processes.shard(teacher.model)
-        processes.shard(model)
+        for weights in [teacher.model, model] if teacher else [model]:
+            self.processes.shard(weights)
         trainer = Trainer(
             folder=folder,
             arm=arm,
@@ -334,7 +329,8 @@ class Session:
             environment=self.environment(profile),
             producer=producer,
             teacher=teacher,
-            processes=processes,
+            processes=self.processes,
+            origin=describe_origin(),
         )
         kept = self.profile.kept_steps(arm) if plan.method == "fd" else ()
         with run.lock() if self.first else contextlib.nullcontext():
@@ -343,9 +339,8 @@ class Session:
                 shutil.rmtree(folder / "model", ignore_errors=True)
                 for path in folder.glob("eval_*.jsonl"):
                     path.unlink()
-            rows = trainer.train(
-                steps, problems, {step: run.kept_model(arm, step) for step in kept}
-            )
+            models = {step: run.kept_model(arm, step) for step in kept}
+            rows = trainer.train(steps, problems, models)
             trainer.save_model(folder / "model")
         return rows
 

@@ -109,6 +109,7 @@ class Trainer:
     producer: Producer | None = None  # writes the feedback, where the method reads any
     teacher: EMATeacher | None = None  # moves after each step
     processes: Processes = field(default_factory=Processes)
+    origin: dict = field(default_factory=dict)  # of the code, for the tracker
 
     def __post_init__(self):
         rate, decay = self.method.settings.learning_rate, self.profile.training.weight_decay
@@ -138,8 +139,9 @@ class Trainer:
         quiet = {"mininterval": 2.0, "disable": not self.first}
         numbers = range(start + 1, steps + 1)
         bar = tqdm(numbers, self.arm, initial=start, total=steps, unit="step", **quiet)
-        tracker = self.profile.tracker if self.first else None
-        with open_tracker(tracker, self.folder, f"{self.arm}-seed{self.seed}") as log:
+        tracked = self.profile if self.first else self.profile.model_copy(update={"tracker": None})
+        name = f"{self.arm}-seed{self.seed}"
+        with open_tracker(tracked, self.folder, name, self.origin) as log:
             for step in bar:
                 self.seconds.clear()
                 with explain_memory(f"{self.arm}: step {step}"):
@@ -154,7 +156,7 @@ class Trainer:
                 every = self.profile.training.checkpoint_every
                 if step % every == 0 or step == steps or step in keep:
                     self.save_checkpoint(step)
-                bar.set_postfix_str(f"train {row['train_accuracy']:.0%}", refresh=False)
+                bar.set_postfix_str(f"train accuracy {row['train_accuracy']:.0%}", refresh=False)
         self.processes.wait()  # until all is written
         return self.rows()
 
