@@ -190,7 +190,7 @@ class _Worker:
         started = time.monotonic()
         try:
             if source is None:
-                verdict, is_lasting = self._check_statement(context + problem.statement), True
+                verdict, is_lasting = self._check_statement(problem, context), True
             else:
                 verdict, is_lasting = self._judge(problem, context, source.replace("\r\n", "\n"))
         except NoAnswer as error:
@@ -199,10 +199,14 @@ class _Worker:
         seconds = round(time.monotonic() - started, 4)
         return verdict.model_copy(update={"seconds": seconds}), is_lasting
 
-    def _check_statement(self, statement: str) -> Verdict:
-        answer = _ask(self.judged, statement=statement, olean=os.devnull)
+    def _check_statement(self, problem: Problem, context: str) -> Verdict:
+        """Whether the statement elaborates, and a file that states it is allowed."""
+        answer = _ask(self.judged, statement=context + problem.statement, olean=os.devnull)
         if "defective" in answer:
             return Verdict(status="failed", detail=answer["defective"])
+        stated, _ = self._judge(problem, context, f"{problem.statement} sorry")
+        if stated.status != "sorry":  # an attribute, or a name that the library has
+            return Verdict(status="failed", detail=stated.detail)
         return Verdict(status="sorry", detail="the statement elaborates")
 
     def _judge(self, problem: Problem, context: str, source: str) -> tuple[Verdict, bool]:

@@ -53,6 +53,43 @@ def test_a_faulty_statement_is_an_error_that_names_its_file(library, tmp_path, s
         judge(library, tmp_path, statement, HONEST)
 
 
+RIGHT = "exact Nat.add_comm a b\n"
+FORMS = {
+    "line ends of Windows": HEADER.replace("\n", "\r\n") + COMM + "\r\n  sorry\r\n",
+    "by on a line of its own": HEADER + COMM.removesuffix(" by") + "\n  by\n  sorry\n",
+    "another theorem above": HEADER + "theorem a : True := trivial\n\n" + COMM,
+    "an own definition above": HEADER + "def two := 2\n\n" + COMM,
+    "a byte-order mark": "\ufeff" + HEADER + COMM,
+    "no header": COMM,
+    "an import without prelude": "import Fd\n\n" + COMM,
+    "another library's header": "import Mathlib\n\n" + COMM.replace("Nat", "ℕ"),
+    "a comment behind": HEADER + COMM + " sorry -- TODO\n",
+    "sorry as a term": HEADER + COMM.removesuffix(" by") + " sorry\n",
+    "an attribute": HEADER + "@[simp] " + COMM,
+    "two attributes": HEADER + "@[simp]\n@[reducible]\n" + COMM,
+    "indented": HEADER + "  " + COMM,
+    "a doc comment that states a theorem": HEADER + "/-- theorem t (n) -/ " + COMM,
+    "private": HEADER + "private " + COMM,
+    "a universe": HEADER + COMM.replace("theorem t", "theorem t.{u}"),
+    "the library's own name": HEADER + COMM.replace("theorem t", "theorem Nat.add_comm"),
+    "open in": HEADER + "open Nat in\n" + COMM,
+    "a tab": HEADER + COMM.replace(") : ", ") :\t"),
+}
+
+
+@pytest.mark.parametrize("statement", FORMS.values(), ids=FORMS)
+def test_a_right_proof_of_any_form_of_statement_is_verified_or_the_form_is_refused(
+    library, tmp_path, statement
+):
+    """Never `failed`: that would say that the proof is wrong."""
+    try:
+        verdict = judge(library, tmp_path, statement, RIGHT)
+    except ValueError as error:
+        assert "S.lean" in str(error) and "\n" not in str(error)
+    else:
+        assert verdict.verified, verdict
+
+
 def test_a_missing_file_is_an_error_that_names_it(library, tmp_path):
     with pytest.raises(ValueError, match="S.lean"):
         judge_files(tmp_path / "S.lean", tmp_path / "P.lean", library, SETTINGS)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from fdcore import REPOSITORY
+from fdcore.experiment import provenance
 from fdcore.experiment.publish import README_MARK, publish, published_folders, update_readme
 from fdcore.experiment.run import Run
 from fdcore.experiment.study import FIGURES, Study
@@ -99,6 +102,37 @@ def test_what_the_repository_publishes_is_a_study():
         assert study.train("fd") and study.first.recorded(1)
         assert all(Run.open(run.folder).seed == run.seed for run in study.runs)
     assert FIGURES in published_folders()
+
+
+@pytest.mark.parametrize("kind", ["commit", "changes", "no repository", "another user's", "no git"])
+def test_the_origin_names_the_commit_or_why_nobody_knows_it(tmp_path, monkeypatch, kind):
+    def git(*words):
+        identity = ["-c", "user.name=n", "-c", "user.email=e"]
+        subprocess.run(["git", "-C", tmp_path, *identity, *words], check=True, capture_output=True)
+
+    monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    if kind != "no repository":
+        git("init", "-q")
+        git("commit", "-q", "--allow-empty", "-m", "first")
+    if kind == "changes":
+        (tmp_path / "fdcore").mkdir()
+        (tmp_path / "fdcore/new.py").touch()
+    if kind == "another user's":
+        if os.geteuid():
+            pytest.skip("only root gives files away")
+        os.chown(tmp_path, 4321, 4321)
+    if kind == "no git":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    commit = provenance.describe_origin()["commit"]
+    expected = {
+        "commit": r"[0-9a-f]{40}",
+        "changes": r"[0-9a-f]{40} with changes",
+        "no repository": r"unknown: not a git repository.*",
+        "another user's": r"unknown: detected dubious ownership.*",
+        "no git": r"unknown: no git here",
+    }
+    assert re.fullmatch(expected[kind], commit)
 
 
 def test_a_readme_gets_its_results_between_two_marks(tmp_path):

@@ -231,6 +231,19 @@ def test_a_folder_that_is_not_ours_is_left_alone(tree, tmp_path):
     assert [path.name for path in (tmp_path / "precious").iterdir()] == ["file"]
 
 
+def test_a_gpu_is_seen_at_every_start(tree):
+    """Its program prints a line a GPU, and a reader that leaves early would end it by a signal."""
+    program = tree / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nfor n in 0 1 2 3 4 5 6 7; do echo GPU $n; done\n")
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    (tree / "fdcore/__main__.py").write_text("import os\nprint(os.environ['FD_PROFILE'])\n")
+    for _ in range(5):
+        assert set_up(tree, PATH=path).stdout.splitlines()[-1] == "paper-lora"
+    assert set_up(tree, PATH=path, FD_PROFILE="mine").stdout.splitlines()[-1] == "mine"
+
+
 # -- pins ------------------------------------------------------------------------------------------
 def lock_pins() -> set[str]:
     return {line for line in LOCK.read_text().splitlines() if not line.startswith("#")}

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -42,6 +43,7 @@ def test_the_teacher_moves_a_tenth_of_the_way_after_every_second_step(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from types import ModuleType
 import torch
 from tests.smallrun import SPLITS, CountedTrainer, small_trainer
 folder, method = Path(sys.argv[1]), sys.argv[2]
@@ -198,6 +200,21 @@ def test_a_tracker_gets_every_row(tmp_path):
     events = accumulator.EventAccumulator(str(tmp_path / "fd-seed0")).Reload()
     logged = [(event.step, event.value) for event in events.Scalars("kl")]
     assert logged == [(row["step"], pytest.approx(row["kl"])) for row in rows]
+
+
+def test_a_trackers_run_carries_settings_origin_group_and_name(tmp_path, monkeypatch):
+    started = {}
+    fake = ModuleType("trackio")
+    fake.init = lambda **about: started.update(about) or fake
+    fake.log = fake.finish = lambda *_, **__: None
+    monkeypatch.setitem(sys.modules, "trackio", fake)
+    trainer = small_trainer(tmp_path, "fd")
+    trainer.profile = trainer.profile.model_copy(update={"tracker": "trackio"})
+    trainer.origin = {"commit": "c"}
+    trainer.train(1, SPLITS)
+    assert (started["name"], started["group"]) == ("fd-seed0", "smoke")
+    assert started["config"]["distillation"]["ema_every"] == 2
+    assert started["config"]["origin"] == {"commit": "c"}
 
 
 def test_only_an_error_for_want_of_memory_is_explained():

@@ -374,7 +374,8 @@ def test_a_run_has_its_statements_read_once(tmp_path):
     run.session.verifier = reader
     problems = run.session.checked_problems()
     assert reader.read == [p.id for split in problems.values() for p in split]
-    assert run.session.checked_problems() == problems and len(reader.read) == 224
+    count = len(reader.read)
+    assert run.session.checked_problems() == problems and len(reader.read) == count
 
 
 def test_core_profiles_read_the_same_files_as_before(tmp_path):
