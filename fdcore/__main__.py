@@ -31,7 +31,6 @@ Folder = Annotated[Path | None, typer.Option(help="folder of the run; else runs/
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="section.setting=value, or arms.fd.steps=10")
 ]
-NEED_WEIGHTS = ("01", "03", "04", "14")  # notebooks that records alone do not serve
 
 
 def main() -> None:
@@ -170,7 +169,12 @@ def check(
 @app.command()
 def figures() -> None:
     """Draw what figures/ shows anew from the published records; nothing is trained."""
-    from fdcore.experiment.notebooks import find_notebooks, run_notebooks, strip_traces
+    from fdcore.experiment.notebooks import (
+        find_notebooks,
+        needs_weights,
+        run_notebooks,
+        strip_traces,
+    )
     from fdcore.experiment.publish import published_folders, update_readme
     from fdcore.experiment.study import FIGURES, Study
 
@@ -178,7 +182,7 @@ def figures() -> None:
         for folder in published_folders():
             profile = Study("", out=folder).profile
             chosen = find_notebooks(profile.notebooks or [])
-            drawing = [path for path in chosen if path.stem[:2] not in NEED_WEIGHTS]
+            drawing = [path for path in chosen if not needs_weights(path)]
             run_notebooks(drawing, profile=profile.name, seed=None, out=folder)
             for path in drawing:
                 strip_traces(folder / "notebooks" / path.name)

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fdcore import REPOSITORY
+from fdcore.records import read_json
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 LONGEST_SOCKET = 70  # characters of a folder of sockets: their paths end at 107
@@ -44,6 +45,12 @@ def find_notebooks(names: Sequence[str]) -> list[Path]:
             raise ValueError(f"no notebook {name!r}; there are: {stems}")
         chosen.add(fitting[0])
     return [path for path in paths if path in chosen or not names]
+
+
+def needs_weights(notebook: Path) -> bool:
+    """Whether records alone do not serve a notebook. Its metadata says so."""
+    metadata = read_json(notebook)["metadata"]
+    return metadata.get("fdcore", {}).get("needs") == "weights"
 
 
 def run_notebooks(notebooks: Sequence[Path], *, profile: str, seed: int | None, out: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from fdcore.experiment.notebooks import needs_weights
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 LONGEST, WIDEST = 25, 100  # lines of a code cell, characters of a line
 
@@ -50,6 +52,11 @@ def test_papermill_finds_the_parameters_profile_seed_and_out(notebook):
         line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(cell.source).body
     }
     assert values == {"profile": "tiny", "seed": None, "out": None}
+
+
+def test_notebooks_that_need_more_than_records_say_so():
+    needing = [path.stem[:2] for path in NOTEBOOKS if needs_weights(path)]
+    assert needing == ["01", "03", "04", "14"]
 
 
 def test_cells_are_short_and_compile(notebook):
