@@ -124,7 +124,7 @@ function detail(index) {
   $("numbers").replaceChildren(
     element("p", {}, token, ` ${n + 1} of ${own.length}`),
     element("p", {id: "ratio"}, `log p(teacher) − log p(student) = ${signed(ratio)} nats; KL(teacher ‖ student) = ${nats(view.kl[n])} nats`),
-    element("table", {}, head("", "student", "teacher"), element("tbody", {},
+    element("table", {}, head("this token", "student", "teacher"), element("tbody", {},
       row("probability", percent(Math.exp(view.student[n])), percent(Math.exp(view.teacher[n]))),
       row("log-prob, nats", nats(view.student[n]), nats(view.teacher[n])),
       row("entropy, nats", nats(view.student_entropy[n]), nats(view.teacher_entropy[n])))),

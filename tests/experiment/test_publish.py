@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
 
 from fdcore import REPOSITORY
@@ -148,3 +149,14 @@ def test_a_readme_gets_its_results_between_two_marks(tmp_path):
     readme.write_text("no marks")
     with pytest.raises(ValueError, match="README.md"):
         update_readme(readme, tmp_path)
+
+
+def test_a_result_in_the_readme_or_a_notebook_is_never_typed():
+    """Shares and differences come from records. The paper's own are in sentences that say so."""
+    result = re.compile(r"\d ?%|[+−]0?\.\d")
+    before, _, after = (REPOSITORY / "README.md").read_text(encoding="utf-8").split(README_MARK)
+    assert not result.findall(before + after)
+    for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown" and "paper" not in cell.source:
+                assert set(result.findall(cell.source)) <= {"5 %"}, (path.name, cell.source)
