@@ -18,6 +18,8 @@ from fdcore.records import Feedback, Problem, Trajectory, append_jsonl
 from fdcore.seeds import seed_of
 from fdcore.worlds.problems import read_familiarity
 
+Item = tuple[Problem, Trajectory, Feedback]
+
 
 def evaluate(session: Session, arm: str, split: str) -> list[dict]:
     """Sample an arm on a split for pass@k, from the problem where an earlier call was stopped.
@@ -73,22 +75,24 @@ def _count_proofs(problem: Problem, trajectories: Sequence[Trajectory]) -> dict:
 
 
 def make_token_views(session: Session) -> list[TokenView]:
-    """Figure 1's data: two attempts, read by every model that the run has saved.
+    """Figure 1's data: a few attempts, read by every model that the run has saved.
 
-    One attempt is of the first Feedback Distillation step, one of the last whose weights are kept.
-    The first view is Figure 1: the base reads an attempt of the first step. Student and teacher
-    always have the same weights, so that every difference is the feedback's.
+    They are of the first Feedback Distillation step, one failed, one repaired and one proved at
+    once, and one of the last step whose weights are kept. The first view is Figure 1: the base
+    reads the failed one. Student and teacher always have the same weights, so that every
+    difference is the feedback's.
     """
     base = session.load(session.base())
     readers = _find_readers(session)
     last = max([step for name, step, _ in readers if name == "FD"], default=1)
-    picked = [_pick_attempt(session, base, step) for step in sorted({1, last})]
+    picked = _pick_attempts(session, base, 1)
+    picked += _pick_attempts(session, base, last)[:1] if last > 1 else []
     views: list[list[TokenView]] = [[] for _ in picked]
     for name, step, folder in readers:
         model = session.load(folder)
         for own, (problem, attempt, feedback) in zip(views, picked, strict=True):
             labels = {
-                "attempt": f"step {attempt.step}, {problem.id}, {attempt.verdict.status}",
+                "attempt": f"step {attempt.step}, {problem.id}, {_outcome(attempt)}",
                 "arm": name,
                 "step": str(step),
             }
@@ -113,18 +117,24 @@ def _find_readers(session: Session) -> list[tuple[str, int, Path]]:
     return [("base", 0, session.base()), *saved]
 
 
-def _pick_attempt(session: Session, model, step: int) -> tuple[Problem, Trajectory, Feedback]:
-    """Of a step's failed attempts the one where the feedback moves most probability at one token.
+def _pick_attempts(session: Session, model, step: int) -> list[Item]:
+    """Of each outcome of a step the attempt where feedback moves most at one token."""
 
-    Of all attempts, where none failed.
-    """
-    attempts = session.run.recorded(step)
-    failed = [attempt for attempt in attempts if not attempt[1].verdict.verified] or attempts
-
-    def moved(item: tuple[Problem, Trajectory, Feedback]) -> float:
+    def moved(item: Item) -> float:
         problem, attempt, feedback = item
         view = token_view(model, model, session.chat, problem, attempt, feedback.text)
         options = view.alternatives[view.focus]
         return sum(abs(option.teacher - option.student) for option in options)
 
-    return max(failed, key=moved)
+    outcomes: dict[str, list[Item]] = {"failed": [], "repaired": [], "proved": []}
+    for item in session.run.recorded(step):
+        outcomes[_outcome(item[1])].append(item)
+    return [max(items, key=moved) for items in outcomes.values() if items]
+
+
+def _outcome(attempt: Trajectory) -> str:
+    """What became of an attempt; one that wrote several files before Lean agreed is repaired."""
+    if not attempt.verdict.verified:
+        return "failed"
+    writes = sum(call.name == "lean_write_file" for call in attempt.tool_calls)
+    return "repaired" if writes > 1 else "proved"

@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const attempt = $("attempt");
 const chosen = {...data.views[0].labels};
-let view, record, spans = [], own = [], current = -1, pinned = false;
+let view, record, spans = [], own = [], current = -1, pinned = -1;
 
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -63,7 +63,7 @@ function draw() {
     return span;
   });
   own = spans.flatMap((_, index) => (record.mask[index] ? [index] : []));
-  current = -1;
+  current = pinned = -1;
   attempt.replaceChildren(...spans);
 }
 
@@ -150,11 +150,11 @@ function table() {
 // ---- mouse, keyboard, clipboard ----
 const at = (event) => spans.indexOf(event.target.closest("#attempt > span"));
 ["--student", "--teacher"].forEach((name, n) => document.documentElement.style.setProperty(name, data.colours[n]));
-attempt.addEventListener("pointerover", (event) => { if (!pinned && at(event) >= 0) detail(at(event)); });
+attempt.addEventListener("pointerover", (event) => { if (pinned < 0 && at(event) >= 0) detail(at(event)); });
 attempt.addEventListener("pointerleave", () => detail(current));
 attempt.addEventListener("click", (event) => {
   if (!record.mask[at(event)] || !getSelection().isCollapsed) return;
-  pinned = !(pinned && at(event) === current);
+  pinned = pinned === at(event) ? -1 : at(event);
   select(at(event), true);
   remember();
 });
@@ -162,7 +162,7 @@ attempt.addEventListener("focusin", (event) => { if (at(event) >= 0 && at(event)
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input, textarea")) return;
   if (event.key === "n" || event.key === "p") return difference(event.key === "n" ? 1 : -1);
-  if (event.key === "Escape") pinned = false;
+  if (event.key === "Escape") pinned = -1;
   const n = own.indexOf(current);
   const to = {ArrowRight: own[n + 1], ArrowLeft: own[n - 1]};
   if (attempt.contains(event.target)) Object.assign(to, {Home: own[0], End: own.at(-1), ArrowDown: line(n, 1), ArrowUp: line(n, -1)});
@@ -183,7 +183,7 @@ function recall() {
   if (!keys.length) return show();
   for (const key of keys) chosen[key] = link.get(key);
   show();
-  if (own[link.get("token")] !== undefined) { pinned = true; select(own[link.get("token")], true); }
+  if (own[link.get("token")] !== undefined) { pinned = own[link.get("token")]; select(pinned, true); }
 }
 addEventListener("hashchange", recall);
 

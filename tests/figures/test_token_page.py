@@ -115,7 +115,7 @@ def page(browser):
     """The page as it opens: the first view, its focus chosen."""
     browser.choose("attempt", "first")
     browser.choose("arm", "base")
-    browser.js(f"select({FOCUS}); document.activeElement.blur()")
+    browser.js(f"pinned = -1; select({FOCUS}); document.activeElement.blur()")
     return browser
 
 
@@ -194,6 +194,36 @@ def test_a_click_chooses_a_token_and_its_numbers_stay_when_the_mouse_has_gone(pa
     page.send("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
     assert page.js("current") == 5
     assert numbers(VIEWS[0], 5)[0] in page.text("#ratio")
+
+
+@browser_needed
+def test_a_pinned_token_stays_while_the_mouse_passes_others(page):
+    page.mouse("mousePressed", 5)
+    page.mouse("mouseReleased", 5)
+    before = page.text("#ratio")
+    page.mouse("mouseMoved", FOCUS)
+    assert page.text("#ratio") == before
+    page.mouse("mousePressed", 5)  # once more: no longer pinned
+    page.mouse("mouseReleased", 5)
+    page.mouse("mouseMoved", FOCUS)
+    assert page.text("#ratio") != before
+
+
+@browser_needed
+def test_an_address_names_attempt_arm_step_and_token(page):
+    page.js("location.hash = '#attempt=second&arm=FD&step=6&token=1'")
+    page.wait_for(lambda: page.text("#attempt") == "".join(OTHER))
+    assert page.js("[chosen.arm, chosen.step, current]") == ["FD", "6", 1]
+    page.choose("attempt", "first")
+    assert "attempt=first" in page.js("location.hash")
+    page.js("pinned = -1")
+
+
+@browser_needed
+def test_keys_work_before_anything_is_clicked(page):
+    page.js("select(own[0])")
+    page.key("ArrowRight")
+    assert page.js("current") == 1
 
 
 @browser_needed
