@@ -5,13 +5,12 @@ import shutil
 import papermill
 import pytest
 
-from fdcore.experiment.notebooks import find_notebooks
+from fdcore.experiment.notebooks import find_notebooks, needs_weights
 from fdcore.experiment.study import FIGURES, Study
 from fdcore.profile import load_profile
 
 SECONDS = 90  # a cell
 PROFILE = Study("", out=FIGURES).profile.name
-NEEDS_STUDENT = ("01", "03", "04", "14")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def published(tmp_path_factory):
 
 @pytest.mark.parametrize("notebook", find_notebooks([]), ids=lambda path: path.stem)
 def test_it_works_on_published_records(notebook, published, tmp_path):
-    if notebook.stem[:2] in NEEDS_STUDENT and load_profile(PROFILE).model.source is None:
+    if needs_weights(notebook) and load_profile(PROFILE).model.source is None:
         pytest.skip("no student is shipped")
     before = sorted(path.stat().st_mtime_ns for path in (published / "records").rglob("*"))
     papermill.execute_notebook(
