@@ -1,7 +1,7 @@
-"""Statistics of a run's rows: pass@k, means over seeds, trailing means, bootstrap intervals.
+"""Statistics of a run's rows: pass@k, intervals over seeds and lemmas, corrections.
 
-A row of an evaluation file is one problem with `n` samples, `c` of them verified. A metrics row is
-one training step of one seed. This file reads no files and draws nothing.
+A row of an evaluation file is one problem with `n` samples, `c` of them verified. This file reads
+no files and draws nothing.
 """
 
 from __future__ import annotations
@@ -140,12 +140,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
         corrected[place] = highest
     return corrected
-
-
-def smooth(values: Sequence[float], window: int = 7) -> np.ndarray:
-    """Return the trailing mean over at most `window` values.
-
-    >>> smooth([1.0, 3.0, 5.0], window=2).tolist()
-    [1.0, 2.0, 4.0]
-    """
-    return np.array([np.mean(values[max(0, i - window + 1) : i + 1]) for i in range(len(values))])

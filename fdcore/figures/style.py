@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from fdcore import PACKAGE
-from fdcore.figures.statistics import pass_at_k_curve, smooth
+from fdcore.figures.statistics import pass_at_k_curve
 from fdcore.records import write_text
 
 STYLE = {
@@ -121,30 +120,28 @@ def draw_seeds(
         x: the key of the horizontal axis.
         window: steps of the trailing mean; above 1 a single seed's raw values are drawn faintly.
     """
-    seeds: dict[int, dict[int, tuple[float, float]]] = {}
-    for row in rows:
-        if row.get(key) is not None and row.get(x) is not None:
-            seeds.setdefault(row["seed"], {})[row["step"]] = (row[x], row[key])
-    if not seeds:
-        return draw_line(axes, [], [], look, name)
-    steps = [
-        step for step in next(iter(seeds.values())) if all(step in own for own in seeds.values())
+    kept = [
+        {"step": row["step"], "seed": row["seed"], "x": row[x], "y": row[key]}
+        for row in rows
+        if row.get(key) is not None and row.get(x) is not None
     ]
-    where = [np.mean([own[step][0] for own in seeds.values()]) for step in steps]
-    raw = [[own[step][1] for step in steps] for own in seeds.values()]
-    values = np.array([smooth(own, window) for own in raw])
-    if len(raw) > 1:
-        low, high = values.min(0), values.max(0)
+    if not kept:
+        return draw_line(axes, [], [], look, name)
+    table = pd.DataFrame(kept).pivot(index="step", columns="seed").dropna()
+    where, raw = table["x"].mean(axis=1), table["y"]
+    values = raw.rolling(window, min_periods=1).mean()
+    if raw.shape[1] > 1:
+        low, high = values.min(axis=1), values.max(axis=1)
         axes.fill_between(where, low, high, color=look[0], alpha=0.15, linewidth=0)
     elif window > 1:
-        axes.plot(where, raw[0], color=look[0], alpha=0.2, linewidth=0.6)
-    draw_line(axes, where, values.mean(0), look, name)
+        axes.plot(where, raw, color=look[0], alpha=0.2, linewidth=0.6)
+    draw_line(axes, where, values.mean(axis=1), look, name)
 
 
 def draw_pass_at_k(
     axes: Axes, rows: Sequence[dict], ks: Sequence[int], look: tuple, name: str
 ) -> None:
-    """Draw pass@k with its 95 % bootstrap band over problems."""
+    """Draw pass@k with its 95 % bootstrap band over lemmas."""
     curve = pass_at_k_curve(rows, ks)
     where, middle, low, high = zip(*curve, strict=True) if curve else ((),) * 4
     axes.fill_between(where, low, high, color=look[0], alpha=0.12, linewidth=0)
