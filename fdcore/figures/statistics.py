@@ -64,14 +64,14 @@ def pass_at_k_curve(
 ) -> list[tuple[int, float, float, float]]:
     """Return (k, pass@k, low, high) for each k that the samples allow; nothing for no rows.
 
-    Of problems with different numbers of samples, those with the most make the curve. `low` and
-    `high` end the bootstrap interval over lemmas.
+    Problems with fewer samples than the largest such k are left out, so that one curve is about
+    the same problems everywhere. `low` and `high` end the bootstrap interval over lemmas.
     """
     most = max((row["n"] for row in rows), default=0)
-    rows = [row for row in rows if row["n"] == most]
     usable = [k for k in ks if k <= most]
     if not usable:
         return []
+    rows = [row for row in rows if row["n"] >= max(usable)]
     by_k = [pass_at_k_by_problem(rows, k) for k in usable]
     lemmas = {row["problem_id"]: lemma_of(row) for row in rows}
     values = np.array([[own[problem] for problem in lemmas] for own in by_k])
