@@ -7,9 +7,10 @@
 #     --seed N, --out DIR                    this seed alone; the run's folder, else runs/PROFILE-seedN
 #     --set SECTION.SETTING=VALUE            another value than the profile's
 #   ./run_all.sh --only figures              draw figures/ anew from the published records; nothing is trained
-#   ./run_all.sh --plan | --check | --list   what it will need | what this machine lacks | profiles and notebooks
+#   ./run_all.sh --plan | --check | --list   what it will need | what this machine lacks | profiles and notebooks (at once)
 #   ./run_all.sh --test [pytest options]     the tests; `--test vllm`: those that need vLLM, in their own environment
 #
+# Exit codes: 0 done, yes; 1 the answer is no, or something failed; 2 wrong input, nothing was done; 130 interrupted.
 # FD_VENV=DIR puts the environment elsewhere than .venv; FD_PYTHON=PROGRAM makes it.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,7 +21,7 @@ die() { echo "run_all.sh: $1" >&2; exit "${2:-2}"; }
 command=run options=()
 for option in "$@"; do
   case $option in
-    -h|--help) sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;;
+    -h|--help) sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;;
     --plan|--check|--list|--test)
       [[ $command == run || $command == test ]] || die "--$command and $option exclude each other"
       [[ $command == test ]] && options+=("$option") || command=${option#--} ;;
@@ -28,13 +29,9 @@ for option in "$@"; do
   esac
 done
 if [[ $command == list ]]; then  # read off the files: nothing is installed for it
-  for file in "$root"/fdcore/profiles/*.yaml; do
-    printf '  %-14s %s\n' "$(basename "$file" .yaml)" "$(sed -n 's/^about: //p' "$file")"
-  done
-  for file in "$root"/notebooks/*.ipynb; do
-    printf '  %-38s %s\n' "$(basename "$file" .ipynb)" "$(sed -n '/"# /{s/^ *"# \(.*\)\\n".*/\1/p;q}' "$file")"
-  done
-  exit
+  for file in "$root"/fdcore/profiles/*.yaml "$root"/notebooks/*.ipynb; do
+    printf '  %-38s %s\n' "$(basename "${file%.*}")" "$(sed -nE '/^about: |"# /{s/^(about: | *"# )//;s/\\n".*//;p;q}' "$file")"
+  done; exit
 fi
 gpus=$(timeout 20 nvidia-smi -L 2>/dev/null || true)
 lock=$root/fdcore/requirements-cpu.lock venv=${FD_VENV:-$root/.venv}
@@ -65,7 +62,7 @@ install() {  # complete when the copy of the lock, written last, equals the lock
   mkdir -p "$venv"; exec 9>>"$venv/install.log"  # one installation at a time
   ! command -v flock >/dev/null || flock -n 9 || { echo "waiting for the ./run_all.sh that installs into $venv"; flock 9; }
   [[ ! -f $venv/installed.lock || $(<"$pins") != "$(<"$venv/installed.lock")" ]] || { exec 9>&-; return; }
-  echo "installing $(grep -c == "$pins") pinned packages into $venv (once, a few minutes)"
+  echo "$command needs its environment first: installing $(grep -c == "$pins") pinned packages into $venv (once, a few minutes)"
   rm -f "$venv/installed.lock"
   if [[ ! -x $venv/bin/python ]]; then
     "$python" -m venv "$venv" || die "no environment could be made in $venv" 1

@@ -122,16 +122,20 @@ def _run(profile: Profile, chosen: list[Path], seed: int | None, out: Path | Non
     folders = run_folders(profile, seed, folder)
     for number, place in folders.items():
         Run(place, profile, number).check_folder()
-    missing = [row for row in examine_machine(profile, [*folders.values()]) if row.missing]
+    plan = None
+    with contextlib.suppress(ValueError):  # the model's size is not known before it is fetched
+        plan = make_plan(profile, [*folders.values()])
+    rows = [] if plan and plan.is_done else examine_machine(profile, [*folders.values()])
+    missing = [row for row in rows if row.missing]
     for row in missing:
         print(f"MISSING  {row.check:24} {row.found}", file=sys.stderr)
     if missing:
         _stop("this machine lacks what the profile needs; nothing was started", 1)
-    study = Study(profile, seed=seed, out=folder)
+    Study(profile, seed=seed, out=folder)
     file = folder / "profile.yaml"
     write_text(file, dump_profile(profile))
-    with contextlib.suppress(ValueError):  # the model's size is not known before it is fetched
-        print(summarize(make_plan(profile, study.folders)), flush=True)
+    if plan:
+        print(summarize(plan), flush=True)
     run_notebooks(chosen, profile=str(file), seed=seed, out=folder)
 
 

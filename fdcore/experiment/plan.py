@@ -16,10 +16,10 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 from fdcore import PACKAGE
-from fdcore.lean.library import PROJECT
 from fdcore.model import find_folder
 from fdcore.profile import Model, Profile
 from fdcore.records import read_jsonl
+from fdcore.worlds.problems import load_problems
 
 GB = 1e9
 LOGITS_CHUNK_BYTES = 4 * 4 * 2**25  # float32 logits, log-softmax, its gradient, one of the teacher
@@ -67,6 +67,11 @@ class Plan(NamedTuple):
     works: list[Work]
     memory: dict[str, dict[str, float]]  # method -> row -> bytes on each GPU
     measured: str  # where the seconds come from
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to sample or train."""
+        return all(work.done >= work.total for work in self.works)
 
 
 def read_config(source: str) -> PretrainedConfig:
@@ -165,16 +170,20 @@ def make_plan(profile: Profile, folders: Sequence[Path]) -> Plan:
     """The plan of a profile's runs, one a folder. ValueError where its model has no config here."""
     size = measure_model(profile.model)
     speeds, source = _measure_speeds(profile, folders) or _estimate_speeds(profile, size)
-    works = []
+    works, counts = [], count_problems(profile)
     for index, folder in enumerate(folders):
-        works += _plan_work(profile, folder, speeds, is_first=index == 0)
+        works += _plan_work(profile, folder, speeds, counts, is_first=index == 0)
     methods = ("fd", "grpo") if profile.hardware else ()
     memory = {method: plan_memory(profile, size, method) for method in methods}
     return Plan(profile, size, works, memory, source)
 
 
 def _plan_work(
-    profile: Profile, folder: Path, speeds: dict[str, float], is_first: bool
+    profile: Profile,
+    folder: Path,
+    speeds: dict[str, float],
+    counts: dict[str, int],
+    is_first: bool,
 ) -> Iterator[Work]:
     """The training and the evaluations of a run. Variants belong to the first run alone."""
     arms = [arm for arm in profile.arms if is_first or arm.seeds == "all"]
@@ -186,7 +195,7 @@ def _plan_work(
         yield Work(f"train {arm.name}", arm.steps, done, attempts, attempts * asks, seconds)
     places = {"base": folder / "base"} | {arm.name: folder / "arms" / arm.name for arm in arms}
     for name, place in places.items():
-        for split, problems in count_problems(profile).items():
+        for split, problems in counts.items():
             if split == "holdout" and name not in ("base", *profile.main_arms):
                 continue
             attempts = problems * profile.samples_of(name, split)
@@ -196,14 +205,12 @@ def _plan_work(
 
 
 def count_problems(profile: Profile) -> dict[str, int]:
-    """Problems of test and hold-out, counted without reading them."""
+    """Problems of test and hold-out."""
     problems = profile.problems
     if problems.source == "mathlib":
         return {"test": problems.test, "holdout": problems.holdout}
-    limits = {"test": problems.max_test, "holdout": problems.max_holdout}
-    files = {split: PROJECT / "problems" / getattr(problems, split) for split in limits}
-    sizes = {split: _count_rows(path) for split, path in files.items()}
-    return {split: min(size, limits[split] or size) for split, size in sizes.items()}
+    splits = load_problems(profile)
+    return {split: len(splits[split]) for split in ("test", "holdout")}
 
 
 def _count_rows(path: Path) -> int:

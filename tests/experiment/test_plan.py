@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from fdcore.experiment.plan import (
     GB,
+    count_problems,
     describe,
     find_misfits,
     make_plan,
@@ -93,6 +94,20 @@ def test_what_is_done_is_read_off_the_folder_and_measured_seconds_are_used(tmp_p
     assert (work.done, work.total) == (3, 6)
     assert work.seconds == pytest.approx(6 * 64) and work.seconds_left == pytest.approx(3 * 64)
     assert str(tmp_path) in plan.measured
+
+
+def test_a_run_with_nothing_left_is_done(tmp_path):
+    profile = load_profile("smoke").varied(
+        {"arms": [{"name": "fd", "method": "fd", "steps": 1}], "seeds": [3]}
+    )
+    lengths = {"arms/fd/metrics": 1}
+    for split, count in count_problems(profile).items():
+        lengths |= {f"base/eval_{split}": count, f"arms/fd/eval_{split}": count}
+    for name, count in lengths.items():
+        assert not make_plan(profile, [tmp_path]).is_done
+        (tmp_path / f"{name}.jsonl").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.jsonl").write_text("{}\n" * count)
+    assert make_plan(profile, [tmp_path]).is_done
 
 
 def test_a_model_that_is_nowhere_is_one_line():

@@ -116,7 +116,8 @@ def new_tree(root: Path) -> Path:
     (root / "fdcore").mkdir(parents=True)
     shutil.copy(ROOT / "run_all.sh", root)
     (root / "fdcore/__main__.py").write_text(
-        "import json, sys, alpha, beta\nprint(json.dumps([alpha.version, *sys.argv[1:]]))\n"
+        "import json, os, sys, alpha, beta\nprint(json.dumps([alpha.version, *sys.argv[1:]]))\n"
+        "print(os.environ.get('FD_PROFILE'), file=sys.stderr)\n"
     )
     (root / "pyproject.toml").write_text(PYPROJECT)
     (root / "backend.py").write_text(BACKEND)
@@ -238,10 +239,10 @@ def test_a_gpu_is_seen_at_every_start(tree):
     program.write_text("#!/bin/sh\nfor n in 0 1 2 3 4 5 6 7; do echo GPU $n; done\n")
     program.chmod(0o755)
     path = f"{program.parent}:{os.environ['PATH']}"
-    (tree / "fdcore/__main__.py").write_text("import os\nprint(os.environ['FD_PROFILE'])\n")
     for _ in range(5):
-        assert set_up(tree, PATH=path).stdout.splitlines()[-1] == "paper-lora"
-    assert set_up(tree, PATH=path, FD_PROFILE="mine").stdout.splitlines()[-1] == "mine"
+        assert set_up(tree, PATH=path).stderr == "paper-lora\n"
+    assert set_up(tree, PATH=path, FD_PROFILE="mine").stderr == "mine\n"
+    assert set_up(tree).stderr == "None\n"
 
 
 # -- pins ------------------------------------------------------------------------------------------
