@@ -115,11 +115,10 @@ def _run(profile: Profile, chosen: list[Path], seed: int | None, out: Path | Non
     from fdcore.experiment.notebooks import run_notebooks
     from fdcore.experiment.plan import make_plan, summarize
     from fdcore.experiment.run import Run, dump_profile
-    from fdcore.experiment.study import Study, default_folder, run_folders
+    from fdcore.experiment.study import Study, run_folders
     from fdcore.records import write_text
 
-    folder = (out or default_folder(profile, seed)).absolute()
-    folders = run_folders(profile, seed, folder)
+    folders = run_folders(profile, seed, out)
     for number, place in folders.items():
         Run(place, profile, number).check_folder()
     plan = None
@@ -131,7 +130,7 @@ def _run(profile: Profile, chosen: list[Path], seed: int | None, out: Path | Non
         print(f"MISSING  {row.check:24} {row.found}", file=sys.stderr)
     if missing:
         _stop("this machine lacks what the profile needs; nothing was started", 1)
-    Study(profile, seed=seed, out=folder)
+    folder = Study(profile, seed=seed, out=out and out.absolute()).folder
     file = folder / "profile.yaml"
     write_text(file, dump_profile(profile))
     if plan:
@@ -146,11 +145,10 @@ def plan(
     """What a run will need and what of it is done: memory, attempts, feedback calls, hours."""
     with _errors_in_one_line():
         from fdcore.experiment.plan import describe, make_plan
-        from fdcore.experiment.study import default_folder, run_folders
+        from fdcore.experiment.study import run_folders
 
         values = _load(profile, settings)
-        folders = run_folders(values, seed, out or default_folder(values, seed))
-        print(describe(make_plan(values, list(folders.values()))))
+        print(describe(make_plan(values, [*run_folders(values, seed, out).values()])))
 
 
 @app.command()
@@ -160,11 +158,10 @@ def check(
     """Whether this machine has what a run needs; exit code 1 when something is missing."""
     with _errors_in_one_line():
         from fdcore.experiment.check import examine_machine
-        from fdcore.experiment.study import default_folder, run_folders
+        from fdcore.experiment.study import run_folders
 
         values, missing = _load(profile, settings), 0
-        folders = run_folders(values, seed, out or default_folder(values, seed))
-        for row in examine_machine(values, list(folders.values())):
+        for row in examine_machine(values, [*run_folders(values, seed, out).values()]):
             missing += row.missing
             print(f"{'MISSING' if row.missing else 'ok':8} {row.check:24} {row.found}", flush=True)
         raise typer.Exit(1 if missing else 0)
@@ -173,23 +170,18 @@ def check(
 @app.command()
 def figures() -> None:
     """Draw what figures/ shows anew from the published records; nothing is trained."""
-    from fdcore.experiment.notebooks import (
-        find_notebooks,
-        needs_weights,
-        run_notebooks,
-        strip_traces,
-    )
+    from fdcore.experiment import notebooks
     from fdcore.experiment.publish import published_folders, update_readme
     from fdcore.experiment.study import FIGURES, Study
 
     with _errors_in_one_line():
         for folder in published_folders():
             profile = Study("", out=folder).profile
-            chosen = find_notebooks(profile.notebooks or [])
-            drawing = [path for path in chosen if not needs_weights(path)]
-            run_notebooks(drawing, profile=profile.name, seed=None, out=folder)
+            chosen = notebooks.find_notebooks(profile.notebooks or [])
+            drawing = [path for path in chosen if not notebooks.needs_weights(path)]
+            notebooks.run_notebooks(drawing, profile=profile.name, seed=None, out=folder)
             for path in drawing:
-                strip_traces(folder / "notebooks" / path.name)
+                notebooks.strip_traces(folder / "notebooks" / path.name)
         update_readme(REPOSITORY / "README.md", FIGURES)
 
 

@@ -96,14 +96,11 @@ def _copy_records(run: Run, target: Path) -> None:
 def _collect_origins(run: Run) -> list[dict]:
     """Commit, date and machine of a run's records. One that was made in pieces has several."""
     noted = {row["record"]: row["origin"] for row in read_jsonl(run.folder / ORIGINS)}
-    origins: list[dict] = []
+    origins: dict[str, dict] = {}
     for record, origin in sorted(noted.items()):
-        same = [entry for entry in origins if entry | {"records": []} == origin | {"records": []}]
-        if not same:
-            same = [origin | {"records": []}]
-            origins += same
-        same[0]["records"].append(record)
-    return origins
+        entry = origins.setdefault(json.dumps(origin), origin | {"records": []})
+        entry["records"].append(record)
+    return list(origins.values())
 
 
 def update_readme(readme: Path, figures: Path) -> None:

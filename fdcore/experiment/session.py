@@ -129,10 +129,6 @@ class Session:
             require_protection(protections)
         return make_verifier(self.profile, self.run.folder / "verdicts", self.processes.count)
 
-    def tools(self, problem: Problem) -> Tools:
-        limit = self.profile.episode.tool_output_chars
-        return Tools(problem, self.library, output_chars=limit)
-
     @cached_property
     def library(self) -> Library:
         return open_library(self.profile.lean.library)
@@ -168,16 +164,13 @@ class Session:
             write_text(mark, place.name)
         return place
 
-    def _chat(self, tokenizer) -> Chat:
-        return Chat(tokenizer, Tools.schemas, thinking=self.profile.model.thinking)
-
     @cached_property
     def tokenizer(self):
         return load_tokenizer(self.base())
 
     @cached_property
     def chat(self) -> Chat:
-        return self._chat(self.tokenizer)
+        return Chat(self.tokenizer, Tools.schemas, thinking=self.profile.model.thinking)
 
     def load(self, folder: Path):
         """A model on this process's device."""

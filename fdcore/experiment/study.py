@@ -7,7 +7,6 @@ folder `records` of a folder of figures: they are read, and nothing is trained.
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,13 +50,10 @@ class Study:
         self.first = self.runs[0]  # single examples are shown of it, and it has the variants
         self.profile: Profile = self.first.profile
         self.arms = self.profile.main_arms  # those that every run has
+        # the step of another arm that each arm starts from
+        self.starts = {arm: self.first.start_step(arm) for arm in self.arms}
         self.seeds = [run.seed for run in self.runs]
         self.folders = [run.folder for run in self.runs]
-
-    @cached_property
-    def starts(self) -> dict[str, int]:
-        """The step of another arm that each arm starts from."""
-        return {arm: self.first.start_step(arm) for arm in self.arms}
 
     def train(self, arm: str) -> list[dict]:
         """An arm's metrics rows in every run. What is missing is trained first."""
@@ -136,8 +132,9 @@ def default_folder(profile: Profile, seed: int | None) -> Path:
     return folder.with_name(f"{profile.name}-seed{number}")
 
 
-def run_folders(profile: Profile, seed: int | None, folder: Path) -> dict[int, Path]:
+def run_folders(profile: Profile, seed: int | None, out: Path | None) -> dict[int, Path]:
     """The folder of each seed's run in a study's folder, which one seed alone has for itself."""
+    folder = (out or default_folder(profile, seed)).absolute()
     seeds = profile.seeds if seed is None else (seed,)
     if len(seeds) == 1:
         return {seeds[0]: folder}
