@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from fdcore import REPOSITORY
+from fdcore.experiment import study as studies
 from fdcore.experiment.session import count_threads
 from fdcore.experiment.study import Study, default_folder
 from fdcore.profile import PROFILES, load_profile
@@ -114,3 +115,11 @@ def test_an_arm_counts_its_steps_from_the_base(profile, tmp_path):
 def test_a_process_has_the_profiles_threads_or_fewer(limit, threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", limit)
     assert count_threads(load_profile("smoke")) == threads
+
+
+def test_a_notebook_opened_where_nothing_was_run_shows_what_is_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "default_folder", lambda profile, seed: tmp_path / "run")
+    assert Study("smoke").folder == studies.FIGURES
+    assert not (tmp_path / "run").exists()
+    own = Study(load_profile("smoke"), out=tmp_path / "run")
+    assert Study("smoke").folder == own.folder
