@@ -16,7 +16,7 @@ from fdcore.figures.token_page import render, view_data
 from fdcore.figures.token_view import TokenView
 from fdcore.records import write_text
 
-WIDTH, COLOURS = 1300, 96  # pixels and colours of a figure on the page: the PDF has all
+WIDTH, COLOURS = 1300, 256  # pixels and colours of a figure on the page: the PDF has all
 
 
 def write_report(
@@ -72,7 +72,8 @@ def _embed(image: Image.Image) -> str:
     height = round(image.height * WIDTH / image.width)
     small = image.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
     data = io.BytesIO()
-    small.quantize(COLOURS, dither=Image.Dither.NONE).save(data, "PNG", optimize=True)
+    small = small.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    small.save(data, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
