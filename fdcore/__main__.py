@@ -202,7 +202,10 @@ def judge(
     proof: Annotated[Path, typer.Option(help="a whole Lean file, or only the tactics")],
     profile: ProfileName = None,
 ) -> None:
-    """Judge one proof: the verdict as JSON. Exit code 0: verified, 1: not, 2: not judged."""
+    """Judge one proof: the verdict as JSON. Exit code 0: verified, 1: not, 2: not judged.
+
+    Lines are those of the proof file; of tactics alone, those of the statement with them behind it.
+    """
     with _errors_in_one_line():
         from fdcore.experiment.judge import judge_files
         from fdcore.lean.library import open_library

@@ -502,6 +502,90 @@ FAMILIES = {
             ),
         },
     ),
+    "scopes and instances": Family(
+        "namespace A\nscoped instance : Inhabited Nat := ⟨1⟩\n"
+        "theorem _root_.t (x y : Nat) : x + y = y + x := open Nat in Nat.add_comm x y\nend A\n",
+        "refused: it must be the same statement as in the challenge",
+        "refused: name, kind and type must agree with the target",
+        {
+            "a local instance of high priority": (
+                "failed",
+                "local instance (priority := 100000) bad : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\n"
+                + FALSE
+                + " rfl",
+            ),
+            "a scoped instance": (
+                "failed",
+                "namespace Z\nscoped instance : HAdd Nat Nat Nat := ⟨fun a _ => a⟩\nend Z\nopen Z\n"
+                + FALSE
+                + " rfl",
+            ),
+            "an instance as a variable": (
+                "failed",
+                "variable [HAdd Nat Nat Nat] (h : ∀ a b : Nat, a + b = a)\ninclude h\n"
+                + FALSE
+                + " exact h a b",
+            ),
+            "a hypothesis that is included": (
+                "failed",
+                "variable (h : ∀ a b : Nat, a + b = a)\ninclude h\n" + FALSE + " exact h a b",
+            ),
+            "a type of the same name": (
+                "failed",
+                "set_option autoImplicit true\nvariable {Nat : Type} [Add Nat]\n"
+                "variable (h : ∀ a b : Nat, a + b = a)\ninclude h\n" + FALSE + " exact h a b",
+            ),
+            "an open that renames": (
+                "failed",
+                "namespace M\ndef add (a b : Nat) : Nat := a\nend M\n"
+                "open M renaming add → Nat.add\n" + FALSE + " rfl",
+            ),
+            "the name in another namespace that is open": (
+                "failed",
+                "namespace B\n" + HONEST + "end B\nopen B\n",
+            ),
+            "a private name, forged": (
+                "failed",
+                "theorem _private._stdin.«0».t (a b : Nat) : a + b = b + a := Nat.add_comm a b\n",
+            ),
+            "a cycle by where": (
+                "failed",
+                FALSE.removesuffix(" by")
+                + " aux a b\nwhere aux (a b : Nat) : a + b = a := aux a b",
+            ),
+            "a cycle by let rec": (
+                "failed",
+                FALSE + "\n  let rec aux (a b : Nat) : a + b = a := aux a b\n  exact aux a b",
+            ),
+            "a measure that is not proved": (
+                "failed",
+                FALSE.removesuffix(" by") + " t a b\ntermination_by a\ndecreasing_by sorry",
+            ),
+            "a cycle by partial_fixpoint": (
+                "failed",
+                "theorem t (a b : Nat) : a + b = a := t a b\npartial_fixpoint\n",
+            ),
+            "a decision by sorry": (
+                "sorry",
+                "instance : Decidable (∀ a b : Nat, a + b = a) := .isTrue sorry\n"
+                "theorem aux : ∀ a b : Nat, a + b = a := by decide\n" + FALSE + " exact aux a b",
+            ),
+            "elaboration errors as sorry": (
+                "forbidden",
+                "set_option debug.byAsSorry true\n" + FALSE + " foo",
+            ),
+            "the kernel turned off inside a term": (
+                "forbidden",
+                FALSE.removesuffix("by")
+                + "set_option debug.skipKernelTC true in by decide +kernel",
+            ),
+            "no hygiene": ("forbidden", "set_option tactic.hygienic false\n" + FALSE + " rfl"),
+            "an invisible letter in the name": (
+                "forbidden",
+                HONEST.replace("theorem t", "theorem t\u200b"),
+            ),
+        },
+    ),
     "the judge's names": Family(
         "theorem accept : 1 = 1 := rfl\n" + HONEST,
         "not stated",

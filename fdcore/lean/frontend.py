@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import json
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from fdcore.lean.objects import NOTHING, TRUE, LeanError, Library, show_name
 from fdcore.lean.screen import (
@@ -21,20 +22,34 @@ from fdcore.lean.screen import (
     Tree,
     check_characters,
     check_command,
+    is_limit,
 )
 
 MODULE = "_stdin"  # the name of every file's module
-HEADER_WORDS = ("prelude", "import", "module")
-MAX_STATES = 128  # statements whose elaboration is kept, about 0.6 MB each
+OPENING = (("open",), ("set_option",))  # commands that a header may begin with in any order
+
+
+class Defective(LeanError):
+    """The problem's own header or statement does not elaborate."""
+
+
+class Context(NamedTuple):
+    """What a problem's header holds behind its imports."""
+
+    state: int  # Lean's `Command.State` behind it
+    commands: frozenset[tuple[str, ...]]  # the words of each
 
 
 class Lean(Library):
-    """The library with a header imported: parser and elaborator."""
+    """The library with the verifier's header imported: parser and elaborator."""
 
     def __init__(self, path: str, header: str, heartbeats: int):
         super().__init__(path)
+        self.header, self.heartbeats = header, heartbeats
         self._kinds: dict[int, str] = {}  # pointer to a name that lives for ever -> its text
-        self.environment = self._import(header)
+        self._contexts: dict[str, Context] = {}
+        imports = max(0, self.parse_header(header).stop)
+        self.environment = self._import(header.encode()[:imports].decode() + "\n")
         options = self.call("lean_options_get_empty", NOTHING)
         number, name = self.constant("l_Lean_KVMap_instValueNat"), self.name(("maxHeartbeats",))
         limit = self.nat(heartbeats)
@@ -67,10 +82,11 @@ class Lean(Library):
         result = self.call("l_Lean_Parser_parseHeader___boxed", self._source(text), NOTHING)
         parsed = self.value(result)
         tree, rest = self._tree(self.field(parsed, 0)), self.field(parsed, 1)
-        faulty = bool(self._messages(self.field(rest, 1)))
+        faults = self._messages(self.field(rest, 1))
         self.drop(result)
-        if faulty:
-            raise Refused("the imports cannot be read", max(tree.start, 0))
+        if faults:
+            reason = f"the imports cannot be read: {faults[0]['data']}"
+            raise Refused(reason, max(tree.start, 0))
         return tree
 
     def parse(self, text: str, state: int, start: int = 0) -> Iterator[tuple[Tree, int]]:
@@ -99,7 +115,7 @@ class Lean(Library):
                 return
             if kind in SCOPE_COMMANDS:
                 command = data[tree.start : tree.stop].decode(errors="replace")
-                state = self.final_state(self.process(command + "\n", state))
+                state = self.process(command + "\n", state)
 
     def _tree(self, pointer: int) -> Tree:
         """A syntax tree as Python's own."""
@@ -131,18 +147,63 @@ class Lean(Library):
                 self._kinds[pointer] = kind
         return kind
 
+    # -- headers -------------------------------------------------------------------------------
+
+    def context(self, header: str) -> Context:
+        """What a problem's header, or the verifier's in place of an empty one, has behind imports.
+
+        The imports are the verifier's. A limit on heartbeats is the profile's.
+
+        Raises:
+            Defective: it imports what the verifier's header does not bring, or cannot be read.
+        """
+        if header not in self._contexts:
+            data, commands = bytearray(header.encode()), set()
+            try:
+                imports = self.blank_imports(data)
+                for command, _ in self.parse(data.decode(), self.start):
+                    if is_limit(command):
+                        blank(data, command.start, command.stop)
+                    elif words := tuple(data[command.start : command.stop].decode().split()):
+                        commands.add(words)
+            except Refused as refused:
+                raise Defective(f"its header: {refused.reason}") from None
+            if not imports and not commands and header != self.header:
+                return self.context(self.header)
+            state = self.start
+            if commands:
+                state = self.forever(self.process(data.decode() + "\n", state))
+            for message in self.messages(state):
+                if message["severity"] == "error":
+                    first = message["data"].partition("\n")[0]
+                    raise Defective(f"its header: {first}")
+            self._contexts[header] = Context(state, frozenset(commands))
+        return self._contexts[header]
+
+    def blank_imports(self, data: bytearray) -> bool:
+        """Blank out `prelude` and imports. Raises Refused for what the verifier does not import."""
+        header = self.parse_header(data.decode())
+        for leaf in header.leaves():
+            if leaf.kind == "atom" and leaf.text not in ("prelude", "import"):
+                raise Refused(f"'{leaf.text}' is not allowed", leaf.start)
+            index = "l_Lean_Environment_getModuleIdx_x3f___boxed"
+            arguments = (self.keep(self.environment), self.name(leaf.name))
+            if leaf.kind == "ident" and self.call(index, *arguments) == NOTHING:
+                reason = f"'import {leaf.text}': the profile's header does not bring it"
+                raise Refused(reason, leaf.start)
+        blank(data, header.start, header.stop)
+        return header.start >= 0
+
     # -- the elaborator ------------------------------------------------------------------------
 
-    def process(self, text: str, state: int, old: int | None = None) -> int:
-        """Lean's `IncrementalState` of a text; it may go on from an `old` one."""
-        before = NOTHING if old is None else self.make(1, self.keep(old))
+    def process(self, text: str, state: int) -> int:
+        """Lean's `Command.State` behind the last command of a text."""
         position = self.make(0, NOTHING, extra=0)
-        arguments = (self._source(text), position, self.keep(state), before)
-        return self.call("l_Lean_Elab_IO_processCommandsIncrementally", *arguments)
-
-    def final_state(self, processed: int) -> int:
-        """The `Command.State` behind the last command."""
-        return self.keep(self.field(self.field(processed, 0), 0))
+        arguments = (self._source(text), position, self.keep(state), NOTHING)
+        processed = self.call("l_Lean_Elab_IO_processCommandsIncrementally", *arguments)
+        state = self.keep(self.field(self.field(processed, 0), 0))
+        self.drop(processed)
+        return state
 
     def messages(self, state: int) -> list[dict]:
         """What was said, as `lean --json` prints it."""
@@ -163,113 +224,72 @@ class Lean(Library):
 class Elaborator:
     """Runs candidates' files. Its word counts only against a proof."""
 
-    def __init__(self, lean: Lean, heartbeats: int):
-        self.lean, self.heartbeats = lean, heartbeats
-        self._contexts: dict[str, int] = {"": lean.start}
-        self._statements: dict[str, int] = {}
+    def __init__(self, lean: Lean):
+        self.lean = lean
 
-    def answer(self, text: str, context: str, statement: str, olean: str) -> dict:
+    def answer(self, text: str, header: str, olean: str) -> dict:
         """Screen and elaborate a candidate's file.
 
         Args:
             text: the file, with or without a header of its own.
-            context: what the problem's header holds behind its imports (`open …`).
-            statement: how most files begin, up to `by`; what Lean makes of it is kept.
+            header: the problem's.
             olean: where the constants go.
 
         Returns:
-            `refused`, `line`, `column` where the screen refuses it. Else `messages`, with lines of
-            `text`, and `written`: there is neither an error nor a sorry.
+            `defective`: what is wrong with the problem's header; or `refused`, `line`, `column`
+            where the screen refuses the file; or `messages`, with lines of `text`, and `written`:
+            there is neither an error nor a sorry.
         """
         try:
+            context = self.lean.context(header)
             check_characters(text)
-            source, dropped = self._screen(text, context)
+            source = self._screen(text, context)
+        except Defective as error:
+            return {"defective": str(error)}
         except Refused as refused:
             before = text.encode("utf-8", "surrogatepass")[: refused.offset]
             column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace"))
             line = before.count(b"\n") + 1
             return {"refused": refused.reason, "line": line, "column": column}
-        messages, written = self._elaborate(context + source, context + statement, olean)
-        above = context.count("\n") - dropped
-        for message in messages:
-            message["pos"]["line"] = max(1, message["pos"]["line"] - above)
+        messages, written = self._elaborate(source, context, olean)
         return {"messages": messages, "written": written}
 
-    def _screen(self, text: str, context: str) -> tuple[str, int]:
-        """(the text to elaborate, how many empty lines above it were left out). Raises Refused.
+    def _screen(self, text: str, context: Context) -> str:
+        """The text to elaborate. Raises Refused.
 
-        Blanks take the place of the header, of heartbeats, and of an `open` that the context has.
-        What results is screened again: Lean elaborates nothing that was not seen as it stands.
+        Blanks take the place of imports, of heartbeats, and of what the file repeats of the
+        context. What results is screened again: Lean elaborates nothing that was not seen as it
+        stands.
         """
         data = bytearray(text.encode())
-        if any(word in text for word in HEADER_WORDS):  # else there is none, for Lean too
-            header = self.lean.parse_header(text)
-            self._check_imports(header)
-            _blank(data, header.start, header.stop)
+        self.lean.blank_imports(data)
         places = self._check_commands(data, context)
         if places:
             for start, stop in places:
-                _blank(data, start, stop)
+                blank(data, start, stop)
             if self._check_commands(data, context):
                 raise Refused("'set_option' is not allowed here", places[0][0])
-        source = data.decode()
-        first = source.rfind("\n", 0, len(source) - len(source.lstrip())) + 1
-        return source[first:], source.count("\n", 0, first)
+        return data.decode()
 
-    def _check_commands(self, data: bytearray, context: str) -> list[tuple[int, int]]:
+    def _check_commands(self, data: bytearray, context: Context) -> list[tuple[int, int]]:
         """The places to blank out. Raises Refused."""
-        known = {" ".join(line.split()) for line in context.splitlines()}
-        above, leading, blanks = len(context.encode()), True, []
+        leading, blanks = True, []
         try:
-            whole = context + data.decode()
-            for command, _ in self.lean.parse(whole, self._context(context), above):
-                places = check_command(command, self.heartbeats)
-                command_text = data[command.start - above : command.stop - above]
-                words = command_text.decode(errors="replace").split()
-                leading = leading and words[:1] in (["open"], ["set_option"])
-                if leading and " ".join(words) in known:
-                    places = [(command.start, command.stop)]
-                blanks += [(start - above, stop - above) for start, stop in places]
-        except Refused as refused:
-            raise Refused(refused.reason, max(0, refused.offset - above)) from None
+            for command, _ in self.lean.parse(data.decode(), context.state):
+                words = tuple(data[command.start : command.stop].decode(errors="replace").split())
+                leading = leading and (words in context.commands or words[:1] in OPENING)
+                if leading and words in context.commands:
+                    blanks.append((command.start, command.stop))
+                else:
+                    blanks += check_command(command, self.lean.heartbeats)
         except (RecursionError, ctypes.ArgumentError):  # the second stands for the first
             raise Refused("the file is nested too deeply", 0) from None
         return blanks
 
-    def _check_imports(self, header: Tree) -> None:
-        """Refuse a module that the verifier's header does not bring."""
-        for leaf in header.leaves():
-            if leaf.kind == "atom" and leaf.text not in ("prelude", "import"):
-                raise Refused(f"'{leaf.text}' is not allowed", leaf.start)
-            name = self.lean.name(leaf.name)
-            environment = self.lean.keep(self.lean.environment)
-            index = "l_Lean_Environment_getModuleIdx_x3f___boxed"
-            if leaf.kind == "ident" and self.lean.call(index, environment, name) == NOTHING:
-                reason = f"'import {leaf.text}': the header of this problem does not bring it"
-                raise Refused(reason, leaf.start)
-
-    def _context(self, context: str) -> int:
-        """Lean's state behind the problem's header."""
-        if context not in self._contexts:
-            processed = self.lean.process(context, self.lean.start)
-            self._contexts[context] = self.lean.forever(self.lean.final_state(processed))
-        return self._contexts[context]
-
-    def _elaborate(self, text: str, stated: str, olean: str) -> tuple[list[dict], bool]:
-        """(messages, whether the constants were written to `olean`).
-
-        A text that begins with `stated` is elaborated as an edit of `stated` with a sorry, as
-        Lean's server does with a file that changes: what the two share is done once.
-        """
-        lean, old = self.lean, None
-        if stated and text.startswith(stated):
-            old = self._statements.pop(stated, None)
-            old = old or lean.process(stated + " sorry\n", lean.start)
-            self._statements[stated] = old  # the newest stands last
-            if len(self._statements) > MAX_STATES:
-                lean.drop(self._statements.pop(next(iter(self._statements))))
-        processed = lean.process(text + "\n", lean.start, old)
-        state = lean.final_state(processed)
+    def _elaborate(self, text: str, context: Context, olean: str) -> tuple[list[dict], bool]:
+        """(messages, whether the constants were written to `olean`)."""
+        lean = self.lean
+        state = lean.process(text + "\n", context.state)
         messages = lean.messages(state)
         written = not any(m["severity"] == "error" or m.get("kind") == "hasSorry" for m in messages)
         if written:
@@ -278,11 +298,10 @@ class Elaborator:
             written = lean.tag(result) == 0
             lean.drop(result)
         lean.drop(state)
-        lean.drop(processed)
         return messages, written
 
 
-def _blank(data: bytearray, start: int, stop: int) -> None:
+def blank(data: bytearray, start: int, stop: int) -> None:
     """Put spaces in the place of data[start:stop], so that all places behind stay the same."""
     for place in range(max(start, 0), stop):
         if data[place] != 10:  # a line's end

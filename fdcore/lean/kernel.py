@@ -18,12 +18,12 @@ import sys
 from ctypes import c_size_t, c_uint8, c_uint32
 from typing import NamedTuple
 
-from fdcore.lean.frontend import MAX_STATES, MODULE, Elaborator, Lean
-from fdcore.lean.objects import NOTHING, LeanError, show_name
-from fdcore.lean.olean import UNREADABLE, Constant, Name, Olean, Terms
-from fdcore.lean.screen import COMMAND, Tree
+from fdcore.lean.frontend import MODULE, Defective, Elaborator, Lean
+from fdcore.lean.objects import NOTHING, show_name
+from fdcore.lean.olean import UNREADABLE, Constant, Name, Olean
+from fdcore.lean.screen import COMMAND
 
-MAX_NODES = 500_000  # terms kept between two requests
+MAX_STATES = 128  # statements whose elaboration is kept, about 0.6 MB each
 MAX_DEPTH = 1 << 20  # no limit of ours: the kernel watches its stack
 MAX_LEVELS = 3  # universe parameters whose order may differ from the statement's
 ACCEPT = ("fdAccept", 0)  # a number in it: no text can declare this name
@@ -32,10 +32,6 @@ AXIOMS = (
     "l_Lean_collectAxioms___at___00__private_Lean_Elab_Print_0__"
     "Lean_Elab_Command_printAxiomsOf_spec__0___redArg___boxed"
 )
-
-
-class Defective(LeanError):
-    """The problem's own statement does not elaborate."""
 
 
 class Statement(NamedTuple):
@@ -52,12 +48,13 @@ class Judge:
     """The kernel's side. It alone can say yes."""
 
     def __init__(self, lean: Lean):
-        self.lean, self.terms = lean, Terms()
-        self._objects: dict[int | Name, int] = {}  # term, level or name -> Lean's object
+        self.lean = lean
+        self._made: list[int] = []  # Lean's objects for the terms and levels of this request
+        self._names: dict[Name, int] = {}  # and for its names
         self._axioms: dict[Name, frozenset[Name]] = {}  # of library constants
-        self._statements: dict[str, Statement] = {}
+        self._statements: dict[tuple[str, str], Statement] = {}
 
-    def answer(self, statement: str, olean: str) -> dict:
+    def answer(self, header: str, statement: str, olean: str) -> dict:
         """Judge an object file against a statement, a text that ends in `by` or `:=`.
 
         Returns:
@@ -65,18 +62,17 @@ class Judge:
             accepted; or `axioms`: the file proves the statement, and rests on these, each a list of
             components.
         """
-        if len(self.terms.nodes) > MAX_NODES:
-            for pointer in self._objects.values():
-                self.lean.drop(pointer)
-            self.terms, self._objects = Terms(), {}
         try:
-            given = self._statement(statement)
+            given = self._statement(header, statement)
+            return self._judge(given, Olean.read(olean, self._make))
         except Defective as error:
             return {"defective": str(error)}
-        try:
-            return self._judge(given, Olean.read(olean, self.terms))
         except UNREADABLE as error:
             return {"refused": f"the object file cannot be read: {error}"}
+        finally:
+            for pointer in (*self._made, *self._names.values()):
+                self.lean.drop(pointer)
+            self._made, self._names = [], {}
 
     def _judge(self, given: Statement, file: Olean) -> dict:
         plain = _public(given.theorem)
@@ -108,48 +104,51 @@ class Judge:
 
     # -- the statement -------------------------------------------------------------------------
 
-    def _statement(self, text: str) -> Statement:
-        given = self._statements.pop(text, None) or self._elaborate_statement(text)
-        self._statements[text] = given  # the newest stands last
+    def _statement(self, header: str, text: str) -> Statement:
+        key = header, text
+        given = self._statements.pop(key, None) or self._elaborate_statement(header, text)
+        self._statements[key] = given  # the newest stands last
         if len(self._statements) > MAX_STATES:
             oldest = self._statements.pop(next(iter(self._statements)))
             for pointer in (oldest.state, oldest.environment, oldest.type):
                 self.lean.drop(pointer)
         return given
 
-    def _elaborate_statement(self, text: str) -> Statement:
+    def _elaborate_statement(self, header: str, text: str) -> Statement:
         """The statement with a sorry for its proof. Raises Defective."""
         lean, source, declared = self.lean, text.rstrip() + "\n  sorry\n", None
-        for command, state in lean.parse(source, lean.start):
-            identifier = _declared(command)
-            if identifier is not None:
-                declared, space = identifier, lean.field(lean.field(lean.field(state, 2), 0), 2)
-                namespace = lean.read_name(space)
-        if declared is None or not declared.name:
-            raise Defective("it declares no theorem")
-        data = source.encode()
-        own = ".".join(f"«{part}»" if part != "_root_" else part for part in declared.name[:-1])
-        own += "." if own else ""
-        renamed = data[: declared.start] + (own + PRISTINE).encode() + data[declared.stop :]
-        processed = lean.process(renamed.decode(), lean.start)
-        state = lean.final_state(processed)
-        lean.drop(processed)
+        start = lean.context(header).state
+        for command, state in lean.parse(source, start):
+            for tree in command.nodes():
+                if tree.kind == COMMAND + "declId":
+                    declared, scope = tree.parts[0], lean.field(lean.field(state, 2), 0)
+                    namespace = lean.read_name(lean.field(scope, 2))
+        if declared is not None and declared.name:
+            data = source.encode()
+            own = ".".join(f"«{part}»" if part != "_root_" else part for part in declared.name[:-1])
+            new = f"{own}.{PRISTINE}" if own else PRISTINE
+            source = (data[: declared.start] + new.encode() + data[declared.stop :]).decode()
+        state = lean.process(source, start)
         errors = [m["data"] for m in lean.messages(state) if m["severity"] == "error"]
-        if errors:
-            raise Defective(errors[0].partition("\n")[0])
+        if errors or declared is None or not declared.name:
+            raise Defective([*errors, "it declares no theorem"][0].partition("\n")[0])
         name = (*namespace, *declared.name[:-1], PRISTINE)
         if declared.name[0] == "_root_":
             name = (*declared.name[1:-1], PRISTINE)
         for pristine in (name, ("_private", MODULE, 0, *name)):
             info = self._find(lean.field(state, 0), pristine)
-            if info != NOTHING:
-                constant = lean.field(lean.field(lean.field(info, 0), 0), 0)
-                levels = tuple(map(lean.read_name, lean.items(lean.field(constant, 1))))
-                theorem = (*pristine[:-1], declared.name[-1])
-                own_environment = lean.keep(lean.field(state, 0))
-                environment = lean.call("lean_elab_environment_to_kernel_env", own_environment)
-                given_type = lean.keep(lean.field(constant, 2))
-                return Statement(state, environment, theorem, levels, given_type)
+            if info == NOTHING:
+                continue
+            constant = lean.field(lean.field(lean.field(info, 0), 0), 0)
+            levels = tuple(map(lean.read_name, lean.items(lean.field(constant, 1))))
+            theorem = (*pristine[:-1], declared.name[-1])
+            environment = lean.keep(lean.field(state, 0))
+            environment = lean.call("lean_elab_environment_to_kernel_env", environment)
+            given_type = lean.keep(lean.field(constant, 2))
+            given = Statement(state, environment, theorem, levels, given_type)
+            if self._is_given(given, theorem):
+                raise Defective(f"{show_name(theorem)} is declared already")
+            return given
         raise Defective("it declares no theorem")
 
     def _find(self, environment: int, name: Name) -> int:
@@ -213,8 +212,8 @@ class Judge:
         if constant.kind not in ("theorem", "def"):
             return 0, f"the theorem rests on {show_name(name)}, of the kind {constant.kind}"
         levels = lean.list([self._name(level) for level in constant.levels])
-        head = lean.make(0, self._name(name), levels, self._term(constant.type))
-        value, own = self._term(constant.value), lean.list([self._name(name)])
+        head = lean.make(0, self._name(name), levels, lean.keep(constant.type))
+        value, own = lean.keep(constant.value), lean.list([self._name(name)])
         if constant.kind == "theorem":
             declaration = lean.make(2, lean.make(0, head, value, own))
         else:
@@ -265,74 +264,39 @@ class Judge:
         return accepted
 
     def _name(self, name: Name) -> int:
-        if name not in self._objects:
-            self._objects[name] = self.lean.name(name)
-        return self.lean.keep(self._objects[name])
-
-    def _term(self, root: int) -> int:
-        """Lean's object for a term. Parts have lower numbers than what is made of them."""
-        objects, nodes = self._objects, self.terms.nodes
-        missing, waiting = set(), [root]
-        while waiting:
-            number = waiting.pop()
-            if number not in objects and number not in missing:
-                missing.add(number)
-                waiting += _parts(nodes[number])
-        for number in sorted(missing):
-            objects[number] = self._make(*nodes[number])
-        return self.lean.keep(objects[root])
+        if name not in self._names:
+            self._names[name] = self.lean.name(name)
+        return self.lean.keep(self._names[name])
 
     def _make(self, kind: str, *parts) -> int:
-        """Lean's object for a node whose parts are there."""
-        lean, call = self.lean, self.lean.call
+        """Lean's object for a node; the nodes among its parts are Lean's objects already."""
+        lean, call, keep = self.lean, self.lean.call, self.lean.keep
         if kind == "const":
-            levels = lean.list([self._part(level) for level in parts[1:]])
-            return call("lean_expr_mk_const", self._name(parts[0]), levels)
-        if kind in ("lam", "pi"):
+            levels = lean.list([keep(level) for level in parts[1:]])
+            made = call("lean_expr_mk_const", self._name(parts[0]), levels)
+        elif kind in ("lam", "pi"):
             function = "lean_expr_mk_lambda" if kind == "lam" else "lean_expr_mk_forall"
-            terms = [self._part(part) for part in parts]
-            return call(function, self._name(("x",)), *terms, c_uint8(0))
-        if kind == "bvar":
-            return call("lean_expr_mk_bvar", lean.nat(parts[0]))
-        if kind == "let":
-            terms = [self._part(part) for part in parts[:3]]
-            return call("lean_expr_mk_let", self._name(("x",)), *terms, c_uint8(parts[3]))
-        if kind == "proj":
-            place, term = lean.nat(parts[1]), self._part(parts[2])
-            return call("lean_expr_mk_proj", self._name(parts[0]), place, term)
-        if kind == "nat":
-            return call("lean_expr_mk_lit", lean.make(0, lean.nat(parts[0])))
-        if kind == "string":
-            return call("lean_expr_mk_lit", lean.make(1, lean.string(parts[0])))
-        if kind == "param":
-            return call("lean_level_mk_param", self._name(parts[0]))
-        if kind in ("app", "sort"):
-            return call(f"lean_expr_mk_{kind}", *(self._part(part) for part in parts))
-        levels = [self._part(part) for part in parts] or [NOTHING]
-        return call(f"lean_level_mk_{kind}", *levels)
-
-    def _part(self, number: int) -> int:
-        return self.lean.keep(self._objects[number])
-
-
-def _parts(node: tuple) -> tuple[int, ...]:
-    """Numbers of the nodes that this one is made of."""
-    kind = node[0]
-    if kind in ("bvar", "nat", "string", "param", "zero"):
-        return ()
-    first = {"const": 2, "proj": 3}.get(kind, 1)
-    return node[first:4] if kind == "let" else node[first:]
-
-
-def _declared(command: Tree) -> Tree | None:
-    """The identifier that a declaration declares."""
-    waiting = [command]
-    while waiting:
-        tree = waiting.pop()
-        if tree.kind == COMMAND + "declId":
-            return tree.parts[0]
-        waiting.extend(reversed(tree.parts))
-    return None
+            made = call(function, self._name(("x",)), *map(keep, parts), c_uint8(0))
+        elif kind == "let":
+            terms, is_plain = map(keep, parts[:3]), c_uint8(parts[3])
+            made = call("lean_expr_mk_let", self._name(("x",)), *terms, is_plain)
+        elif kind == "bvar":
+            made = call("lean_expr_mk_bvar", lean.nat(parts[0]))
+        elif kind == "proj":
+            made = call(
+                "lean_expr_mk_proj", self._name(parts[0]), lean.nat(parts[1]), keep(parts[2])
+            )
+        elif kind in ("nat", "string"):
+            tag, content = (0, lean.nat) if kind == "nat" else (1, lean.string)
+            made = call("lean_expr_mk_lit", lean.make(tag, content(parts[0])))
+        elif kind == "param":
+            made = call("lean_level_mk_param", self._name(parts[0]))
+        elif kind in ("app", "sort"):
+            made = call(f"lean_expr_mk_{kind}", *map(keep, parts))
+        else:
+            made = call(f"lean_level_mk_{kind}", *(map(keep, parts) if parts else [NOTHING]))
+        self._made.append(made)
+        return made
 
 
 def _public(name: Name) -> Name:
@@ -349,7 +313,7 @@ def serve(role: str, library: str, header: str, heartbeats: int) -> None:
     os.dup2(2, 1)
     sys.setrecursionlimit(20_000)
     lean = Lean(library, header, heartbeats)
-    worker = Judge(lean) if role == "judge" else Elaborator(lean, heartbeats)
+    worker = Judge(lean) if role == "judge" else Elaborator(lean)
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         try:

@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import tomllib
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -205,15 +205,12 @@ def _compile_all(toolchain: Toolchain, project: Path, folder: Path) -> None:
         order.prepare()
     except CycleError as error:
         raise LibraryError(f"modules import each other: {' -> '.join(error.args[1])}") from None
-    running: dict[Future, str] = {}
     with ThreadPoolExecutor(2) as pool:
-        while order.is_active():
-            for name in order.get_ready():
-                job = pool.submit(_compile, toolchain, sources[name], folder, project)
-                running[job] = name
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                future.result()
-                order.done(running.pop(future))
+        while ready := order.get_ready():
+            jobs = [pool.submit(_compile, toolchain, sources[n], folder, project) for n in ready]
+            for job in jobs:
+                job.result()
+            order.done(*ready)
 
 
 def _compile(toolchain: Toolchain, source: Path, folder: Path, project: Path) -> None:
@@ -291,7 +288,7 @@ def mathlib_library(project: Path = PROJECT) -> Library:
     if toolchain.version != tag.lstrip("v").partition("-")[0]:
         raise LeanUnavailable(
             f"{project / 'lean-toolchain'} asks for Lean {tag}, but {toolchain.argv[0]} is "
-            f"{toolchain.version or 'silent'}; put elan's lean first on PATH ({ELAN})"
+            f"{toolchain.version}; put elan's lean first on PATH ({ELAN})"
         )
     identity = _hash(toolchain.version, manifest.read_bytes(), module.read_bytes())
     path = tuple(folder for folder in compiled if folder.is_dir())

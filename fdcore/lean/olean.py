@@ -1,9 +1,9 @@
 """Read constants from a Lean object file without trusting, mapping or executing any of it.
 
 An object file is an image of memory: a header, then objects. Each object stands behind those that
-it points to, so no cycle can be read. Every offset, tag and length is checked. Terms become
-numbered nodes, equal terms the same number. Names of bound variables and annotations mean nothing
-to the kernel and are left out. Written for Lean 4.35, standard library only.
+it points to, so no cycle can be read. Every offset, tag and length is checked. The caller makes a
+term's nodes, from the leaves up. Names of bound variables and annotations mean nothing to the
+kernel and are left out. Written for Lean 4.35, standard library only.
 
 Left out on purpose: everything in the file that is no constant (extension entries, compiled code),
 and free variables and metavariables in terms.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,45 +52,35 @@ UNREADABLE = (
 class Constant(NamedTuple):
     kind: str
     levels: tuple[Name, ...]
-    type: int  # a node of Terms
+    type: int  # what `make` gave
     value: int | None
     uses: frozenset[Name]  # constants in type and value
     height: int = -1  # of a definition: how far it is from what it is made of (-1: always unfolded)
 
 
-class Terms:
-    """Numbered nodes: a kind, then numbers of other nodes, names, integers or strings."""
-
-    def __init__(self):
-        self.nodes: list[tuple] = []
-        self._number: dict[tuple, int] = {}
-
-    def number(self, node: tuple) -> int:
-        """The node's number. Equal nodes have the same."""
-        number = self._number.setdefault(node, len(self.nodes))
-        if number == len(self.nodes):
-            self.nodes.append(node)
-        return number
-
-
 class Olean:
     """The constants of one file. `names` is what it declares; `constant` reads one.
+
+    Args:
+        data: the file.
+        make: called once for each node of a term or universe level, with its kind and parts: what
+            `make` gave for the nodes in it, names, integers or strings.
 
     Raises:
         one of UNREADABLE, here and in every method.
     """
 
-    def __init__(self, data: bytes, terms: Terms):
+    def __init__(self, data: bytes, make: Callable[..., int]):
         if data[:5] != b"olean" or len(data) < HEADER + 8:
             raise OleanError("not an object file")
-        self._data, self._terms = data, terms
+        self._data, self._make = data, make
         # An object's first word holds its number of fields at bit 48 and its tag at bit 56
         self._words = memoryview(data[: len(data) & ~7]).cast("Q")
         self._base = self._words[HEADER // 8 - 2]
         if self._base & 7:
             raise OleanError("a base address that is no multiple of 8")
         self._names: dict[int, Name] = {}
-        self._made: dict[int, int] = {}  # offset of a term -> its node
+        self._made: dict[int, int] = {}  # offset of a term -> what `make` gave
         # Levels apart from terms, so that no level can pass for a term
         self._levels: dict[int, int] = {}
         names, constants = self._module()
@@ -98,14 +89,14 @@ class Olean:
         }
 
     @classmethod
-    def read(cls, path: Path | str, terms: Terms) -> Olean:
+    def read(cls, path: Path | str, make: Callable[..., int]) -> Olean:
         """Read a regular file; a link or a pipe in its place is not followed."""
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(number).st_mode):
             os.close(number)
             raise OleanError("not a regular file")
         with open(number, "rb") as file:
-            return cls(file.read(), terms)
+            return cls(file.read(), make)
 
     def kind(self, name: Name) -> str:
         """One of KINDS."""
@@ -230,7 +221,7 @@ class Olean:
     # -- terms ---------------------------------------------------------------------------------
 
     def _term(self, pointer: int, below: int, uses: set[Name]) -> int:
-        """The node of a term; the constants in it go into `uses`."""
+        """A term, made; the constants in it go into `uses`."""
         words, base = self._words, self._base
         root = self._at(pointer, below)
         reached, waiting = {root}, [root]
@@ -256,37 +247,33 @@ class Olean:
         return made[root]
 
     def _node(self, offset: int) -> int:
-        words, made, at, number = self._words, self._made, offset >> 3, self._terms.number
+        words, made, at, make = self._words, self._made, offset >> 3, self._make
         tag = words[at] >> 56
         children = [made[words[at + place] - self._base] for place in PARTS[tag]]
-        if tag == 5:
-            return number(("app", *children))
-        if tag in (6, 7):
-            return number(("lam" if tag == 6 else "pi", *children))
+        if tag in (5, 6, 7):
+            return make(("app", "lam", "pi")[tag - 5], *children)
         if tag == 0:
-            return number(("bvar", self._bvar(words[at + 1])))
+            return make("bvar", self._bvar(words[at + 1]))
+        if tag == 3:
+            return make("sort", self._level(words[at + 1], offset))
         if tag == 4:
-            levels = (self._level(level, offset) for level in self._list(words[at + 2]))
-            return number(("const", self._name(words[at + 1]), *levels))
+            levels = [self._level(level, offset) for level in self._list(words[at + 2])]
+            return make("const", self._name(words[at + 1]), *levels)
         if tag == 8:
-            return number(("let", *children, self._data[offset + 8 + 8 * 4 + 8] & 1))
+            return make("let", *children, self._data[offset + 8 + 8 * 4 + 8] & 1)
+        if tag == 9:
+            return self._literal(self._at(words[at + 1], offset))
         if tag == 10:  # an annotation: the term itself
             return children[0]
-        return self._rare_node(tag, offset, children)
-
-    def _rare_node(self, tag: int, offset: int, children: list[int]) -> int:
-        words, at, number = self._words, offset >> 3, self._terms.number
-        if tag == 3:
-            return number(("sort", self._level(words[at + 1], offset)))
-        if tag == 9:
-            literal = self._at(words[at + 1], offset)
-            (content,) = self._object(literal, 1)
-            if self._data[literal + 7] == 0:
-                return number(("nat", self._nat(content)))
-            return number(("string", self._string(content)))
         if tag == 11:
-            return number(("proj", self._name(words[at + 1]), self._nat(words[at + 2]), *children))
+            return make("proj", self._name(words[at + 1]), self._nat(words[at + 2]), *children)
         raise OleanError("a term with free or meta variables")
+
+    def _literal(self, offset: int) -> int:
+        (content,) = self._object(offset, 1)
+        if self._data[offset + 7] == 0:
+            return self._make("nat", self._nat(content))
+        return self._make("string", self._string(content))
 
     def _bvar(self, pointer: int) -> int:
         index = self._nat(pointer)
@@ -296,7 +283,7 @@ class Olean:
 
     def _level(self, pointer: int, below: int) -> int:
         if pointer == 1:
-            return self._terms.number(("zero",))
+            return self._make("zero")
         offset = self._at(pointer, below)
         if offset not in self._levels:
             tag, fields = self._data[offset + 7], self._fields(offset)
@@ -306,5 +293,5 @@ class Olean:
                 parts = (self._name(fields[0]),)
             else:
                 parts = tuple(self._level(field, offset) for field in fields)
-            self._levels[offset] = self._terms.number((LEVELS[tag], *parts))
+            self._levels[offset] = self._make(LEVELS[tag], *parts)
         return self._levels[offset]

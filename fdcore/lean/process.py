@@ -118,7 +118,7 @@ class LeanProcess:
             raise NoAnswer("crash", "the verifier is closed")
         self._requests += 1
         running = self._process is not None and self._process.poll() is None
-        grown = running and self._resident_mb() > self.limits.memory_mb / 2
+        grown = running and self._used()[0] > self.limits.memory_mb / 2
         if running and not grown and self._requests <= MAX_REQUESTS:
             return
         self.close()
@@ -158,8 +158,11 @@ class LeanProcess:
             if select.select([self._process.stdout], [], [], wait)[0]:
                 self._read_part()
                 continue
-            spent = self._cpu_seconds() if spent is None else spent  # most answers come earlier
-            if self._cpu_seconds() - spent > limit:
+            if self._process.poll() is not None:  # the keeper: nobody watches the process
+                raise self._reason_of_death()
+            _, now = self._used()
+            spent = now if spent is None else spent  # most answers come earlier
+            if now - spent > limit:
                 raise NoAnswer("timeout", "out of time")
         line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
         return line
@@ -192,22 +195,13 @@ class LeanProcess:
         except psutil.Error:
             raise NoAnswer("crash", "the process ended") from None
 
-    def _resident_mb(self) -> float:
-        """Memory that the process holds now, in MB (0 where it does not run)."""
+    def _used(self) -> tuple[float, float]:
+        """(resident memory in MB, CPU seconds of all threads); zeros where it does not run."""
         try:
-            with open(f"/proc/{self._pid}/statm") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-        except (OSError, IndexError):
-            return 0.0
-
-    def _cpu_seconds(self) -> float:
-        """CPU time that the process has spent, all threads (0 where it does not run)."""
-        try:
-            with open(f"/proc/{self._pid}/stat") as file:
-                fields = file.read().rpartition(")")[2].split()
-            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        except (OSError, IndexError):
-            return 0.0
+            process = psutil.Process(self._pid)
+            return process.memory_info().rss / 2**20, sum(process.cpu_times()[:2])
+        except psutil.Error:
+            return 0.0, 0.0
 
     def stop(self) -> None:
         """End the process from another thread, for good: who waits for it gets NoAnswer."""

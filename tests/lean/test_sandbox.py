@@ -151,6 +151,17 @@ while True:
     assert run(tmp_path, code)[0] == sandbox.TOO_MUCH_DISK
 
 
+def test_threads_without_number_count_as_memory(tmp_path):
+    """Their stacks in the kernel are nobody's resident memory."""
+    code = """
+import threading, time
+threading.stack_size(32768)
+while True:
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+"""
+    assert run(tmp_path, code)[0] == sandbox.TOO_MUCH_MEMORY
+
+
 def test_a_folder_that_cannot_be_listed_is_too_much(tmp_path):
     if os.geteuid() == 0:
         pytest.skip("root lists every folder")

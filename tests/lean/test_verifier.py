@@ -21,7 +21,6 @@ from fdcore.lean.library import core_library  # noqa: F401 - the started callers
 from fdcore.lean.process import LeanProcess
 from fdcore.lean.verifier import Verifier, normalize
 from fdcore.records import Verdict
-from fdcore.worlds.problems import ROOT, read_problems
 from tests.attacks import COMM, FALSE, FAMILIES, HEADER, HONEST, SETTINGS, table
 from tests.benchmarks import verifier as verifier_benchmark
 from tests.benchmarks.soak import soak
@@ -349,6 +348,25 @@ def test_columns_count_code_points(verifier):
     assert (message.line, message.column) == (2, 39)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f (n : Nat) : Nat := if h : n = 0 then 0 else f (n / 2)\ntermination_by n\n",
+        COMM + "\n  simp (config := {decide := true})",
+        COMM + "\n  show_term rw [Nat.add_comm]",
+    ],
+)
+def test_what_the_core_library_lacks_of_lean_is_said_in_the_first_line(verifier, source):
+    verdict = verifier.check(problem(), source)
+    assert verdict.status == "failed" and any(
+        "the core library has no" in m.text for m in verdict.messages
+    )
+
+
+def test_an_open_comment_is_named_before_what_it_hides(verifier):
+    assert "unterminated comment" in verifier.check(problem(), COMM + " /- open").detail
+
+
 def test_a_sorry_is_reported_as_lean_says_it(verifier):
     verdict = verifier.check(problem(), COMM + " sorry")
     assert [(m.severity, m.line) for m in verdict.messages] == [
@@ -399,26 +417,6 @@ def test_the_warm_way_and_the_clean_way_give_the_same_verdicts_and_words(verifie
             clean.messages,
             clean.detail,
         ), source
-
-
-def test_a_file_read_as_an_edit_of_its_statement_gets_the_words_that_it_gets_by_itself(verifier):
-    elaborator, rng = verifier._elaborators[0], random.Random(3)
-    problems = rng.sample(read_problems(ROOT / "test.jsonl"), 25)
-    for stated in problems * 2:  # the second time the statement's state is there
-        endings = [
-            stated.proof,
-            " sorry",
-            f"\n  exact {rng.choice(problems).lemmas[0]}",
-            "\n  intro h\n  foo",
-            "\n",
-            " rfl\n\ntheorem u : 1 = 2 := rfl",
-            f"{stated.proof}\n\n#",
-        ]
-        above = "theorem v : True := trivial\n\n" if rng.random() < 0.2 else ""
-        text = above + stated.statement + rng.choice(endings) + "\n"
-        request = {"text": text, "context": "", "olean": "x.olean"}
-        alone = elaborator.ask(**request, statement="")
-        assert elaborator.ask(**request, statement=stated.statement) == alone, text
 
 
 def test_the_official_program_says_the_same_as_the_frontend_called_directly(
