@@ -28,7 +28,7 @@ PARTS = {
 }
 # What is over its budget today, with the lines that it may have. This list only shrinks.
 NOT_YET: dict[str, int] = {
-    "all": 11_900,
+    "all": 11_800,
     "core": 4_500,
 }
 FOLDERS = [
