@@ -10,7 +10,6 @@ import contextlib
 import functools
 import os
 import shutil
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +26,8 @@ from transformers.cache_utils import DynamicLayer
 
 from fdcore import REPOSITORY
 
+# What Gemma 2, Cohere, Granite and Falcon-H1 do to logits behind the head.
+BEHIND_THE_HEAD = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 
 
@@ -63,7 +64,15 @@ def load_model(source: str | Path, dtype: torch.dtype | str = torch.float32) -> 
     """The causal language model in a folder or under a hub id, in eval mode."""
     dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     with explain_source("model", source, "config.json"):
-        return AutoModelForCausalLM.from_pretrained(str(source), dtype=dtype).eval()
+        model = AutoModelForCausalLM.from_pretrained(str(source), dtype=dtype).eval()
+    config = model.config.get_text_config()
+    for name in BEHIND_THE_HEAD:
+        if getattr(config, name, None) not in (None, 1):
+            raise ModelUnavailable(
+                f"{source}: {name} changes the logits behind the head, where trainer and sampler "
+                "do not look; take another model"
+            )
+    return model
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
@@ -195,31 +204,6 @@ def save_model(
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def head_at(
-    model: torch.nn.Module, rows: Tensor, columns: Tensor, *, skip: bool = False
-) -> Iterator[list[Tensor]]:
-    """Inside, the language-model head sees only hidden states [rows, columns], as (1, rows, H).
-
-    A hook, so that whatever a model does around its head stays. It acts in the calling thread
-    alone. Yields a list that then holds the (rows, H) hidden states; with `skip` the head sees only
-    the first of them.
-    """
-    thread, states = threading.get_ident(), []
-
-    def pick(_, inputs):
-        if threading.get_ident() != thread:
-            return None
-        states[:] = [inputs[0][rows, columns]]
-        return (states[0][None, :1] if skip else states[0][None],)
-
-    hook = model.get_output_embeddings().register_forward_pre_hook(pick)
-    try:
-        yield states
-    finally:
-        hook.remove()
 
 
 def plain_cache(model: torch.nn.Module) -> DynamicCache | None:

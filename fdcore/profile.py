@@ -42,6 +42,15 @@ class Model(Section):
     thinking: bool  # Qwen3's thinking mode in the chat template
     lora: LoRA | None = None  # None: all weights are trained
 
+    @model_validator(mode="after")
+    def _check(self) -> Model:
+        """ValueError for weights that small steps would not move."""
+        if self.dtype != "float32" and self.lora is None:
+            raise ValueError(
+                f"dtype must be float32 where all weights are trained, got {self.dtype}"
+            )
+        return self
+
 
 class CoreProblems(Section):
     """The tiny world's: JSON-lines files under lean_project/problems."""

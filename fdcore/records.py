@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
 
@@ -193,14 +193,20 @@ def append_jsonl(path: Path, rows: Iterable[dict | Record]) -> None:
 
 
 def _drop_torn_line(file: BinaryIO) -> None:
-    end = size = file.seek(0, os.SEEK_END)
-    while end:
-        start = max(0, end - 65536)
-        file.seek(start)
-        newline = file.read(end - start).rfind(b"\n")
-        end = start
-        if newline >= 0:
-            end = start + newline + 1
-            break
-    if end < size:
+    end = file.seek(0, os.SEEK_END)
+    while end and (file.seek(end - 1), file.read(1))[1] != b"\n":
+        end -= 1
+    file.truncate(end)
+
+
+def cut_jsonl(path: Path, keep: Callable[[dict], bool]) -> None:
+    """Cut a file behind its first rows that are to be kept. A row at a time is in memory."""
+    if not path.exists():
+        return
+    end = 0
+    with open(path, "r+b") as file:
+        for line in file:
+            if not (line.endswith(b"\n") and keep(json.loads(line))):
+                break
+            end += len(line)
         file.truncate(end)

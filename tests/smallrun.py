@@ -169,4 +169,5 @@ def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def teacher_of(trainer: Trainer) -> dict[str, torch.Tensor]:
-    return gather(trainer.teacher.state_dict()) if trainer.teacher else {}
+    averages = gather(trainer.teacher.state_dict()) if trainer.teacher else {}
+    return {name: weight.clone() for name, weight in averages.items()}

@@ -29,7 +29,7 @@ PARTS = {
 # What is over its budget today, with the lines that it may have. This list only shrinks.
 NOT_YET: dict[str, int] = {
     "all": 11_800,
-    "core": 4_500,
+    "core": 4_440,
 }
 FOLDERS = [
     *(str(path.relative_to(ROOT)) for path in PACKAGE.glob("*.py")),

@@ -1,5 +1,6 @@
 """The tiny student and its tokenizer, and how models are loaded and saved."""
 
+import json
 import subprocess
 import sys
 
@@ -207,6 +208,14 @@ def test_a_saved_model_comes_back_whole(tokenizer, tmp_path):
     assert again.generation_config.eos_token_id == tokenizer.eos_token_id
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["model"]
     assert load_model(tmp_path / "run" / "model", "bfloat16").dtype == torch.bfloat16
+
+
+def test_a_model_that_changes_its_logits_behind_the_head_is_refused(tokenizer, tmp_path):
+    save_model(build_student(**SHAPE), tokenizer, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"final_logit_softcapping": 30.0}))
+    with pytest.raises(ModelUnavailable, match="final_logit_softcapping"):
+        load_model(tmp_path)
 
 
 def test_a_failed_save_leaves_the_old_folder(tokenizer, tmp_path, monkeypatch):

@@ -77,6 +77,7 @@ def changed(tmp_path, **changes):
         ),
         ({"sampler__temperature": 0.7}, ["mine.yaml", "sampler", "temperature", "0.7"]),
         ({"grpo": {"sampels": 4}}, ["mine.yaml", "grpo.sampels", "unknown setting"]),
+        ({"model__dtype": "bfloat16"}, ["mine.yaml", "model", "dtype", "bfloat16"]),
         ({"sampler__heat": 1.0}, ["mine.yaml", "sampler.heat", "unknown setting"]),
         ({"training__warmup_steps": "many"}, ["training.warmup_steps", "integer", "many"]),
         (

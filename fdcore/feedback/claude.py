@@ -5,20 +5,20 @@ most its reservation: tokens in as estimated from its length, and `max_tokens` o
 that could go over the budget of all runs in the folder. A try whose answer never came may have been
 paid: its reservation counts as spent. The key comes from ANTHROPIC_API_KEY and is written nowhere.
 
-Left out on purpose: what was in flight at a kill, choosing models, and retries (the SDK's).
+Left out on purpose: what was in flight at a kill, and choosing models.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import operator
 import os
+import random
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from fdcore.profile import FeedbackSettings
 from fdcore.records import Feedback, append_jsonl, read_jsonl
 
 BYTES_PER_TOKEN = 2.0  # of Lean text in UTF-8, on the low side: the estimate of tokens is high
-BAD_ANSWERS = 3  # tries of a request whose answer cannot be read; others are the SDK's to retry
 MOST_GIVEN_UP = 0.5  # share of requests without an answer from which on the run stops
 NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")  # nothing went out
 Prompt = tuple[str, str]  # (system, user)
@@ -127,90 +126,81 @@ class Claude:
 
         A fault that concerns all requests stops those that are not sent yet.
         """
-        settings, failed, faults = self.settings, {}, []
-        room = asyncio.Semaphore(settings.concurrency)
-        async with self.sdk.AsyncAnthropic(
-            timeout=settings.timeout_seconds, max_retries=settings.retries, middleware=[self._try]
-        ) as client:
+        failed, faults = {}, []
+        room = asyncio.Semaphore(self.settings.concurrency)
+        async with self.sdk.AsyncAnthropic(max_retries=0) as client:
 
             async def ask(key: str, prompt: Prompt) -> None:
                 async with room:
                     if faults:
                         return
                     try:
-                        with self._reserve(prompt):
-                            reason = await self._ask(client, key, prompt)
+                        failed[key] = await self._ask(client, key, prompt)
                     except Exception as fault:  # what is under way is paid for, and ends
                         faults.append(fault)
-                        return
-                if reason:
-                    failed[key] = reason
 
             await asyncio.gather(*(ask(*entry) for entry in todo.items()))
         if faults:
             raise faults[0]
-        return failed
+        return {key: reason for key, reason in failed.items() if reason}
 
     async def _ask(self, client, key: str, prompt: Prompt) -> str:
         """Write the answer to the ledger, or return why there is none after all retries."""
-        sdk, started = self.sdk, time.monotonic()
-        for _ in range(BAD_ANSWERS):
-            try:
-                answer = await client.messages.create(**self._parameters(*prompt))
-                row = self._row(key, answer, time.monotonic() - started)
-            except (sdk.AuthenticationError, sdk.PermissionDeniedError):
-                raise FeedbackError(
-                    "Anthropic refused the key in ANTHROPIC_API_KEY; set a valid key and run the "
-                    "same command again"
-                ) from None
-            except sdk.NotFoundError:
-                raise FeedbackError(
-                    f"Anthropic knows no model {self.settings.model!r}; correct feedback.model"
-                ) from None
-            except (sdk.RateLimitError, sdk.InternalServerError, sdk.APIConnectionError) as error:
-                return f"{type(error).__name__} after {self.settings.retries} retries"
-            except (sdk.APIResponseValidationError, ValueError, AttributeError, TypeError):
-                self._lose(prompt)
-            except sdk.APIError as error:  # such as a prompt that is too long, or no credit left
-                return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            else:
-                self.ledger.write(row)
-                return ""
-        return "an answer that cannot be read"
-
-    async def _try(self, request, call_next):
-        """One try inside the SDK's retries (its middleware), no longer than `timeout_seconds`.
-
-        The SDK would allow each read of a slow stream that time. A try of a message that was sent
-        in vain is written down as lost.
-        """
+        reserved = self.estimate(*prompt)
+        self._check_budget(reserved)
+        self._reserved += reserved
         try:
-            async with asyncio.timeout(self.settings.timeout_seconds):
-                return await call_next(request)
-        except (TimeoutError, self.sdk.APIConnectionError) as error:
-            if request.url == "/v1/messages" and type(error.__cause__).__name__ not in NOT_SENT:
-                body = request.json
-                self._lose((body["system"][0]["text"], body["messages"][0]["content"]))
-            if isinstance(error, self.sdk.APIError):
-                raise
-            raise self.sdk.APITimeoutError(request=None) from None
+            pause = 0.0
+            for retry in range(self.settings.retries + 1):
+                await asyncio.sleep(pause)
+                reason, pause = await self._try(client, key, prompt, retry)
+                if pause is None:
+                    return reason
+            return f"{reason} after {self.settings.retries} retries"
+        finally:
+            self._reserved -= reserved
+
+    async def _try(self, client, key: str, prompt: Prompt, retry: int) -> tuple[str, float | None]:
+        """One request: (why there is no answer, seconds until the next try; None: no next one).
+
+        A try that was sent in vain is written down as lost.
+        """
+        sdk, started, seconds = self.sdk, time.monotonic(), self.settings.timeout_seconds
+        pause = random.uniform(0.5, 1.0) * min(60, 2 ** (retry - 1))
+        try:
+            async with asyncio.timeout(seconds):  # the SDK's would allow each read that time
+                answer = await client.messages.create(**self._parameters(*prompt))
+            self.ledger.write(self._row(key, answer, time.monotonic() - started))
+            return "", None
+        except (sdk.AuthenticationError, sdk.PermissionDeniedError):
+            raise FeedbackError(
+                "Anthropic refused the key in ANTHROPIC_API_KEY; set a valid key and run the "
+                "same command again"
+            ) from None
+        except sdk.NotFoundError:
+            raise FeedbackError(
+                f"Anthropic knows no model {self.settings.model!r}; correct feedback.model"
+            ) from None
+        except (sdk.RateLimitError, sdk.InternalServerError) as error:
+            asked = error.response.headers.get("retry-after", "")  # seconds, or a date
+            seconds = float(asked) if re.fullmatch(r"[\d.]+", asked) else pause
+            return type(error).__name__, min(seconds, 60.0)
+        except (TimeoutError, sdk.APIConnectionError) as error:
+            if type(error.__cause__).__name__ not in NOT_SENT:
+                self._lose(prompt)
+            return type(error).__name__, pause
+        except (sdk.APIResponseValidationError, ValueError, AttributeError, TypeError):
+            self._lose(prompt)
+            return "an answer that cannot be read", pause
+        except sdk.APIError as error:  # such as a prompt that is too long, or no credit left
+            return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", None
 
     def _lose(self, prompt: Prompt) -> None:
         self.ledger.write({"lost": self.key(*prompt), "dollars": self.estimate(*prompt)})
         self._check_budget(0.0)  # the next try is as dear again
 
-    @contextlib.contextmanager
-    def _reserve(self, prompt: Prompt) -> Iterator[None]:
-        """Keep room in the budget for a request. FeedbackError where there is none."""
-        dollars = self.estimate(*prompt)
-        self._check_budget(dollars)
-        self._reserved += dollars
-        try:
-            yield
-        finally:
-            self._reserved -= dollars
-
     def _check_budget(self, dollars: float) -> None:
+        """FeedbackError where the budget has no room for these dollars."""
         spent, lost = self.ledger.dollars, self.ledger.lost_dollars
         budget = self.settings.budget_dollars
         if spent + self._reserved + dollars > budget:

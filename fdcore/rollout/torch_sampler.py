@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
-from fdcore.model import common_prefix, head_at, plain_cache, unwrapped, whole
+from fdcore.model import common_prefix, plain_cache, unwrapped, whole
 from fdcore.rollout.sampler import Completion, SamplingParams, check_requests
 from fdcore.rollout.slot_cache import SlotCache, slot_attention_in
 
@@ -138,11 +138,11 @@ class TorchSampler:
         ids = pad_sequence(new, batch_first=True)
         cache.begin_rows(at, torch.zeros_like(counts), counts)
         positions = torch.arange(shared, shared + ids.shape[1], device=device).expand_as(ids)
-        with head_at(self.model, torch.arange(len(group), device=device), counts - 1):
-            logits = self.model(
-                input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
-            ).logits[0]
-        draw(logits, group)
+        states = self.model.base_model(
+            input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
+        ).last_hidden_state
+        last = states[torch.arange(len(group), device=device), counts - 1]
+        draw(self.model.get_output_embeddings()(last[None])[0], group)
 
     def _step(self, active: list[_Row], cache: SlotCache, shared: int) -> None:
         device = self.model.device

@@ -62,10 +62,9 @@ def gather_training_state(model: torch.nn.Module, optimizer: torch.optim.Optimiz
 
 
 def restore_training_state(
-    model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict, whose: str
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict
 ) -> None:
-    """Restores `gather_training_state`. ValueError for another model's; nothing is then loaded."""
-    check_weights(_drop_frozen(model, model.state_dict()), state["model"], whose)
+    """Restores `gather_training_state`."""
     weights, moments = state["model"], state["optimizer"]
     set_state_dict(
         model, optimizer, model_state_dict=weights, optim_state_dict=moments, options=PARTIAL
@@ -87,26 +86,3 @@ def gather(weights: Mapping[str, Tensor], *, keep: bool = True) -> dict[str, Ten
     """Tensors that processes share, whole, on the CPU of those that `keep` them; all must call."""
     gathered = ((name, whole(weight)) for name, weight in weights.items())  # one at a time
     return {name: weight.cpu() for name, weight in gathered if keep}
-
-
-@torch.no_grad()
-def copy_into(weights: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Copy whole tensors into weights, each process its part of those that are shared."""
-    from torch.distributed.tensor import distribute_tensor
-
-    for name, weight in weights.items():
-        value = values[name].to(weight.device)
-        if hasattr(weight, "full_tensor"):
-            mesh, places = weight.device_mesh, weight.placements
-            value = distribute_tensor(value, mesh, places, src_data_rank=None)
-        weight.copy_(value)
-
-
-def check_weights(own: Mapping[str, Tensor], other: Mapping[str, Tensor], whose: str) -> None:
-    """ValueError where the weights of `other` have different names or shapes."""
-    here = {name: tuple(weight.shape) for name, weight in own.items()}
-    there = {name: tuple(weight.shape) for name, weight in other.items()}
-    wrong = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
-    if wrong:
-        first = f"{wrong[0]} ({here.get(wrong[0])} here, {there.get(wrong[0])} there)"
-        raise ValueError(f"{whose} is another model: {len(wrong)} weights differ, first {first}")

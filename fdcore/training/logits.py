@@ -11,8 +11,8 @@ Left out on purpose: losses, and prefix sharing for models whose cache is more t
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,31 +21,27 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
-from fdcore.model import common_prefix, head_at, is_sharded, plain_cache, unwrapped
-from fdcore.training.chunks import in_chunks, tokens_in_chunk
+from fdcore.model import common_prefix, is_sharded, plain_cache, unwrapped
+from fdcore.training.chunks import in_chunks
 
 Ids = Sequence[Sequence[int]]  # B lists of token ids, or of a mask's 0 and 1, of any lengths
-_heads_are_last: weakref.WeakKeyDictionary[torch.nn.Module, bool] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class ActionLogits:
     """The logits of N action tokens over V words, multiplied out where they are looked at.
 
-    `logits[rows]` is (rows, V), in float32. Few logits are held as they are, many as hidden states.
+    `logits[rows]` is (rows, V), in float32.
     """
 
-    hidden: Tensor  # (N, H) before the head; (N, V) where `head` is None
-    head: torch.nn.Module | None
+    hidden: Tensor  # (N, H) before the head
+    head: torch.nn.Module
     shape: tuple[int, int]  # (N, V)
     autocast: bool = False
 
     def __getitem__(self, rows: slice) -> Tensor:
-        logits = self.hidden[rows]
-        if self.head is not None:
-            with torch.autocast(logits.device.type, torch.bfloat16, enabled=self.autocast):
-                logits = self.head(logits[None])[0]
-        return widen(logits)
+        with torch.autocast(self.hidden.device.type, torch.bfloat16, enabled=self.autocast):
+            return widen(self.head(self.hidden[rows][None])[0])
 
 
 class TokenLogprobs(NamedTuple):
@@ -71,9 +67,6 @@ def deferred_logits(
         autocast: run the model in bfloat16.
         share_prefix: False gives the plain forward, equal up to rounding.
 
-    The logits of one chunk are computed here. More are deferred, unless the model changes its
-    logits behind the head.
-
     Raises:
         ValueError: a mask has another length, there is no action token, position 0 is one (nothing
             predicts it), or a sequence is longer than the model's positions.
@@ -87,20 +80,14 @@ def deferred_logits(
     places = rows.to(device), (columns - 1 - shared).to(device)  # position t - 1 predicts token t
     head = model.get_output_embeddings()
     shape = len(rows), head.weight.shape[0]
-    many = shape[0] > tokens_in_chunk(shape[1]) or is_sharded(
-        model
-    )  # processes must go the same way
-    deferred = many and _head_is_last(model, ids[:1, :1])
     # FSDP frees a layer's weights behind it; a cache of their casts would keep them
     precision = {"enabled": autocast, "cache_enabled": not is_sharded(model)}
     with torch.autocast(device.type, torch.bfloat16, **precision):
         # right padding needs no mask: no real token can look to its right
         cache = _share_prefix(model, sequences[0][:shared], len(sequences)) if shared else None
-        with head_at(model, *places, skip=deferred) as hidden:
-            output = model(input_ids=ids, past_key_values=cache, use_cache=cache is not None)
-    if deferred:
-        return ActionLogits(hidden[0], head, shape, autocast)
-    return ActionLogits(output.logits[0], None, shape)
+        with _before_the_head(head) as states:
+            model(input_ids=ids, past_key_values=cache, use_cache=cache is not None)
+    return ActionLogits(states[0][places], head, shape, autocast)
 
 
 def action_logits(model: torch.nn.Module, sequences: Ids, action_masks: Ids, **settings) -> Tensor:
@@ -165,16 +152,20 @@ def by_sequence(flat: Tensor, action_masks: Ids) -> tuple[Tensor, Tensor]:
     return rows, columns < torch.tensor(counts, device=flat.device)[:, None]
 
 
-@torch.no_grad()
-def _head_is_last(model: torch.nn.Module, ids: Tensor) -> bool:
-    """Whether the logits are the head's output: no cap, no scale. Found out once, on one token."""
-    if model not in _heads_are_last:
-        zero = torch.zeros(1, dtype=torch.long, device=ids.device)
-        with head_at(model, zero, zero) as hidden:
-            logits = model(input_ids=ids, use_cache=False).logits[0]
-        plain = model.get_output_embeddings()(hidden[0][None])[0]
-        _heads_are_last[model] = torch.equal(logits, plain)
-    return _heads_are_last[model]
+@contextlib.contextmanager
+def _before_the_head(head: torch.nn.Module) -> Iterator[list[Tensor]]:
+    """Inside, the head's input (B, T, H) goes into the list, and the head sees one token of it."""
+    states: list[Tensor] = []
+
+    def pick(_, inputs):
+        states.append(inputs[0])
+        return inputs[0][:1, :1]
+
+    hook = head.register_forward_pre_hook(pick)  # the model's forward, so that FSDP's hooks run
+    try:
+        yield states
+    finally:
+        hook.remove()
 
 
 def _shared_length(model: torch.nn.Module, sequences: Ids, action_masks: Ids) -> int:

@@ -34,8 +34,8 @@ from fdcore.records import (
     Record,
     Trajectory,
     append_jsonl,
+    cut_jsonl,
     read_jsonl,
-    write_jsonl,
 )
 from fdcore.rollout.episode import Environment, epistemic_words, rollout
 from fdcore.rollout.sampler import Sampler
@@ -336,15 +336,13 @@ class Trainer:
         whole = self.processes.from_first(self.count_whole_steps())
         step, state = load_checkpoint(self.folder / "checkpoints", whole) or (0, None)
         if state is not None:
-            whose = f"{self.folder}: the checkpoint of step {step}"
             if self.teacher is not None:
                 self.teacher.load_state_dict(state["teacher"])
-            restore_training_state(self.model, self.optimizer, state, whose)
+            restore_training_state(self.model, self.optimizer, state)
             self.tokens_sampled, self.lemmas = state["tokens_sampled"], set(state["lemmas"])
         for name in FILES if self.first else ():
             path = self.folder / f"{name}.jsonl"
-            if path.exists():
-                write_jsonl(path, [row for row in read_jsonl(path) if row["step"] <= step])
+            cut_jsonl(path, lambda row: row["step"] <= step)
         self.processes.wait()
         return step
 

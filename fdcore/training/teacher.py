@@ -7,13 +7,13 @@ Left out on purpose: what the teacher reads, and how the student follows it
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.distributed.checkpoint.state_dict import set_model_state_dict
 
 from fdcore.model import release
-from fdcore.training.checkpoint import check_weights, copy_into
+from fdcore.training.checkpoint import PARTIAL
 
 
 def shared_copy(model: torch.nn.Module) -> torch.nn.Module:
@@ -29,8 +29,8 @@ class EMATeacher:
     """The teacher: μ ← α μ + (1 − α) θ at every `every`-th step (arXiv 2605.30861, section 3).
 
     α is the share that is *kept*: α = 1 is a frozen teacher, α = 0 copies the student. Weights that
-    are frozen in the student (the base under adapters) are shared with it and not averaged. Of
-    half-precision weights the averages are float32: 8 bits would swallow small steps.
+    are frozen in the student (the base under adapters) are shared with it and not averaged. Those
+    that are trained must be float32: 8 bits would swallow small steps.
 
     >>> student = torch.nn.Linear(1, 1, bias=False)
     >>> _ = torch.nn.init.constant_(student.weight, 0.0)
@@ -46,48 +46,27 @@ class EMATeacher:
         self.alpha, self.every = alpha, every
         self.model = shared_copy(student)
         self._names = trained_weights(student).keys()
-        self._wide: dict[str, Tensor] = {}  # float32 averages of half-precision weights
 
     @torch.no_grad()
     def update(self, student: torch.nn.Module, step: int) -> bool:
         """Call after optimizer step `step` (the first is 1). True where the teacher moved."""
         if step < 1 or step % self.every:
             return False
-        weights, averages = trained_weights(student), self._averages()
-        if weights.keys() != averages.keys():
-            raise ValueError("the student trains other weights than the teacher averages")
-        for name, average in averages.items():
-            average.lerp_(weights[name].to(average), 1 - self.alpha)
-        self._round(averages)
+        weights = trained_weights(student)
+        for name, average in self.state_dict().items():
+            average.lerp_(weights[name], 1 - self.alpha)
         for own, other in zip(self.model.buffers(), student.buffers(), strict=True):
             own.copy_(other)
         return True
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The averages by parameter name, in the precision in which they are accumulated."""
-        return {name: average.clone() for name, average in self._averages().items()}
-
-    @torch.no_grad()
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restores `state_dict`. ValueError for another model's; the teacher is then untouched."""
-        averages = self._averages()
-        check_weights(averages, state, "the saved teacher")
-        copy_into(averages, state)
-        self._round(averages)
-
-    def _averages(self) -> dict[str, Tensor]:
+        """The averages themselves, by parameter name."""
         release(self.model)
-        weights = {name: p.data for name, p in self.model.named_parameters() if name in self._names}
-        for name, weight in weights.items():
-            if weight.dtype not in (torch.float32, torch.float64):
-                self._wide.setdefault(name, weight.float())
-        return weights | self._wide
+        return {name: p.data for name, p in self.model.named_parameters() if name in self._names}
 
-    def _round(self, averages: Mapping[str, Tensor]) -> None:
-        """The averages as the model's weights, where its precision is another."""
-        weights = dict(self.model.named_parameters())
-        for name in self._wide:
-            weights[name].copy_(averages[name])
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restores `state_dict`, of which each process takes its part."""
+        set_model_state_dict(self.model, state, options=PARTIAL)
 
 
 def trained_weights(model: torch.nn.Module) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from tokenizers import (
     AddedToken,
     Regex,
@@ -110,7 +110,7 @@ class StudentShape(Section):
     kv_heads: PositiveInt
     head_dim: PositiveInt
     intermediate_size: PositiveInt
-    vocab_size: int = Field(ge=300)
+    vocab_size: PositiveInt
     max_positions: PositiveInt
 
 

@@ -9,8 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 from transformers import (
-    Gemma2Config,
-    Gemma2ForCausalLM,
     GemmaConfig,
     GemmaForCausalLM,
     MistralConfig,
@@ -226,26 +224,6 @@ def test_no_more_logits_than_a_chunk_are_ever_computed_at_once(student):
     logprobs_in_chunks(student, sequences, masks, 4)
     hook.remove()
     assert max(rows) == 4
-
-
-def test_a_model_that_caps_its_logits_behind_the_head_is_not_deferred(monkeypatch):
-    config = Gemma2Config(
-        vocab_size=VOCABULARY,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=8,
-        max_position_embeddings=64,
-        final_logit_softcapping=0.05,
-    )
-    model = Gemma2ForCausalLM(config).eval()
-    sequences, masks = sequences_and_masks(0, 5)
-    monkeypatch.setattr(chunks, "CHUNK", VOCABULARY)
-    logits = deferred_logits(model, sequences, masks)
-    assert logits.head is None and logits[:].abs().max() <= 0.05
-    assert torch.allclose(logits[:], one_by_one(model, sequences, masks), atol=1e-5)
 
 
 def test_with_adapters_the_logits_are_those_of_every_sequence_alone():

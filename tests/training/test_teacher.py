@@ -46,14 +46,6 @@ def test_a_frozen_teacher_stays_bit_for_bit():
     )
 
 
-def test_small_steps_are_not_lost_in_bfloat16():
-    teacher = EMATeacher(line(1.0, torch.bfloat16), alpha=0.999, every=1)
-    for step in range(1, 1001):
-        teacher.update(line(2.0, torch.bfloat16), step)
-    assert teacher.model.weight.dtype == torch.bfloat16
-    assert teacher.model.weight.item() == pytest.approx(2 - 0.999**1000, rel=0.01)
-
-
 def test_the_teacher_is_a_copy_in_eval_mode_without_gradient():
     student = build_tiny(0).train()
     teacher = EMATeacher(student)
@@ -67,14 +59,13 @@ def test_the_teacher_is_a_copy_in_eval_mode_without_gradient():
     assert teacher.model.lm_head.weight is not student.lm_head.weight
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_restored_teacher_goes_on_as_the_saved_one(dtype):
-    teacher = EMATeacher(build_tiny(0).to(dtype), alpha=0.9, every=1)
-    teacher.update(build_tiny(1).to(dtype), 1)
-    restored = EMATeacher(build_tiny(5).to(dtype), alpha=0.9, every=1)
+def test_a_restored_teacher_goes_on_as_the_saved_one():
+    teacher = EMATeacher(build_tiny(0), alpha=0.9, every=1)
+    teacher.update(build_tiny(1), 1)
+    restored = EMATeacher(build_tiny(5), alpha=0.9, every=1)
     restored.load_state_dict(teacher.state_dict())
     for one in (teacher, restored):
-        one.update(build_tiny(2).to(dtype), 2)
+        one.update(build_tiny(2), 2)
     assert all(
         torch.equal(teacher.state_dict()[name], value)
         for name, value in restored.state_dict().items()
@@ -83,22 +74,6 @@ def test_a_restored_teacher_goes_on_as_the_saved_one(dtype):
         torch.equal(a, b)
         for a, b in zip(teacher.model.parameters(), restored.model.parameters(), strict=True)
     )
-
-
-def test_a_saved_state_does_not_change_with_the_teacher():
-    teacher = EMATeacher(line(0.0), alpha=0.5, every=1)
-    state = teacher.state_dict()
-    teacher.update(line(1.0), 1)
-    assert state["weight"].item() == 0.0
-
-
-def test_another_models_weights_are_refused_and_nothing_changes():
-    teacher = EMATeacher(build_tiny(0))
-    before = teacher.state_dict()
-    other = build_tiny(0, hidden_size=32)
-    with pytest.raises(ValueError, match="another model"):
-        teacher.load_state_dict(EMATeacher(other).state_dict())
-    assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
 
 
 def build_tiny(seed: int, **changes):
@@ -187,9 +162,3 @@ def test_adapters_of_a_teacher_are_restored_onto_a_fresh_student(adapted):
     )
     fresh.load_state_dict(teacher.state_dict())
     assert torch.equal(logits(fresh.model), logits(teacher.model))
-
-
-def test_a_student_whose_adapters_were_frozen_meanwhile_is_refused(adapted):
-    teacher = EMATeacher(adapted, every=1)
-    with pytest.raises(ValueError, match="other weights"):
-        teacher.update(adapted.requires_grad_(False), 1)
