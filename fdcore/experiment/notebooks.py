@@ -21,6 +21,7 @@ from fdcore.records import read_json
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 LONGEST_SOCKET = 70  # characters of a folder of sockets: their paths end at 107
+PARTIAL = ".partial.json"  # a copy under way; papermill wants this ending
 INTERRUPTED = "interrupted; run the same command again to go on"
 
 
@@ -67,7 +68,7 @@ def run_notebooks(notebooks: Sequence[Path], *, profile: str, seed: int | None, 
     inside = out.is_relative_to(REPOSITORY)  # then a copy names no place of this machine
     place = os.path.relpath(out, NOTEBOOKS) if inside else str(out)
     parameters = {"profile": profile, "seed": seed, "out": place}
-    with _kernel_folder() as folder:
+    with _kernel_folder(out / "notebooks") as folder:
         for number, notebook in enumerate(notebooks, 1):
             title = f"[{number}/{len(notebooks)}] {notebook.stem}"
             print(f"\n{title}", flush=True)
@@ -85,7 +86,7 @@ def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path) -> None
     # Sockets are files that only this user can open, in place of TCP ports.
     manager = {"transport": "ipc", "ip": str(folder / "kernel")}
     client = {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]}
-    partial = copy.with_suffix(".partial.json")  # an earlier run's copy stays until this one ends
+    partial = copy.with_suffix(PARTIAL)  # an earlier run's copy stays until this one ends
     try:
         papermill.execute_notebook(
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, partial)),
@@ -131,7 +132,7 @@ def strip_traces(copy: Path) -> None:
 
 
 @contextlib.contextmanager
-def _kernel_folder() -> Iterator[Path]:
+def _kernel_folder(copies: Path) -> Iterator[Path]:
     """A folder for the kernels' sockets. Kernels end with the body, and on Ctrl-C or SIGTERM."""
     place = tempfile.gettempdir()
     place = place if len(place) < LONGEST_SOCKET else "/tmp"
@@ -140,6 +141,8 @@ def _kernel_folder() -> Iterator[Path]:
     def clean_up() -> None:
         _end_children()
         shutil.rmtree(folder, ignore_errors=True)
+        for partial in copies.glob(f"*{PARTIAL}"):
+            partial.unlink()
 
     def interrupt(*_) -> None:
         # At once: an exception would surface inside the notebook client's event loop.

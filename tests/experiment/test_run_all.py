@@ -333,6 +333,8 @@ def test_an_interruption_leaves_one_line_and_no_process(signal, tmp_path):
     import signal as signals
 
     notebook(tmp_path / "01_long.ipynb", "import subprocess; subprocess.run(['sleep', '300'])")
+    (tmp_path / "run/notebooks").mkdir(parents=True)
+    (tmp_path / "run/notebooks/01_long.ipynb").write_text("of an earlier run")
     program = (
         "import pathlib, sys; from fdcore.experiment import notebooks\n"
         "here = pathlib.Path(sys.argv[1]); names = [here / '01_long.ipynb']\n"
@@ -354,6 +356,8 @@ def test_an_interruption_leaves_one_line_and_no_process(signal, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"01_long.ipynb", "run"}, (
         "sockets of the kernel were left beside the notebook"
     )
+    assert (tmp_path / "run/notebooks/01_long.ipynb").read_text() == "of an earlier run"
+    assert len([*(tmp_path / "run/notebooks").iterdir()]) == 1
 
 
 # -- the whole pipeline ----------------------------------------------------------------------------
