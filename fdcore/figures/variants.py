@@ -60,12 +60,14 @@ def curves_figure(
     Args:
         curves: a curve without metrics is left out.
         metrics: label -> metrics rows, of several seeds.
-        keys: the metrics.
+        keys: the metrics. One that no row has is left out.
         papers: the paper's figures; a panel is taken from the first that has it.
         titles: metric -> a title in place of the one in PANELS.
     """
     curves = [curve for curve in curves if curve.label in metrics]
     looks = looks_of([curve.arm for curve in curves])
+    measured = [row for curve in curves for row in metrics[curve.label]]
+    keys = [key for key in keys if any(_has(row, key) for row in measured)] or keys[:1]
     sources = {key: _source(papers, PANELS[key][1]) for key in keys}
     below = any(sources.values())
     figure = new_figure(max(3.7, 1.85 * len(keys)), 3.8 if below else 2.4)
@@ -77,14 +79,11 @@ def curves_figure(
             draw_seeds(axes, rows, key, look, name, x="step", window=window)
         values = [row[key] for curve in curves for row in metrics[curve.label] if _has(row, key)]
         set_step_axis(axes, "step", values, titles.get(key, PANELS[key][0]))
-        if not values:
-            axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center")
     for axes, key in zip(grid[1] if below else (), keys, strict=False):
         papers_looks = {curve.paper: look for curve, look in zip(curves, looks, strict=True)}
         draw_paper_panel(axes, sources[key], PANELS[key][1], papers_looks)
     add_legend(figure)
-    rows = [row for curve in curves for row in metrics[curve.label]]
-    add_note(figure, *_notes(rows, keys), "Lower row: not ours, the paper's" if below else "")
+    add_note(figure, *_notes(measured, keys), "Lower row: not ours, the paper's" if below else "")
     return figure
 
 
