@@ -159,7 +159,7 @@ threading.stack_size(32768)
 while True:
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 """
-    assert run(tmp_path, code)[0] == sandbox.TOO_MUCH_MEMORY
+    assert run(tmp_path, code, memory_mb=64)[0] == sandbox.TOO_MUCH_MEMORY
 
 
 def test_a_folder_that_cannot_be_listed_is_too_much(tmp_path):
