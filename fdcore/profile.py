@@ -46,9 +46,7 @@ class Model(Section):
     def _check(self) -> Model:
         """ValueError for weights that small steps would not move."""
         if self.dtype != "float32" and self.lora is None:
-            raise ValueError(
-                f"dtype must be float32 where all weights are trained, got {self.dtype}"
-            )
+            raise ValueError(f"dtype must be float32 without lora, got {self.dtype}")
         return self
 
 
@@ -143,10 +141,8 @@ class FeedbackSettings(Section):
     def _check(self) -> FeedbackSettings:
         """ValueError for values that do not go together."""
         if (self.producer == "constant") != (self.text is not None):
-            raise ValueError(
-                "text must be given for the producer constant and for no other, "
-                f"got producer {self.producer}, text {self.text!r}"
-            )
+            got = f"got producer {self.producer}, text {self.text!r}"
+            raise ValueError(f"text goes with the producer constant and no other, {got}")
         if self.producer == "claude" and self.model not in self.prices:
             names = ", ".join(self.prices) or "none"
             raise ValueError(f"prices must hold the model {self.model!r}, got {names}")
@@ -270,10 +266,8 @@ class Profile(Section):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must differ, got {list(self.seeds)}")
         if self.hardware and self.hardware.engines and self.hardware.gpus > 1:
-            raise ValueError(
-                "hardware.engines must be 0 where hardware.gpus is above 1, "
-                f"got {self.hardware.engines} and {self.hardware.gpus}"
-            )
+            engines = self.hardware.engines
+            raise ValueError(f"hardware.engines must be 0 with several gpus, got {engines}")
         for arm in self.arms:
             try:
                 _check_arm(self, arm)
@@ -433,10 +427,8 @@ def _check_arm(profile: Profile, arm: Arm) -> None:
     if arm.start:
         before = profile.arm(arm.start.arm)
         if names.index(before.name) >= names.index(arm.name) or arm.start.step > before.steps:
-            raise ValueError(
-                f"start must name a step of an arm above it, "
-                f"got step {arm.start.step} of {before.name} ({before.steps} steps)"
-            )
+            got = f"got step {arm.start.step} of {before.name} ({before.steps} steps)"
+            raise ValueError(f"start must name a step of an arm above it, {got}")
     if arm.settings:
         profile.with_arm(arm)
 
