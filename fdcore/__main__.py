@@ -95,7 +95,7 @@ def run(
         from fdcore.experiment.notebooks import find_notebooks
 
         values = _load(profile, settings)
-        chosen = find_notebooks(names or values.notebooks or [])
+        chosen = find_notebooks(names)
         if first is not None:
             (start,) = find_notebooks([first])
             chosen = [path for path in chosen if path >= start]
@@ -177,7 +177,7 @@ def figures() -> None:
     with _errors_in_one_line():
         for folder in published_folders():
             profile = Study("", out=folder).profile
-            chosen = notebooks.find_notebooks(profile.notebooks or [])
+            chosen = notebooks.find_notebooks([])
             drawing = [path for path in chosen if not notebooks.needs_weights(path)]
             notebooks.run_notebooks(drawing, profile=profile.name, seed=None, out=folder)
             for path in drawing:

@@ -245,7 +245,6 @@ class Profile(Section):
     tracker: Literal["trackio", "wandb", "tensorboard"] | None = None  # gets every metrics row
     # Another model size: the paper's Figures 10 and 11, and a folder of its own in figures/.
     second_size: bool = False
-    notebooks: tuple[str, ...] | None = None  # what a run without --only consists of; None: all
     model: Model
     problems: Annotated[CoreProblems | MathlibProblems, Field(discriminator="source")]
     lean: Lean
@@ -331,9 +330,7 @@ class Profile(Section):
                 section[last]  # noqa: B018 - a setting that is not there is an error
             except (KeyError, TypeError):
                 names = f"; there are: {', '.join(section)}" if isinstance(section, dict) else ""
-                raise ValueError(
-                    f"profile {self.name}: there is no setting {name!r}{names}"
-                ) from None
+                raise ValueError(f"profile {self.name}: no setting {name!r}{names}") from None
             section[last] = value
         try:
             return Profile.model_validate(content)

@@ -62,7 +62,7 @@ RESOURCES = {
     "feedback.retries",
 }
 # Settings of what is shown and made, each piece of which has a check of its own.
-CONTENTS = {"about", "second_size", "notebooks", "seeds", "arms"}
+CONTENTS = {"about", "second_size", "seeds", "arms"}
 
 
 class Run:
