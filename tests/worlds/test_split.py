@@ -384,5 +384,6 @@ def test_core_profiles_read_the_same_files_as_before(tmp_path):
         "train": 200,
         "test": 16,
         "holdout": 8,
+        "validation": 100,
     } and list(tmp_path.iterdir()) == []
     assert found["train"] == read_problems(ROOT / "train.jsonl")[:200]
