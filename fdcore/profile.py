@@ -36,7 +36,7 @@ class LoRA(Section):
 
 
 class Model(Section):
-    source: str | None  # a folder, also one of this repository, or a hub id
+    source: str  # a folder, also one of this repository, or a hub id
     dtype: Literal["float32", "bfloat16"]  # of the weights
     autocast: bool  # bf16 autocast in the training forward
     thinking: bool  # Qwen3's thinking mode in the chat template

@@ -58,12 +58,13 @@ def curves_figure(
     """Draw one panel a metric, one curve an arm.
 
     Args:
-        curves: a curve without metrics is left out.
+        curves: a curve without metrics is named in the note alone.
         metrics: label -> metrics rows, of several seeds.
         keys: the metrics. One that no row has is left out.
         papers: the paper's figures; a panel is taken from the first that has it.
         titles: metric -> a title in place of the one in PANELS.
     """
+    absent = [curve.label for curve in curves if curve.label not in metrics]
     curves = [curve for curve in curves if curve.label in metrics]
     looks = looks_of([curve.arm for curve in curves])
     measured = [row for curve in curves for row in metrics[curve.label]]
@@ -83,7 +84,9 @@ def curves_figure(
         papers_looks = {curve.paper: look for curve, look in zip(curves, looks, strict=True)}
         draw_paper_panel(axes, sources[key], PANELS[key][1], papers_looks)
     add_legend(figure)
-    add_note(figure, *_notes(measured, keys), "Lower row: not ours, the paper's" if below else "")
+    missing = f"Not trained in these records: {', '.join(absent)}" if absent else ""
+    below_is = "Lower row: not ours, the paper's" if below else ""
+    add_note(figure, *_notes(measured, keys), missing, below_is)
     return figure
 
 
