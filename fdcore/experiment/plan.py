@@ -27,7 +27,7 @@ CUDA_CONTEXT_BYTES = 1.5 * GB
 # What is taken for granted, with its source. A measured step takes the place of the speeds.
 ASSUMED = {
     "checks": (2.0, "Lean checks an attempt", "a guess: write, check, mend"),
-    "CPU": (6e9, "weights x tokens / s in sampling", "two cores, tiny student; a step is 2.5 times"),
+    "CPU": (6e9, "weights x tokens / s in sampling", "two cores; a step takes 2.5 times"),
     "sampling": (4000.0, "tokens / s a GPU at 8e9 weights", "a guess for vLLM on an H100"),
     "training": (3.5e14, "FLOP / s a GPU", "35 % of an H100's 989e12 in bfloat16; a guess"),
     "check": (3.65, "core seconds a check", "Kimina Lean Server's README, Mathlib kept loaded"),
