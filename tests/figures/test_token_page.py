@@ -8,6 +8,7 @@ import html
 import math
 import re
 from collections import Counter
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
@@ -119,12 +120,18 @@ def page(browser):
     return browser
 
 
+def rounded(x: float, digits: int) -> str:
+    """As JavaScript's toFixed, which rounds a tie away from zero; no minus before a zero."""
+    unit = Decimal(1).scaleb(-digits)
+    return f"{Decimal(x).quantize(unit, ROUND_HALF_UP):z}".replace("-", "−")
+
+
 def percent(p: float) -> str:
-    return f"{100 * p:.1f} %"
+    return f"{rounded(100 * p, 1)} %"
 
 
 def nats(x: float) -> str:
-    return f"{x:z.2f}".replace("-", "−")  # z: no minus before a zero
+    return rounded(x, 2)
 
 
 def signed(x: float) -> str:
