@@ -198,8 +198,8 @@ class Run:
                 write_jsonl(folder / f"{split}.jsonl", rows)
 
     def model_folder(self, arm: str) -> Path:
-        """Where an arm's final model is ("base": the model that all start from)."""
-        return self.folder / "base" / "model" if arm == "base" else self.arm_folder(arm) / "model"
+        """Where an arm's final model is. The base's is the session's to find."""
+        return self.arm_folder(arm) / "model"
 
     def arm_folder(self, arm: str) -> Path:
         return self.folder / "base" if arm == "base" else self.folder / "arms" / arm

@@ -42,7 +42,7 @@ from fdcore.model import (
     load_tokenizer,
     model_folder,
 )
-from fdcore.profile import Profile, load_profile
+from fdcore.profile import Profile
 from fdcore.records import Problem, Trajectory, append_jsonl, read_json, write_text
 from fdcore.rollout.chat import Chat
 from fdcore.rollout.episode import Environment, rollout
@@ -94,9 +94,7 @@ class Session:
     def __init__(self, run: Run, processes: Processes | None = None):
         if run.published:  # what is made goes into a folder that ends with the session
             self._scratch = tempfile.TemporaryDirectory(prefix="fdcore-")
-            # where the base of old records is gone, the profile's own of today
-            profile = run.profile if run.profile.model.source else load_profile(run.profile.name)
-            run = Run(Path(self._scratch.name), profile, run.seed)
+            run = Run(Path(self._scratch.name), run.profile, run.seed)
         self.run, self.profile, self.seed = run, run.profile, run.seed
         self.processes = processes or Processes(device=find_device(run.profile))
         self.first = self.processes.rank == 0

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from fdcore import REPOSITORY
 from fdcore.experiment.run import PROVENANCE, Run
 from fdcore.profile import Profile, load_profile
+from fdcore.records import read_json
 
 FIGURES = REPOSITORY / "figures"  # where the published records are
 
@@ -54,6 +55,15 @@ class Study:
         self.starts = {arm: self.first.start_step(arm) for arm in self.arms}
         self.seeds = [run.seed for run in self.runs]
         self.folders = [run.folder for run in self.runs]
+
+    @property
+    def base_measurements(self) -> dict:
+        """What was measured of the base alone (`measurements.json`); of a hub's model nothing."""
+        from fdcore.model import find_folder  # here: it imports torch, which records do not need
+
+        folder = find_folder(self.profile.model.source)
+        path = folder and folder / "measurements.json"
+        return read_json(path) if path and path.exists() else {}
 
     def train(self, arm: str) -> list[dict]:
         """An arm's metrics rows in every run. What is missing is trained first."""

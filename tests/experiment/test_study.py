@@ -123,3 +123,10 @@ def test_a_notebook_opened_where_nothing_was_run_shows_what_is_published(tmp_pat
     assert not (tmp_path / "run").exists()
     own = Study(load_profile("smoke"), out=tmp_path / "run")
     assert Study("smoke").folder == own.folder
+
+
+def test_the_base_is_measured_where_it_is_a_folder_and_not_asked_for_at_the_hub(tmp_path):
+    shipped = Study(load_profile("smoke"), out=tmp_path / "one").base_measurements
+    assert shipped["problems"] == 100 and 0 < shipped["pass@1"] < 1
+    of_the_hub = load_profile("smoke").varied({"model.source": "nobody/nothing"})
+    assert Study(of_the_hub, out=tmp_path / "two").base_measurements == {}
